@@ -1,0 +1,4 @@
+//! cedargate
+pub mod authn;
+pub mod clock;
+pub mod model;

@@ -1,0 +1,19 @@
+//! The plain facts of cedargate: names, the directory's state, faults.
+//!
+//! In: nothing of ours. Out: types that cannot be wrong once built. std and serde only, so every other
+//! module may use them without learning about Cedar, HTTP or files.
+
+pub mod digest;
+pub mod entity_ref;
+pub mod facts;
+pub mod fault;
+pub mod ids;
+
+pub use digest::{Generation, Revision};
+pub use entity_ref::EntityRef;
+pub use facts::{
+    ClaimNames, Collaborator, DirectoryState, ExternalIdentity, IdentityProvider, MatchMode, Resource, Role,
+    SigningAlgorithm, Subject, Team, TeamMapping, User, VirtualAccount,
+};
+pub use fault::{Fault, Faults};
+pub use ids::{Email, ExternalIdentityName, NameError, ProviderName, RoleName, TeamName, TenantId, VirtualAccountName};

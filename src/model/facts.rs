@@ -1,0 +1,167 @@
+//! What a tenant's directory knows, as plain values in a fixed order.
+//!
+//! `DirectoryState` is what manifests parse into and what `compile` reads. Every map is sorted, so equal
+//! states compare and compile alike however they were written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::entity_ref::EntityRef;
+use super::ids::{Email, ExternalIdentityName, ProviderName, RoleName, TeamName, VirtualAccountName};
+
+/// Everything that belongs to one tenant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DirectoryState {
+    pub identity_providers: BTreeMap<ProviderName, IdentityProvider>,
+    pub external_identities: BTreeMap<ExternalIdentityName, ExternalIdentity>,
+    pub users: BTreeMap<Email, User>,
+    pub teams: BTreeMap<TeamName, Team>,
+    pub virtual_accounts: BTreeMap<VirtualAccountName, VirtualAccount>,
+    /// Keyed by resource type, then name.
+    pub roles: BTreeMap<(String, RoleName), Role>,
+    pub resources: BTreeMap<EntityRef, Resource>,
+    pub collaborators: BTreeSet<Collaborator>,
+}
+
+/// A trusted token issuer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityProvider {
+    pub name: ProviderName,
+    pub jwks_uri: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// A token must be for one of these; empty means that the audience is not checked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub audiences: Vec<String>,
+    /// Signatures that are accepted; empty means every asymmetric one we know.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub algorithms: Vec<SigningAlgorithm>,
+    #[serde(default)]
+    pub claims: ClaimNames,
+    #[serde(default)]
+    pub external_identities: MatchMode,
+}
+
+/// Where a provider's tokens keep what we need. Each is a claim path.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClaimNames {
+    pub unique_id: String,
+    pub email: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub virtual_account: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teams: Option<String>,
+}
+
+impl Default for ClaimNames {
+    fn default() -> Self {
+        Self { unique_id: "sub".into(), email: "email".into(), virtual_account: None, teams: None }
+    }
+}
+
+/// Which of the external identities that match a token count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MatchMode {
+    #[default]
+    All,
+    /// Only those with the most conditions; ties all count.
+    MostSpecific,
+}
+
+/// The signature algorithms that are ever accepted: asymmetric ones only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum SigningAlgorithm {
+    RS256,
+    RS384,
+    RS512,
+    PS256,
+    PS384,
+    PS512,
+    ES256,
+    ES384,
+    EdDSA,
+}
+
+/// A named group of outsiders: one provider plus claim conditions, all of which must hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExternalIdentity {
+    pub name: ExternalIdentityName,
+    pub identity_provider: ProviderName,
+    /// Claim path → values, any of which will do. Empty: every valid token of the provider.
+    pub claims: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// A person in the directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    pub email: Email,
+    pub active: bool,
+}
+
+/// A group of users.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Team {
+    pub name: TeamName,
+    pub members: BTreeSet<Email>,
+    pub managers: BTreeSet<Email>,
+    pub mappings: BTreeSet<TeamMapping>,
+}
+
+/// "Whoever has this value in that provider's claim": of a team or a virtual account.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TeamMapping {
+    pub identity_provider: ProviderName,
+    pub value: String,
+}
+
+/// A service identity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VirtualAccount {
+    pub name: VirtualAccountName,
+    pub mappings: BTreeSet<TeamMapping>,
+}
+
+/// A name for a list of actions on a resource type and what it contains.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    pub name: RoleName,
+    pub resource_type: String,
+    pub actions: RoleActions,
+}
+
+/// What a role allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RoleActions {
+    /// Written `["*"]`: everything, actions that come later included.
+    Every,
+    /// Action ids of the schema, without a namespace prefix unless they have one.
+    These(BTreeSet<String>),
+}
+
+/// A thing that requests are about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resource {
+    pub entity: EntityRef,
+    pub parents: BTreeSet<EntityRef>,
+    /// Cedar entity JSON, keys sorted.
+    pub attributes: BTreeMap<String, serde_json::Value>,
+}
+
+/// Who a role is granted to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    User(Email),
+    Team(TeamName),
+    VirtualAccount(VirtualAccountName),
+    ExternalIdentity(ExternalIdentityName),
+}
+
+/// A role granted to a subject on a resource; the tenant itself may be the resource.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Collaborator {
+    pub resource: EntityRef,
+    pub role: RoleName,
+    pub subject: Subject,
+}
