@@ -1,0 +1,61 @@
+//! The bundle: what a tenant's directory compiles to, as files. The only module that knows their names and forms.
+//!
+//! In: a `Compiled`. Out: files, each written whole or not at all, and `bundle.json` with their digests last; and
+//! back: files whose digests hold, or why not.
+
+mod digest;
+mod read;
+mod render;
+mod write;
+
+pub use digest::sha256_hex;
+pub use read::{BundleError, parse_links, parse_providers, read_bundle};
+pub use render::render;
+pub use write::{PublishError, publish};
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::Revision;
+
+/// A tenant's folder for what only cedargate writes.
+pub const FOLDER: &str = "compiled";
+
+pub const INDEX_FILE: &str = "bundle.json";
+pub const ROLES_FILE: &str = "roles.cedar";
+pub const EXTERNAL_IDENTITIES_FILE: &str = "external-identities.cedar";
+pub const COLLABORATORS_FILE: &str = "collaborators.json";
+pub const ENTITIES_FILE: &str = "entities.json";
+pub const PROVIDERS_FILE: &str = "providers.json";
+
+/// A complete bundle: file name → text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bundle {
+    pub revision: Revision,
+    pub files: BTreeMap<String, String>,
+}
+
+/// `bundle.json`: what the other files must be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Index {
+    pub revision: Revision,
+    /// SHA-256 over the names and digests below.
+    pub generation: String,
+    /// File name → SHA-256 of its bytes, hexadecimal.
+    pub files: BTreeMap<String, String>,
+}
+
+impl Bundle {
+    /// What this bundle's `bundle.json` says.
+    pub fn index(&self) -> Index {
+        let files: BTreeMap<_, _> =
+            self.files.iter().map(|(name, text)| (name.clone(), sha256_hex(text.as_bytes()))).collect();
+        let joined: String = files.iter().map(|(name, digest)| format!("{digest}  {name}\n")).collect();
+        Index { revision: self.revision, generation: sha256_hex(joined.as_bytes()), files }
+    }
+}
+
+#[cfg(test)]
+mod tests;

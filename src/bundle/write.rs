@@ -1,0 +1,95 @@
+//! A bundle in, files on disk out: each written beside its place, synced and renamed; `bundle.json` last.
+//!
+//! A file whose bytes are already right is not touched. Files that the bundle no longer has go after the new
+//! `bundle.json` stands.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::{Bundle, COLLABORATORS_FILE, ENTITIES_FILE, INDEX_FILE};
+
+/// Why a bundle could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    #[error("`{path}` cannot be written: mount it writable, or set `bundle.dir` to a folder that is", path = .path.display())]
+    Io {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("`bundle.json` cannot be put into words")]
+    Index(#[source] serde_json::Error),
+}
+
+/// Writes what differs, and says which files that were.
+///
+/// # Errors
+/// When a file cannot be written; what stood before then still stands.
+pub fn publish(dir: &Path, bundle: &Bundle) -> Result<Vec<String>, PublishError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| PublishError::Io { path, source }
+    };
+    fs::create_dir_all(dir).map_err(failed(dir))?;
+    let mut written = Vec::new();
+    for (name, text) in &bundle.files {
+        let path = dir.join(name);
+        if write_if_changed(dir, &path, text).map_err(failed(&path))? {
+            written.push(name.clone());
+        }
+    }
+    if !written.is_empty() {
+        sync_folder(dir).map_err(failed(dir))?;
+    }
+    let index = serde_json::to_string_pretty(&bundle.index()).map_err(PublishError::Index)? + "\n";
+    let path = dir.join(INDEX_FILE);
+    if write_if_changed(dir, &path, &index).map_err(failed(&path))? {
+        written.push(INDEX_FILE.to_owned());
+        sync_folder(dir).map_err(failed(dir))?;
+        remove_others(dir, bundle).map_err(failed(dir))?;
+    }
+    Ok(written)
+}
+
+fn write_if_changed(dir: &Path, path: &Path, text: &str) -> io::Result<bool> {
+    if fs::read(path).is_ok_and(|found| found == text.as_bytes()) {
+        return Ok(false);
+    }
+    let mut file = tempfile::Builder::new().prefix(TEMPORARY).permissions(readable()).tempfile_in(dir)?;
+    file.write_all(text.as_bytes())?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(true)
+}
+
+fn sync_folder(dir: &Path) -> io::Result<()> {
+    File::open(dir)?.sync_all()
+}
+
+/// Takes away what earlier bundles and crashes left. INVARIANT: only names that cedargate itself gives.
+fn remove_others(dir: &Path, bundle: &Bundle) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if is_ours(&name) && !bundle.files.contains_key(&name) && entry.file_type()?.is_file() {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn is_ours(name: &str) -> bool {
+    let is_shard_of = |file: &str| {
+        let stem = file.trim_end_matches(".json");
+        name.strip_prefix(stem).is_some_and(|rest| rest == ".json" || rest.starts_with('-') && rest.ends_with(".json"))
+    };
+    name.starts_with(TEMPORARY) || is_shard_of(COLLABORATORS_FILE) || is_shard_of(ENTITIES_FILE)
+}
+
+#[cfg(unix)]
+fn readable() -> fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(0o644)
+}
+
+const TEMPORARY: &str = ".writing-";

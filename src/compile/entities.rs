@@ -1,0 +1,71 @@
+//! The directory as Cedar entities: tenant, providers, external identities, teams, users, virtual accounts and
+//! resources, each with its parents.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use crate::model::{DirectoryState, Email, EntityRef, TenantId};
+use crate::vocabulary::{self, EXTERNAL_IDENTITY, IDENTITY_PROVIDER, TEAM, USER, VIRTUAL_ACCOUNT};
+
+/// All entities, sorted by type and id. Only active users are among them.
+pub fn directory_entities(tenant: &TenantId, state: &DirectoryState) -> Vec<Value> {
+    let tenant = vocabulary::tenant(tenant);
+    let in_tenant = || BTreeSet::from([tenant.clone()]);
+    let mut entities = vec![(tenant.clone(), Map::new(), BTreeSet::new())];
+    for name in state.identity_providers.keys() {
+        entities.push((EntityRef::new(IDENTITY_PROVIDER, name.as_str()), Map::new(), BTreeSet::new()));
+    }
+    for name in state.external_identities.keys() {
+        entities.push((EntityRef::new(EXTERNAL_IDENTITY, name.as_str()), Map::new(), in_tenant()));
+    }
+    for name in state.teams.keys() {
+        entities.push((EntityRef::new(TEAM, name.as_str()), Map::new(), in_tenant()));
+    }
+    for name in state.virtual_accounts.keys() {
+        entities.push((EntityRef::new(VIRTUAL_ACCOUNT, name.as_str()), Map::new(), in_tenant()));
+    }
+    for user in state.users.values().filter(|user| user.active) {
+        let mut attributes = Map::new();
+        attributes.insert("email".into(), user.email.as_str().into());
+        let mut parents = in_tenant();
+        parents.extend(teams_of(state, &user.email));
+        entities.push((EntityRef::new(USER, user.email.as_str()), attributes, parents));
+    }
+    for resource in state.resources.values() {
+        let attributes = resource.attributes.iter().map(|(name, value)| (name.clone(), sorted(value))).collect();
+        // Every resource has its tenant among its ancestors.
+        let mut parents = in_tenant();
+        parents.extend(resource.parents.iter().cloned());
+        entities.push((resource.entity.clone(), attributes, parents));
+    }
+    entities.sort_by(|left, right| left.0.cmp(&right.0));
+    entities.into_iter().map(|(uid, attributes, parents)| entity(&uid, attributes, &parents)).collect()
+}
+
+fn teams_of<'a>(state: &'a DirectoryState, email: &'a Email) -> impl Iterator<Item = EntityRef> + 'a {
+    let is_in = move |team: &&crate::model::Team| team.members.contains(email) || team.managers.contains(email);
+    state.teams.values().filter(is_in).map(|team| EntityRef::new(TEAM, team.name.as_str()))
+}
+
+fn entity(uid: &EntityRef, attributes: Map<String, Value>, parents: &BTreeSet<EntityRef>) -> Value {
+    let parents: Vec<_> = parents.iter().map(uid_json).collect();
+    json!({"uid": uid_json(uid), "attrs": attributes, "parents": parents})
+}
+
+fn uid_json(uid: &EntityRef) -> Value {
+    json!({"type": uid.entity_type, "id": uid.id})
+}
+
+/// The same value with the members of every object in order.
+fn sorted(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let mut pairs: Vec<_> = members.iter().map(|(name, value)| (name.clone(), sorted(value))).collect();
+            pairs.sort_by(|left, right| left.0.cmp(&right.0));
+            Value::Object(pairs.into_iter().collect())
+        }
+        Value::Array(values) => Value::Array(values.iter().map(sorted).collect()),
+        plain => plain.clone(),
+    }
+}

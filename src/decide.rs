@@ -1,0 +1,67 @@
+//! One snapshot and one query in, one answer out. Sync, pure, no I/O.
+//!
+//! The decision is Cedar's: its `Authorizer` over the policies and over the entities that the request can reach.
+//! What is added is what surrounds it: requests checked against the schema, errors that fail closed, and reasons
+//! that a person can find in a file.
+
+mod answer;
+mod context;
+pub mod explain;
+mod query;
+mod resource;
+mod slice;
+
+pub use answer::{Answer, Decision, DeterminingPolicy, EvaluationError, Reason};
+pub use explain::{Explanation, NearMiss};
+pub use query::{AccessQuery, ActionName, QueryError, ResourceQuery};
+pub use slice::slice;
+
+use cedar_policy::{Authorizer, Request};
+
+use crate::principal::Principal;
+use crate::snapshot::Snapshot;
+
+/// What a `forbid` that cannot be evaluated means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ForbidErrors {
+    /// The answer is deny: whoever wrote the forbid meant something to be forbidden.
+    #[default]
+    Deny,
+    /// Plain Cedar: a policy that errors is passed over.
+    Skip,
+}
+
+/// Decides requests; the command line and the server have the same one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Decider {
+    pub forbid_errors: ForbidErrors,
+}
+
+impl Decider {
+    /// Decides one query for one principal.
+    ///
+    /// # Errors
+    /// When the query does not fit the schema: then nothing was decided.
+    pub fn decide(&self, snapshot: &Snapshot, principal: &Principal, query: &AccessQuery) -> Result<Answer, QueryError> {
+        let action = query::find_action(snapshot, &query.action)?;
+        query::check_principal(snapshot, &principal.uid, &action)?;
+        let resource = resource::find_resource(snapshot, &query.resource, &action)?;
+        let context = context::read_context(snapshot, query.context.as_ref(), &action)?;
+        let mut roots = context::entities_of(&context);
+        roots.extend([principal.uid.clone(), action.clone(), resource.uid.clone()]);
+        let supplied = principal.entity.iter().cloned().chain(resource.entity).collect();
+        let entities = slice(snapshot, supplied, roots).map_err(|error| QueryError::Entities(Box::new(error)))?;
+        let schema = Some(&snapshot.schema.schema);
+        let request = Request::new(principal.uid.clone(), action, resource.uid, context, schema)
+            .map_err(|error| QueryError::Request(Box::new(error)))?;
+        let response = Authorizer::new().is_authorized(&request, &snapshot.policies.set, &entities);
+        let mut answer = answer::from_response(snapshot, &response, self.forbid_errors);
+        if query.explain {
+            answer.explanation = Some(explain::explain(snapshot, &request, &entities, &response));
+        }
+        Ok(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! What is asked: an action, a resource and a context, and why a question is refused.
+
+use cedar_policy::{EntityUid, ParseErrors};
+use serde_json::Value;
+
+use crate::model::EntityRef;
+use crate::snapshot::Snapshot;
+use crate::vocabulary;
+
+/// One question about one principal.
+#[derive(Clone, Debug)]
+pub struct AccessQuery {
+    pub action: ActionName,
+    pub resource: ResourceQuery,
+    /// Cedar's JSON for a context: an object, or nothing.
+    pub context: Option<Value>,
+    /// Also say of each candidate policy why it did not match.
+    pub explain: bool,
+}
+
+/// An action by name, or as `Action::"name"`, with a namespace if the schema has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ActionName(pub String);
+
+/// The thing a request is about. Attributes and parents add to, and win over, what the directory knows.
+#[derive(Clone, Debug)]
+pub struct ResourceQuery {
+    pub entity: EntityRef,
+    pub attributes: serde_json::Map<String, Value>,
+    pub parents: Vec<EntityRef>,
+}
+
+impl ResourceQuery {
+    /// A resource as the directory knows it.
+    pub fn named(entity: EntityRef) -> Self {
+        Self { entity, attributes: serde_json::Map::new(), parents: Vec::new() }
+    }
+}
+
+/// Why a question cannot be asked: the caller's to fix.
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    #[error("`{0}` is not an action of the schema")]
+    UnknownAction(String),
+    #[error("`{0}` is not an entity type of the schema")]
+    UnknownResourceType(String),
+    #[error("action `{action}` does not apply to a `{resource_type}`")]
+    ActionDoesNotApply { action: String, resource_type: String },
+    #[error("a `{principal_type}` cannot ask for `{action}`")]
+    PrincipalDoesNotApply { action: String, principal_type: String },
+    #[error("`{0}` is not an entity: write `Type::\"id\"`")]
+    NotAnEntity(String, #[source] Box<ParseErrors>),
+    #[error("the resource does not fit the schema: {0}")]
+    Resource(String),
+    #[error("the context does not fit the schema: {0}")]
+    Context(String),
+    #[error("the request does not fit the schema: {0}")]
+    Request(#[source] Box<cedar_policy::RequestValidationError>),
+    #[error("the request's entities do not fit together: {0}")]
+    Entities(#[source] Box<cedar_policy::EntitiesError>),
+}
+
+impl QueryError {
+    /// Names the kind of refusal, for problems and metrics.
+    pub fn slug(&self) -> &'static str {
+        match self {
+            Self::UnknownAction(_) => "unknown-action",
+            Self::UnknownResourceType(_) => "unknown-resource-type",
+            Self::ActionDoesNotApply { .. } | Self::PrincipalDoesNotApply { .. } | Self::Request(_) => {
+                "request-invalid"
+            }
+            Self::NotAnEntity(..) => "malformed-request",
+            Self::Resource(_) | Self::Entities(_) => "resource-invalid",
+            Self::Context(_) => "context-invalid",
+        }
+    }
+}
+
+/// The action that a name means.
+pub(super) fn find_action(snapshot: &Snapshot, name: &ActionName) -> Result<EntityUid, QueryError> {
+    let unknown = || QueryError::UnknownAction(name.0.clone());
+    if let Some(action) = snapshot.schema.action(&name.0) {
+        return Ok(action);
+    }
+    let uid: EntityUid = name.0.parse().map_err(|_| unknown())?;
+    if snapshot.schema.has_action(&uid) { Ok(uid) } else { Err(unknown()) }
+}
+
+/// Whether anyone of the principal's type can ask for the action.
+pub(super) fn check_principal(
+    snapshot: &Snapshot,
+    principal: &EntityUid,
+    action: &EntityUid,
+) -> Result<(), QueryError> {
+    let mut kinds = snapshot.schema.schema.principals_for_action(action).into_iter().flatten();
+    if kinds.any(|kind| kind == principal.type_name()) {
+        return Ok(());
+    }
+    Err(QueryError::PrincipalDoesNotApply {
+        action: action.id().unescaped().to_owned(),
+        principal_type: principal.type_name().to_string(),
+    })
+}
+
+/// A uid of a type that the schema has.
+pub(super) fn known_uid(snapshot: &Snapshot, entity: &EntityRef) -> Result<EntityUid, QueryError> {
+    if !snapshot.schema.has_type(&entity.entity_type) {
+        return Err(QueryError::UnknownResourceType(entity.entity_type.clone()));
+    }
+    vocabulary::uid(entity).map_err(|error| QueryError::NotAnEntity(entity.to_string(), Box::new(error)))
+}

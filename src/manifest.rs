@@ -1,0 +1,36 @@
+//! Manifests: the directory as YAML files.
+//!
+//! In: the texts of a tenant's `manifests/`, the schema and the default roles. Out: a `DirectoryState` in which
+//! every name refers to something, or every fault with file, line and column.
+
+mod check;
+mod declare;
+mod raw;
+mod refer;
+mod roles;
+
+pub use check::{Checked, check_manifests};
+pub use roles::{DefaultRoles, read_default_roles};
+
+/// Where something stands in a manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub file: String,
+    pub line: usize,
+    pub column: usize,
+}
+
+impl Place {
+    pub(crate) fn fault(&self, message: impl Into<String>) -> crate::model::Fault {
+        crate::model::Fault { file: self.file.clone(), line: self.line, column: self.column, message: message.into() }
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}:{}", self.file, self.line)
+    }
+}
+
+#[cfg(test)]
+mod tests;

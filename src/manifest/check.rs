@@ -1,0 +1,67 @@
+//! All manifests of a tenant in, its directory out.
+//!
+//! Two passes: first everything is declared, then every reference is looked up, so that the order of files and
+//! documents never matters.
+
+use std::collections::HashMap;
+
+use super::Place;
+use super::raw::read_documents;
+use super::roles::DefaultRoles;
+use crate::model::{DirectoryState, Fault, Faults, TenantId};
+use crate::schema::LoadedSchema;
+use crate::tree::SourceFile;
+
+/// A directory that holds together, and what its author may want to look at.
+#[derive(Debug)]
+pub struct Checked {
+    pub state: DirectoryState,
+    pub warnings: Vec<Fault>,
+}
+
+/// What both passes share.
+pub(super) struct Pass<'a> {
+    pub tenant: &'a TenantId,
+    pub schema: &'a LoadedSchema,
+    pub state: DirectoryState,
+    pub faults: Faults,
+    pub warnings: Vec<Fault>,
+    /// Where each thing was declared, to name both places when it stands twice.
+    pub declared: HashMap<(&'static str, String), Place>,
+}
+
+impl Pass<'_> {
+    /// Notes a declaration; a second one of the same thing is a fault.
+    pub(super) fn declare(&mut self, what: &'static str, name: &str, place: &Place) -> bool {
+        match self.declared.insert((what, name.to_owned()), place.clone()) {
+            None => true,
+            Some(first) => {
+                self.faults.push(place.fault(format!("{what} `{name}` is already declared at {first}")));
+                false
+            }
+        }
+    }
+}
+
+/// Reads and checks a tenant's manifests.
+///
+/// # Errors
+/// Every fault of every file.
+pub fn check_manifests(
+    tenant: &TenantId,
+    files: &[SourceFile],
+    schema: &LoadedSchema,
+    default_roles: &DefaultRoles,
+) -> Result<Checked, Faults> {
+    let (documents, faults) = read_documents(files);
+    let state = DirectoryState { roles: default_roles.clone(), ..DirectoryState::default() };
+    let mut pass = Pass { tenant, schema, state, faults, warnings: Vec::new(), declared: HashMap::new() };
+    for document in &documents {
+        pass.declare_document(document);
+    }
+    for document in &documents {
+        pass.refer_document(document);
+    }
+    let Pass { state, faults, warnings, .. } = pass;
+    faults.or(Checked { state, warnings })
+}

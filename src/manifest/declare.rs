@@ -1,0 +1,337 @@
+//! First pass: each document becomes a fact of the directory, its own members checked, no reference followed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cedar_policy::{Entity, EntityUid};
+use serde_json::{Value, json};
+use serde_saphyr::Spanned;
+
+use super::Place;
+use super::check::Pass;
+use super::raw::Document;
+use super::roles::read_role;
+use crate::model::{
+    ClaimNames, Email, EntityRef, ExternalIdentity, ExternalIdentityName, Faults, IdentityProvider, NameError,
+    ProviderName, Resource, Team, TeamName, User, VirtualAccount, VirtualAccountName,
+};
+use crate::vocabulary;
+
+impl Pass<'_> {
+    pub(super) fn declare_document(&mut self, document: &Document) {
+        match document.raw.kind.value.as_str() {
+            "identity-provider" => self.declare_provider(document),
+            "external-identity" => self.declare_external_identity(document),
+            "user" => self.declare_user(document),
+            "team" => self.declare_team(document),
+            "virtual-account" => self.declare_virtual_account(document),
+            "role" => self.declare_role(document),
+            "resource" => self.declare_resource(document),
+            "tenant" => fits_only(document, "tenant", &["collaborators"], &mut self.faults),
+            other => {
+                let place = document.place(&document.raw.kind);
+                self.faults.push(place.fault(format!("`{other}` is not a type of manifest: use one of {KINDS}")));
+            }
+        }
+    }
+
+    fn declare_provider(&mut self, document: &Document) {
+        let members = ["name", "config", "claims", "external_identities"];
+        fits_only(document, "identity-provider", &members, &mut self.faults);
+        let Some((name, place)) = self.name(document, ProviderName::parse) else { return };
+        let Some(config) = &document.raw.config else {
+            self.faults.push(place.fault("an identity provider needs `config` with a `jwks_uri`"));
+            return;
+        };
+        let config_value = &config.value;
+        if let Some(message) = uri_refusal(&config_value.jwks_uri.value) {
+            self.faults.push(document.place(&config_value.jwks_uri).fault(message));
+        }
+        let issuer = config_value.issuer.as_ref();
+        if let Some(empty) = issuer.filter(|issuer| issuer.value.is_empty()) {
+            self.faults.push(document.place(empty).fault("an issuer may not be empty: leave it out instead"));
+        }
+        let audiences = config_value.audience.clone().map(|given| given.value.into_vec());
+        if audiences.as_ref().is_some_and(|given| given.is_empty() || given.iter().any(String::is_empty)) {
+            self.faults.push(document.place(config).fault("an audience may not be empty: leave it out instead"));
+        }
+        let claims = self.claim_names(document);
+        if self.declare("identity provider", name.as_str(), &place) {
+            let provider = IdentityProvider {
+                name: name.clone(),
+                jwks_uri: config_value.jwks_uri.value.clone(),
+                issuer: issuer.map(|issuer| issuer.value.clone()),
+                audiences: audiences.unwrap_or_default(),
+                algorithms: config_value.algorithms.clone().unwrap_or_default(),
+                claims,
+                external_identities: document
+                    .raw
+                    .external_identities
+                    .as_ref()
+                    .map_or_else(Default::default, |mode| mode.value),
+            };
+            if provider.audiences.is_empty() {
+                self.warnings.push(
+                    place.fault(format!(
+                        "identity provider `{name}` has no `audience`: it takes tokens meant for others"
+                    )),
+                );
+            }
+            self.state.identity_providers.insert(name, provider);
+        }
+    }
+
+    fn claim_names(&mut self, document: &Document) -> ClaimNames {
+        let mut names = ClaimNames::default();
+        let Some(claims) = &document.raw.claims else { return names };
+        for (key, value) in &claims.value {
+            let Some(path) = value.as_str().filter(|path| !path.is_empty()) else {
+                self.faults.push(document.place(claims).fault(format!("`{key}` must be the name of a claim")));
+                continue;
+            };
+            match key.as_str() {
+                "unique_id" => path.clone_into(&mut names.unique_id),
+                "email" => path.clone_into(&mut names.email),
+                "virtual_account" => names.virtual_account = Some(path.to_owned()),
+                "teams" => names.teams = Some(path.to_owned()),
+                _ => {
+                    let message = format!(
+                        "`{key}` is not a claim that a provider names: use `unique_id`, `email`, `virtual_account` or `teams`"
+                    );
+                    self.faults.push(document.place(claims).fault(message));
+                }
+            }
+        }
+        names
+    }
+
+    fn declare_external_identity(&mut self, document: &Document) {
+        fits_only(document, "external-identity", &["name", "identity_provider", "claims"], &mut self.faults);
+        let Some((name, place)) = self.name(document, ExternalIdentityName::parse) else { return };
+        let Some(provider) = &document.raw.identity_provider else {
+            self.faults.push(place.fault("an external identity needs `identity_provider`"));
+            return;
+        };
+        let Ok(identity_provider) = ProviderName::parse(&provider.value) else {
+            // The second pass says that it refers to nothing.
+            return;
+        };
+        let mut claims = BTreeMap::new();
+        if let Some(conditions) = &document.raw.claims {
+            for (path, value) in &conditions.value {
+                match condition_values(value) {
+                    Some(values) if !path.is_empty() => {
+                        claims.insert(path.clone(), values);
+                    }
+                    _ => {
+                        let message = format!("the condition on `{path}` must be a value or a list of values");
+                        self.faults.push(document.place(conditions).fault(message));
+                    }
+                }
+            }
+        }
+        if self.declare("external identity", name.as_str(), &place) {
+            self.state.external_identities.insert(name.clone(), ExternalIdentity { name, identity_provider, claims });
+        }
+    }
+
+    fn declare_user(&mut self, document: &Document) {
+        fits_only(document, "user", &["email", "active"], &mut self.faults);
+        let Some(email) = &document.raw.email else {
+            self.faults.push(document.place(&document.raw.kind).fault("a user needs `email`"));
+            return;
+        };
+        let place = document.place(email);
+        let Some(email) = self.parsed(&place, Email::parse(&email.value)) else { return };
+        if self.declare("user", email.as_str(), &place) {
+            let active = document.raw.active.as_ref().is_none_or(|active| active.value);
+            self.state.users.insert(email.clone(), User { email, active });
+        }
+    }
+
+    fn declare_team(&mut self, document: &Document) {
+        let members = ["name", "members", "managers", "identity_provider_mapping"];
+        fits_only(document, "team", &members, &mut self.faults);
+        let Some((name, place)) = self.name(document, TeamName::parse) else { return };
+        let members = self.emails(document, document.raw.members.as_ref());
+        let managers = self.emails(document, document.raw.managers.as_ref());
+        if self.declare("team", name.as_str(), &place) {
+            self.state.teams.insert(name.clone(), Team { name, members, managers, mappings: BTreeSet::new() });
+        }
+    }
+
+    fn emails(&mut self, document: &Document, given: Option<&Spanned<Vec<Spanned<String>>>>) -> BTreeSet<Email> {
+        let given = given.map(|list| list.value.as_slice()).unwrap_or_default();
+        given.iter().filter_map(|email| self.parsed(&document.place(email), Email::parse(&email.value))).collect()
+    }
+
+    fn declare_virtual_account(&mut self, document: &Document) {
+        fits_only(document, "virtual-account", &["name", "identity_provider_mapping"], &mut self.faults);
+        let Some((name, place)) = self.name(document, VirtualAccountName::parse) else { return };
+        if self.declare("virtual account", name.as_str(), &place) {
+            let account = VirtualAccount { name: name.clone(), mappings: BTreeSet::new() };
+            self.state.virtual_accounts.insert(name, account);
+        }
+    }
+
+    fn declare_role(&mut self, document: &Document) {
+        let Some((role, place)) = read_role(document, self.schema, &mut self.faults) else { return };
+        let key = (role.resource_type.clone(), role.name.clone());
+        let shown = format!("{}/{}", key.0, key.1);
+        let is_default = self.state.roles.contains_key(&key) && !self.declared.contains_key(&("role", shown.clone()));
+        if is_default {
+            let message = format!("role `{}` of `{}` is built in and cannot be changed", key.1, key.0);
+            self.faults.push(place.fault(message));
+        } else if self.declare("role", &shown, &place) {
+            self.state.roles.insert(key, role);
+        }
+    }
+
+    fn declare_resource(&mut self, document: &Document) {
+        fits_only(document, "resource", &["resource", "parents", "attributes", "collaborators"], &mut self.faults);
+        let Some(written) = &document.raw.resource else {
+            self.faults.push(document.place(&document.raw.kind).fault("a resource needs `resource: Type::id`"));
+            return;
+        };
+        let place = document.place(written);
+        let Some(entity) = self.entity(&place, &written.value) else { return };
+        if vocabulary::OWN_TYPES.contains(&entity.entity_type.as_str()) {
+            let message =
+                format!("`{}` is not a resource type: it is part of the directory itself", entity.entity_type);
+            self.faults.push(place.fault(message));
+            return;
+        }
+        let attributes: BTreeMap<_, _> =
+            document.raw.attributes.as_ref().map(|given| given.value.clone()).unwrap_or_default();
+        let mut parents = BTreeSet::new();
+        for parent in document.raw.parents.iter().flat_map(|list| &list.value) {
+            let parent_place = document.place(parent);
+            let Some(parent) = self.entity(&parent_place, &parent.value) else { continue };
+            self.check_parent(&entity, &parent, &parent_place);
+            parents.insert(parent);
+        }
+        self.check_attributes(document, &entity, &attributes);
+        if self.declare("resource", &entity.to_string(), &place) {
+            self.state.resources.insert(entity.clone(), Resource { entity, parents, attributes });
+        }
+    }
+
+    fn check_parent(&mut self, entity: &EntityRef, parent: &EntityRef, place: &Place) {
+        if !self.schema.may_be_in(&entity.entity_type, &parent.entity_type) {
+            let message =
+                format!("the schema does not let a `{}` be in a `{}`", entity.entity_type, parent.entity_type);
+            self.faults.push(place.fault(message));
+        } else if parent.entity_type == vocabulary::TENANT && parent.id != self.tenant.as_str() {
+            self.faults.push(place.fault(format!("a resource of `{}` cannot be in {parent}", self.tenant)));
+        }
+    }
+
+    /// Lets Cedar say whether the attributes fit the schema, so that the fault names the manifest.
+    fn check_attributes(&mut self, document: &Document, entity: &EntityRef, attributes: &BTreeMap<String, Value>) {
+        let entity_json =
+            json!({"uid": {"type": entity.entity_type, "id": entity.id}, "attrs": attributes, "parents": []});
+        if let Err(error) = Entity::from_json_value(entity_json, Some(&self.schema.schema)) {
+            let place = match (&document.raw.attributes, &document.raw.resource) {
+                (Some(given), _) => document.place(given),
+                (None, Some(written)) => document.place(written),
+                (None, None) => document.place(&document.raw.kind),
+            };
+            self.faults.push(place.fault(crate::tree::one_line(&error)));
+        }
+    }
+
+    /// `Type::id` or Cedar's `Type::"id"`, of a type that the schema has.
+    pub(super) fn entity(&mut self, place: &Place, text: &str) -> Option<EntityRef> {
+        let Some(entity) = read_entity(text) else {
+            self.faults.push(place.fault(format!("`{text}` is not an entity: write `Type::id`")));
+            return None;
+        };
+        if let Err(message) = check_entity(&entity, self.schema) {
+            self.faults.push(place.fault(message));
+            return None;
+        }
+        Some(entity)
+    }
+
+    fn name<T>(&mut self, document: &Document, parse: fn(&str) -> Result<T, NameError>) -> Option<(T, Place)> {
+        let Some(name) = &document.raw.name else {
+            let kind = &document.raw.kind;
+            self.faults.push(document.place(kind).fault(format!("`{}` needs `name`", kind.value)));
+            return None;
+        };
+        let place = document.place(name);
+        Some((self.parsed(&place, parse(&name.value))?, place))
+    }
+
+    pub(super) fn parsed<T>(&mut self, place: &Place, parsed: Result<T, NameError>) -> Option<T> {
+        parsed.map_err(|error| self.faults.push(place.fault(error.to_string()))).ok()
+    }
+}
+
+/// An entity as manifests write it: `Type::id`, or Cedar's `Type::"id"`.
+pub(super) fn read_entity(text: &str) -> Option<EntityRef> {
+    EntityRef::parse_short(text).or_else(|| text.parse::<EntityUid>().ok().map(|uid| vocabulary::entity_ref(&uid)))
+}
+
+fn check_entity(entity: &EntityRef, schema: &crate::schema::LoadedSchema) -> Result<(), String> {
+    if !schema.has_type(&entity.entity_type) {
+        return Err(format!("the schema has no entity type `{}`", entity.entity_type));
+    }
+    if entity.id.len() > MAX_RESOURCE_ID_BYTES {
+        return Err(format!("the id of a `{}` is longer than {MAX_RESOURCE_ID_BYTES} bytes", entity.entity_type));
+    }
+    Ok(())
+}
+
+fn uri_refusal(uri: &str) -> Option<String> {
+    let fits = reqwest::Url::parse(uri).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
+    (!fits).then(|| format!("`{uri}` is not an http(s) address"))
+}
+
+fn condition_values(value: &Value) -> Option<BTreeSet<String>> {
+    let one = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    };
+    match value {
+        Value::Array(values) if values.is_empty() => None,
+        Value::Array(values) => values.iter().map(one).collect(),
+        single => one(single).map(|text| BTreeSet::from([text])),
+    }
+}
+
+/// A member that belongs to another type of manifest is a fault, like an unknown one.
+pub(super) fn fits_only(document: &Document, kind: &str, allowed: &[&str], faults: &mut Faults) {
+    let raw = &document.raw;
+    macro_rules! given {
+        ($($field:ident),*) => { [$((stringify!($field), raw.$field.as_ref().map(|value| document.place(value)))),*] };
+    }
+    let members = given!(
+        name,
+        email,
+        active,
+        config,
+        claims,
+        external_identities,
+        identity_provider,
+        members,
+        managers,
+        identity_provider_mapping,
+        resource_type,
+        actions,
+        resource,
+        parents,
+        attributes,
+        collaborators
+    );
+    for (member, place) in members {
+        if let Some(place) = place.filter(|_| !allowed.contains(&member)) {
+            faults.push(place.fault(format!("`{member}` does not belong in a manifest of type `{kind}`")));
+        }
+    }
+}
+
+const KINDS: &str =
+    "`identity-provider`, `external-identity`, `team`, `user`, `virtual-account`, `role`, `resource`, `tenant`";
+/// The longest id of a resource, in bytes.
+const MAX_RESOURCE_ID_BYTES: usize = 1024;

@@ -1,0 +1,145 @@
+//! YAML text in, documents as written out: every value with its place, nothing checked but the shape.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_saphyr::Spanned;
+
+use super::Place;
+use crate::model::{Fault, Faults, MatchMode, SigningAlgorithm};
+use crate::tree::SourceFile;
+
+/// One YAML document. Which members belong to which `type` is for `declare` to say.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDocument {
+    #[serde(rename = "type")]
+    pub kind: Spanned<String>,
+    pub name: Option<Spanned<String>>,
+    pub email: Option<Spanned<String>>,
+    pub active: Option<Spanned<bool>>,
+    pub config: Option<Spanned<RawProviderConfig>>,
+    pub claims: Option<Spanned<BTreeMap<String, Value>>>,
+    pub external_identities: Option<Spanned<MatchMode>>,
+    pub identity_provider: Option<Spanned<String>>,
+    pub members: Option<Spanned<Vec<Spanned<String>>>>,
+    pub managers: Option<Spanned<Vec<Spanned<String>>>>,
+    pub identity_provider_mapping: Option<Spanned<Vec<Spanned<RawMapping>>>>,
+    pub resource_type: Option<Spanned<String>>,
+    pub actions: Option<Spanned<Vec<Spanned<String>>>>,
+    pub resource: Option<Spanned<String>>,
+    pub parents: Option<Spanned<Vec<Spanned<String>>>>,
+    pub attributes: Option<Spanned<BTreeMap<String, Value>>>,
+    pub collaborators: Option<Spanned<Vec<Spanned<RawCollaborator>>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawProviderConfig {
+    pub jwks_uri: Spanned<String>,
+    pub issuer: Option<Spanned<String>>,
+    pub audience: Option<Spanned<OneOrMany>>,
+    pub algorithms: Option<Vec<SigningAlgorithm>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    pub(super) fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::Many(many) => many,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawMapping {
+    pub identity_provider: Spanned<String>,
+    pub value: Spanned<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawCollaborator {
+    pub subject: Spanned<String>,
+    pub role: Spanned<String>,
+}
+
+/// A document and the file it stands in.
+#[derive(Debug)]
+pub(super) struct Document {
+    pub file: String,
+    pub raw: RawDocument,
+}
+
+impl Document {
+    /// Where a value of this document stands.
+    pub(super) fn place<T>(&self, value: &Spanned<T>) -> Place {
+        let location = value.referenced;
+        Place {
+            file: self.file.clone(),
+            line: usize::try_from(location.line()).unwrap_or(0),
+            column: usize::try_from(location.column()).unwrap_or(0),
+        }
+    }
+}
+
+/// Reads every document of every file; one that cannot be read does not hide the others.
+pub(super) fn read_documents(files: &[SourceFile]) -> (Vec<Document>, Faults) {
+    let mut documents = Vec::new();
+    let mut faults = Faults::default();
+    for file in files {
+        for (first_line, text) in split_documents(&file.text) {
+            if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+                continue;
+            }
+            // Blank lines in front keep the parser's line numbers those of the file.
+            let padded = format!("{}{text}", "\n".repeat(first_line));
+            match serde_saphyr::from_str::<RawDocument>(&padded) {
+                Ok(raw) => documents.push(Document { file: file.name.clone(), raw }),
+                Err(error) => faults.push(fault(file, &error)),
+            }
+        }
+    }
+    (documents, faults)
+}
+
+/// The documents of a YAML stream with the number of lines before each. A line that starts with `---` is a
+/// document's start wherever it stands (YAML 1.2 §9.1.2): scalars cannot hold one.
+fn split_documents(text: &str) -> Vec<(usize, String)> {
+    let mut documents = vec![(0, String::new())];
+    for (number, line) in text.lines().enumerate() {
+        let starts = line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
+        if starts {
+            documents.push((number, String::new()));
+        }
+        if let Some((_, document)) = documents.last_mut() {
+            if starts {
+                document.push_str("   ");
+                document.push_str(line.get(3..).unwrap_or_default());
+            } else {
+                document.push_str(line);
+            }
+            document.push('\n');
+        }
+    }
+    documents
+}
+
+fn fault(file: &SourceFile, error: &serde_saphyr::Error) -> Fault {
+    let plain = error.without_snippet();
+    let (line, column) = plain
+        .location()
+        .map_or((1, 1), |at| (usize::try_from(at.line()).unwrap_or(1), usize::try_from(at.column()).unwrap_or(1)));
+    let text = plain.to_string();
+    let message = text.lines().next().unwrap_or("is not valid YAML").to_owned();
+    Fault { file: file.name.clone(), line, column, message }
+}

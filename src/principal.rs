@@ -1,0 +1,47 @@
+//! A verified token becomes a Cedar principal: who it is, its claims as attributes and tags, its parents.
+//!
+//! In: a `VerifiedToken` and a snapshot (mappings, users, assume policies). Out: a `Principal`. No I/O. Only what
+//! the token proves and the directory knows goes in; nothing of a request ever does.
+
+mod identities;
+mod resolve;
+mod tags;
+mod typed;
+
+pub use identities::IdentityOutcome;
+pub use resolve::{PrincipalError, resolve, resolve_explained};
+pub use tags::{Tags, tags};
+
+use cedar_policy::{Entity, EntityUid};
+use serde::Serialize;
+
+/// Who a request is about.
+#[derive(Clone, Debug)]
+pub struct Principal {
+    pub uid: EntityUid,
+    /// The entity as built from the token; without one, the directory's own entity stands, if it has one.
+    pub entity: Option<Entity>,
+    /// The external identities that the token's subject is a member of.
+    pub external_identities: Vec<String>,
+    /// Claims that no attribute or tag could be made of.
+    pub dropped: Vec<DroppedClaim>,
+}
+
+impl Principal {
+    /// A principal that a trusted caller names: exactly what the directory knows of it.
+    pub fn named(uid: EntityUid) -> Self {
+        Self { uid, entity: None, external_identities: Vec::new(), dropped: Vec::new() }
+    }
+}
+
+/// A claim, or a part of one, that was left out, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DroppedClaim {
+    pub claim: String,
+    pub reason: String,
+}
+
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! Who a token is: a user of the directory by email, a virtual account by mapping, else someone known only by
+//! the token. Never makes a user.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use cedar_policy::{Entities, Entity, EntityUid, RestrictedExpression};
+
+use super::identities::{self, IdentityOutcome};
+use super::tags::{Tags, tags};
+use super::typed::typed_claims;
+use super::{DroppedClaim, Principal};
+use crate::authn::VerifiedToken;
+use crate::compile::ProviderRecord;
+use crate::model::{Email, EntityRef, ExternalIdentityName};
+use crate::snapshot::Snapshot;
+use crate::vocabulary::{self, EXTERNAL_IDENTITY, IDENTITY_PROVIDER, TEAM, USER, VIRTUAL_ACCOUNT};
+
+/// Why no principal could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PrincipalError {
+    #[error("provider `{0}` is not among the tenant's any more")]
+    ProviderGone(String),
+    #[error("the token's subject cannot be made an entity")]
+    Entity(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The principal that a token stands for.
+///
+/// # Errors
+/// When the provider is gone from the snapshot, or Cedar refuses the entity.
+pub fn resolve(token: &VerifiedToken, snapshot: &Snapshot) -> Result<Principal, PrincipalError> {
+    Seen::of(token, snapshot)?.principal()
+}
+
+/// The same, with what became of each external identity.
+///
+/// # Errors
+/// As `resolve`.
+pub fn resolve_explained(
+    token: &VerifiedToken,
+    snapshot: &Snapshot,
+) -> Result<(Principal, Vec<IdentityOutcome>), PrincipalError> {
+    let seen = Seen::of(token, snapshot)?;
+    let outcomes = identities::explain_members(snapshot, seen.provider, &seen.subject, &seen.as_subject()?);
+    Ok((seen.principal()?, outcomes))
+}
+
+/// A token as we read it, before it is known who it is.
+struct Seen<'a> {
+    token: &'a VerifiedToken,
+    snapshot: &'a Snapshot,
+    provider: &'a ProviderRecord,
+    subject: EntityUid,
+    provider_uid: EntityUid,
+    claims: Option<RestrictedExpression>,
+    tags: Tags,
+    dropped: Vec<DroppedClaim>,
+}
+
+impl<'a> Seen<'a> {
+    fn of(token: &'a VerifiedToken, snapshot: &'a Snapshot) -> Result<Self, PrincipalError> {
+        let provider = snapshot
+            .provider(&token.provider)
+            .ok_or_else(|| PrincipalError::ProviderGone(token.provider.to_string()))?;
+        let (tags, mut dropped) = tags(token.claims.as_map());
+        let (claims, mut mistyped) = typed_claims(token.claims.as_map(), &snapshot.schema.claim_types);
+        dropped.append(&mut mistyped);
+        Ok(Self {
+            token,
+            snapshot,
+            provider,
+            subject: uid(&vocabulary::external_subject(&token.provider, &token.unique_id))?,
+            provider_uid: uid(&EntityRef::new(IDENTITY_PROVIDER, token.provider.as_str()))?,
+            claims,
+            tags,
+            dropped,
+        })
+    }
+
+    fn principal(self) -> Result<Principal, PrincipalError> {
+        let mut parents: HashSet<EntityUid> = self.snapshot.tenant_uid().into_iter().collect();
+        let (uid, identities) = if let Some(user) = self.user()? {
+            parents.extend(self.snapshot.entities.get(&user).map(direct_parents).unwrap_or_default());
+            (user, self.identities()?)
+        } else if let Some(account) = self.virtual_account()? {
+            parents.extend(self.snapshot.entities.get(&account).map(direct_parents).unwrap_or_default());
+            // A service identity is never an outsider.
+            (account, Vec::new())
+        } else {
+            (self.subject.clone(), self.identities()?)
+        };
+        for team in self.teams() {
+            parents.insert(self::uid(&EntityRef::new(TEAM, team))?);
+        }
+        for identity in &identities {
+            parents.insert(self::uid(&EntityRef::new(EXTERNAL_IDENTITY, identity.as_str()))?);
+        }
+        let known = self.snapshot.entities.get(&uid);
+        let entity = self.entity(uid.clone(), parents, known)?;
+        let external_identities = identities.iter().map(ToString::to_string).collect();
+        Ok(Principal { uid, entity: Some(entity), external_identities, dropped: self.dropped })
+    }
+
+    /// The directory's user with the token's email, unless the issuer says that the email is not verified.
+    fn user(&self) -> Result<Option<EntityUid>, PrincipalError> {
+        let verified = self.token.email_verified != Some(false);
+        let email = self.token.email.as_deref().filter(|_| verified).and_then(|email| Email::parse(email).ok());
+        let Some(email) = email else { return Ok(None) };
+        let user = uid(&EntityRef::new(USER, email.as_str()))?;
+        // INVARIANT: only active users are compiled to entities.
+        Ok(self.snapshot.entities.get(&user).is_some().then_some(user))
+    }
+
+    fn virtual_account(&self) -> Result<Option<EntityUid>, PrincipalError> {
+        let values = self.provider.provider.claims.virtual_account.as_ref().and_then(|path| self.tags.get(path));
+        let mut named = values.into_iter().flatten().filter_map(|value| self.provider.virtual_account_mappings.get(value));
+        named.next().map(|name| uid(&EntityRef::new(VIRTUAL_ACCOUNT, name.as_str()))).transpose()
+    }
+
+    fn teams(&self) -> BTreeSet<&str> {
+        let values = self.provider.provider.claims.teams.as_ref().and_then(|path| self.tags.get(path));
+        let mapped = values.into_iter().flatten().filter_map(|value| self.provider.team_mappings.get(value));
+        mapped.flatten().map(crate::model::TeamName::as_str).collect()
+    }
+
+    fn identities(&self) -> Result<Vec<ExternalIdentityName>, PrincipalError> {
+        if self.provider.identities.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(identities::members_of(self.snapshot, self.provider, &self.subject, &self.as_subject()?))
+    }
+
+    /// The token's subject as an entity of its own, for the assume policies to look at.
+    fn as_subject(&self) -> Result<Entities, PrincipalError> {
+        let parents = self.snapshot.tenant_uid().into_iter().collect();
+        let subject = self.entity(self.subject.clone(), parents, None)?;
+        let leads_to = crate::snapshot::reach(&subject);
+        let slice = crate::decide::slice(self.snapshot, vec![subject], leads_to);
+        slice.map_err(|error| PrincipalError::Entity(error.into()))
+    }
+
+    fn entity(
+        &self,
+        uid: EntityUid,
+        parents: HashSet<EntityUid>,
+        known: Option<&Entity>,
+    ) -> Result<Entity, PrincipalError> {
+        let failed = |error: cedar_policy::EntityAttrEvaluationError| PrincipalError::Entity(Box::new(error));
+        // What the directory says of someone stays, where the token says nothing of the same.
+        let (_, mut attributes, _) = known.cloned().map(Entity::into_inner).unwrap_or_else(|| {
+            (uid.clone(), std::collections::HashMap::new(), HashSet::new())
+        });
+        attributes.insert("provider".into(), RestrictedExpression::new_entity_uid(self.provider_uid.clone()));
+        if uid == self.subject {
+            attributes.insert("subject".into(), RestrictedExpression::new_string(self.token.unique_id.clone()));
+        }
+        if let Some(email) = &self.token.email {
+            attributes.insert("email".into(), RestrictedExpression::new_string(email.to_lowercase()));
+        }
+        if let Some(claims) = &self.claims {
+            attributes.insert("claims".into(), claims.clone());
+        }
+        let tags: BTreeMap<_, _> = self
+            .tags
+            .iter()
+            .map(|(path, values)| {
+                let values = values.iter().map(|value| RestrictedExpression::new_string(value.clone()));
+                (path.clone(), RestrictedExpression::new_set(values))
+            })
+            .collect();
+        Entity::new_with_tags(uid, attributes, parents, tags).map_err(failed)
+    }
+}
+
+fn direct_parents(entity: &Entity) -> HashSet<EntityUid> {
+    entity.clone().into_inner().2
+}
+
+fn uid(entity: &EntityRef) -> Result<EntityUid, PrincipalError> {
+    vocabulary::uid(entity).map_err(|error| PrincipalError::Entity(Box::new(error)))
+}

@@ -1,0 +1,104 @@
+//! Claims in, tags out: claim path → set of strings.
+//!
+//! The literal top-level name wins over a path. Below the top level, names are escaped as in a JSON pointer
+//! (RFC 6901: `~` is `~0`, `/` is `~1`), so no claim can be named to reach another one's path.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use super::DroppedClaim;
+
+/// Tags by claim path.
+pub type Tags = BTreeMap<String, BTreeSet<String>>;
+
+/// The tags of a token's claims.
+pub fn tags(claims: &Map<String, Value>) -> (Tags, Vec<DroppedClaim>) {
+    let mut collected = Collected::default();
+    // INVARIANT: the longest literal name comes first, and what stands is never replaced: of two claims that
+    // arrive at one path, the one whose top-level name is the longer part of it wins, whatever their order.
+    let mut names: Vec<_> = claims.iter().collect();
+    names.sort_by(|left, right| right.0.len().cmp(&left.0.len()).then_with(|| left.0.cmp(right.0)));
+    for (name, value) in names {
+        let mut own = Collected::default();
+        match value {
+            Value::String(text) if SPACE_SEPARATED.contains(&name.as_str()) => {
+                own.tags.insert(name.clone(), text.split_whitespace().map(str::to_owned).collect());
+            }
+            value => own.add(name.clone(), value),
+        }
+        collected.dropped.append(&mut own.dropped);
+        for (path, values) in own.tags {
+            if collected.tags.contains_key(&path) {
+                collected.drop(&path, "another claim's name is this path");
+            } else {
+                collected.tags.insert(path, values);
+            }
+        }
+    }
+    (collected.tags, collected.dropped)
+}
+
+#[derive(Default)]
+struct Collected {
+    tags: Tags,
+    dropped: Vec<DroppedClaim>,
+}
+
+impl Collected {
+    fn add(&mut self, path: String, value: &Value) {
+        match value {
+            Value::Null => {}
+            Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+                self.tags.insert(path, text(value).into_iter().collect());
+            }
+            Value::Array(elements) => {
+                let texts: BTreeSet<_> = elements.iter().filter_map(text).collect();
+                if elements.iter().any(|element| element.is_array() || element.is_object()) {
+                    self.drop(&path, "a list may hold only strings, numbers and booleans: other elements are left out");
+                }
+                self.tags.insert(path, texts);
+            }
+            Value::Object(members) => {
+                for (name, member) in members {
+                    self.add(format!("{path}/{}", escaped(name)), member);
+                }
+            }
+        }
+    }
+
+    fn drop(&mut self, claim: &str, reason: &str) {
+        self.dropped.push(DroppedClaim { claim: claim.to_owned(), reason: reason.to_owned() });
+    }
+}
+
+/// A plain value as text; a float that is a whole number is written as one.
+pub(super) fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Bool(truth) => Some(truth.to_string()),
+        Value::Number(number) => Some(match whole(number) {
+            Some(whole) => whole.to_string(),
+            None => number.to_string(),
+        }),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// A number as the integer it is, when it is one.
+pub(super) fn whole(number: &serde_json::Number) -> Option<i64> {
+    number.as_i64().or_else(|| {
+        let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < LARGEST_EXACT_FLOAT)?;
+        #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and within 2^53")]
+        Some(float as i64)
+    })
+}
+
+fn escaped(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1")
+}
+
+/// RFC 8693 §4.2: `scope` is a list separated by spaces; `scp` is Entra's and Okta's name for it.
+const SPACE_SEPARATED: [&str; 2] = ["scope", "scp"];
+/// Floats up to here are exact integers.
+const LARGEST_EXACT_FLOAT: f64 = 9_007_199_254_740_992.0;

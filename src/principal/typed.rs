@@ -1,0 +1,111 @@
+//! Claims in, the principal's typed `claims` record out: each claim that the schema's `Claims` type declares, if
+//! its value is of that type.
+
+use std::collections::BTreeMap;
+
+use cedar_policy::{Context, RestrictedExpression};
+use chrono::DateTime;
+use serde_json::{Map, Value};
+
+use super::DroppedClaim;
+use super::tags::{text, whole};
+use crate::schema::{ClaimType, ClaimTypes};
+
+/// The typed claims as a Cedar record, or none when the schema declares none or a required one is missing.
+pub(super) fn typed_claims(
+    claims: &Map<String, Value>,
+    types: &ClaimTypes,
+) -> (Option<RestrictedExpression>, Vec<DroppedClaim>) {
+    let mut members = BTreeMap::new();
+    let mut dropped = Vec::new();
+    for (name, (kind, required)) in types {
+        match claims.get(name).filter(|value| !value.is_null()) {
+            None if *required => dropped.push(DroppedClaim {
+                claim: "claims".to_owned(),
+                reason: format!("the schema requires `{name}`, which the token does not have"),
+            }),
+            None => {}
+            Some(value) => match convert(value, kind) {
+                Some(expression) => {
+                    members.insert(name.clone(), expression);
+                }
+                None => dropped.push(DroppedClaim {
+                    claim: name.clone(),
+                    reason: format!("is not {}, as the schema's `Claims` declares it", describe(kind)),
+                }),
+            },
+        }
+    }
+    let complete = types.iter().all(|(name, (_, required))| !required || members.contains_key(name));
+    if members.is_empty() || !complete {
+        return (None, dropped);
+    }
+    (RestrictedExpression::new_record(members).ok(), dropped)
+}
+
+fn convert(value: &Value, kind: &ClaimType) -> Option<RestrictedExpression> {
+    match kind {
+        ClaimType::Text => Some(RestrictedExpression::new_string(value.as_str()?.to_owned())),
+        ClaimType::Boolean => Some(RestrictedExpression::new_bool(value.as_bool()?)),
+        ClaimType::Number => Some(RestrictedExpression::new_long(seconds(value)?)),
+        ClaimType::Extension(name) => extension(value, name),
+        ClaimType::Set(element) => {
+            let elements = value.as_array()?.iter().map(|value| convert(value, element));
+            Some(RestrictedExpression::new_set(elements.collect::<Option<Vec<_>>>()?))
+        }
+        ClaimType::Record(attributes) => {
+            let given = value.as_object()?;
+            let mut members = BTreeMap::new();
+            for (name, (kind, required)) in attributes {
+                match given.get(name).filter(|value| !value.is_null()) {
+                    Some(value) => {
+                        members.insert(name.clone(), convert(value, kind)?);
+                    }
+                    None if *required => return None,
+                    None => {}
+                }
+            }
+            RestrictedExpression::new_record(members).ok()
+        }
+    }
+}
+
+/// A number as a Cedar long. RFC 7519 §2: a NumericDate may have a fraction, which is dropped.
+fn seconds(value: &Value) -> Option<i64> {
+    let number = value.as_number()?;
+    whole(number).or_else(|| {
+        let floor: serde_json::Number = serde_json::Number::from_f64(number.as_f64()?.floor())?;
+        whole(&floor)
+    })
+}
+
+/// A text, or for a `datetime` also seconds since the epoch, as Cedar's extension value.
+fn extension(value: &Value, name: &str) -> Option<RestrictedExpression> {
+    let expression = match (name, value) {
+        ("ipaddr", Value::String(given)) => RestrictedExpression::new_ip(given),
+        ("decimal", Value::String(_) | Value::Number(_)) => {
+            let given = text(value)?;
+            RestrictedExpression::new_decimal(if given.contains('.') { given } else { format!("{given}.0") })
+        }
+        ("datetime", Value::String(given)) => RestrictedExpression::new_datetime(given),
+        ("datetime", Value::Number(_)) => {
+            let moment = DateTime::from_timestamp(seconds(value)?, 0)?;
+            RestrictedExpression::new_datetime(moment.format("%Y-%m-%dT%H:%M:%SZ").to_string())
+        }
+        ("duration", Value::String(given)) => RestrictedExpression::new_duration(given),
+        _ => return None,
+    };
+    // The constructor takes any text: only evaluating it tells whether it is such a value.
+    Context::from_pairs([("value".to_owned(), expression.clone())]).ok().map(|_| expression)
+}
+
+fn describe(kind: &ClaimType) -> String {
+    match kind {
+        ClaimType::Text => "a string".to_owned(),
+        ClaimType::Boolean => "a boolean".to_owned(),
+        ClaimType::Number => "a number".to_owned(),
+        ClaimType::Extension(name) => format!("a `{name}`"),
+        ClaimType::Set(element) => format!("a list in which each is {}", describe(element)),
+        ClaimType::Record(_) => "an object with the declared members".to_owned(),
+    }
+}

@@ -1,0 +1,65 @@
+//! The schema: every schema file and the identity part, as one checked Cedar schema.
+//!
+//! In: the texts of `schema/`. Out: a `LoadedSchema`, or every fault with its place. Also answers what others
+//! need to know of the schema: which types contain which, which claims are typed.
+
+mod claim_types;
+mod load;
+
+pub use claim_types::{ClaimType, ClaimTypes};
+pub use load::{Identity, load_schema};
+
+use cedar_policy::{EntityTypeName, EntityUid, Schema};
+use cedar_policy_core::ast;
+
+use crate::vocabulary;
+
+/// A schema that Cedar accepted.
+#[derive(Debug)]
+pub struct LoadedSchema {
+    pub schema: Schema,
+    pub identity: Identity,
+    /// The typed claims that principals carry.
+    pub claim_types: ClaimTypes,
+    /// What Cedar warns of, for `check`.
+    pub warnings: Vec<String>,
+    /// The schema as one Cedar schema text, as `export` writes it.
+    pub text: String,
+}
+
+impl LoadedSchema {
+    /// Whether the schema declares this entity type.
+    pub fn has_type(&self, entity_type: &str) -> bool {
+        self.core_type(entity_type).is_some()
+    }
+
+    /// Whether an entity of the first type may have one of the second among its ancestors.
+    pub fn may_be_in(&self, child: &str, ancestor: &str) -> bool {
+        let (Ok(child), Some(ancestor)) = (child.parse::<ast::EntityType>(), self.core_type(ancestor)) else {
+            return false;
+        };
+        ancestor.has_descendant_entity_type(&child)
+    }
+
+    /// An action by its bare id, if the schema has it.
+    pub fn action(&self, id: &str) -> Option<EntityUid> {
+        let wanted = crate::model::EntityRef::new(vocabulary::ACTION, id);
+        let uid = vocabulary::uid(&wanted).ok()?;
+        self.has_action(&uid).then_some(uid)
+    }
+
+    pub fn has_action(&self, uid: &EntityUid) -> bool {
+        self.schema.as_ref().get_action_id(uid.as_ref()).is_some()
+    }
+
+    /// Whether an action's requests may be about this type, or about something inside it.
+    pub fn action_reaches(&self, action: &EntityUid, entity_type: &str) -> bool {
+        let Some(resources) = self.schema.resources_for_action(action) else { return false };
+        resources.map(EntityTypeName::to_string).any(|kind| kind == entity_type || self.may_be_in(&kind, entity_type))
+    }
+
+    fn core_type(&self, name: &str) -> Option<&cedar_policy_core::validator::ValidatorEntityType> {
+        let name: ast::EntityType = name.parse().ok()?;
+        self.schema.as_ref().get_entity_type(&name)
+    }
+}

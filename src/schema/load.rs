@@ -1,0 +1,109 @@
+//! Schema files in, one checked schema out.
+//!
+//! The identity part joins unless it was switched off; a `Claims` type is added when no file declares one.
+
+use cedar_policy::{Schema, SchemaFragment};
+use miette::Diagnostic;
+
+use super::LoadedSchema;
+use super::claim_types::read_claim_types;
+use crate::model::{Fault, Faults};
+use crate::tree::SourceFile;
+use crate::vocabulary;
+
+/// Whether the product's identity types are part of the schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Identity {
+    #[default]
+    Included,
+    /// cedargate is a plain Cedar decision server over the users' own schema.
+    LeftOut,
+}
+
+/// All files together as one schema.
+///
+/// # Errors
+/// Every file that does not parse, or what does not fit together.
+pub fn load_schema(files: &[SourceFile], identity: Identity) -> Result<LoadedSchema, Faults> {
+    let mut faults = Faults::default();
+    let mut fragments = Vec::new();
+    let mut warnings = Vec::new();
+    for file in files {
+        match parse(file) {
+            Ok((fragment, found)) => {
+                fragments.push(fragment);
+                warnings.extend(found);
+            }
+            Err(fault) => faults.push(fault),
+        }
+    }
+    faults.or(())?;
+    if identity == Identity::Included {
+        fragments.extend(identity_fragments(&fragments)?);
+    }
+    let schema =
+        Schema::from_schema_fragments(fragments.iter().cloned()).map_err(|error| Faults::from(place(files, &error)))?;
+    let claim_types = read_claim_types(&schema);
+    let text = fragments.iter().map(render).collect::<Result<Vec<_>, _>>()?.join("\n");
+    Ok(LoadedSchema { schema, identity, claim_types, warnings, text })
+}
+
+fn parse(file: &SourceFile) -> Result<(SchemaFragment, Vec<String>), Fault> {
+    if file.relative.ends_with(".json") {
+        let fragment = SchemaFragment::from_json_str(&file.text).map_err(|error| json_fault(file, &error))?;
+        return Ok((fragment, Vec::new()));
+    }
+    let (fragment, warnings) =
+        SchemaFragment::from_cedarschema_str(&file.text).map_err(|error| file.fault_of(&error))?;
+    Ok((fragment, warnings.map(|warning| file.fault_of(&warning).to_string()).collect()))
+}
+
+/// serde_json says "at line L column C" at the end of its message, and nowhere else.
+fn json_fault(file: &SourceFile, error: &cedar_policy::SchemaError) -> Fault {
+    let mut fault = file.fault_of(error);
+    if let Err(syntax) = serde_json::from_str::<serde::de::IgnoredAny>(&file.text) {
+        (fault.line, fault.column) = (syntax.line(), syntax.column());
+    }
+    fault
+}
+
+fn identity_fragments(written: &[SchemaFragment]) -> Result<Vec<SchemaFragment>, Faults> {
+    let declares_claims = written.iter().any(|fragment| {
+        let json = fragment.clone().to_json_value().unwrap_or_default();
+        json.get("").and_then(|namespace| namespace.get("commonTypes")?.get(vocabulary::CLAIMS_TYPE)).is_some()
+    });
+    let own = if declares_claims {
+        vec![vocabulary::IDENTITY_SCHEMA.to_owned()]
+    } else {
+        vec![vocabulary::IDENTITY_SCHEMA.to_owned(), format!("type {} = {{}};", vocabulary::CLAIMS_TYPE)]
+    };
+    own.iter()
+        .map(|text| {
+            let parsed = SchemaFragment::from_cedarschema_str(text).map(|(fragment, _)| fragment);
+            parsed.map_err(|error| Faults::from(Fault::of_file("the identity schema", error.to_string())))
+        })
+        .collect()
+}
+
+/// Where an error of the joined schema comes from: the file whose text stands at the error's span.
+fn place(files: &[SourceFile], error: &dyn Diagnostic) -> Fault {
+    let message = crate::tree::one_line(error);
+    let label = error.labels().and_then(|mut labels| labels.next());
+    let (Some(label), Some(source)) = (label, error.source_code()) else {
+        return Fault::of_file(files.first().map_or("schema", |file| file.name.as_str()), message);
+    };
+    let span = label.inner();
+    let Ok(contents) = source.read_span(span, 1, 1) else {
+        return Fault::of_file("schema", message);
+    };
+    let around = String::from_utf8_lossy(contents.data()).into_owned();
+    let owner = files.iter().find(|file| !around.is_empty() && file.text.contains(&around));
+    match owner {
+        Some(file) => file.fault_at(span.offset(), message),
+        None => Fault::of_file("the identity schema", message),
+    }
+}
+
+fn render(fragment: &SchemaFragment) -> Result<String, Faults> {
+    fragment.to_cedarschema().map_err(|error| Fault::of_file("schema", error.to_string()).into())
+}

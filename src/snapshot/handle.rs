@@ -1,0 +1,96 @@
+//! The snapshots that serve: one a tenant, swapped whole. A request takes one and keeps it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use super::Snapshot;
+use crate::model::{Fault, TenantId};
+
+/// How the last attempt to load a tenant ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ReloadOutcome {
+    pub ok: bool,
+    pub at: Option<DateTime<Utc>>,
+    pub errors: Vec<Fault>,
+}
+
+/// One tenant's serving snapshot. INVARIANT: only a complete, validated snapshot is ever stored here, and a
+/// failed reload leaves it as it was.
+#[derive(Debug, Default)]
+pub struct TenantHandle {
+    snapshot: ArcSwapOption<Snapshot>,
+    last_reload: ArcSwap<ReloadOutcome>,
+}
+
+impl TenantHandle {
+    /// The snapshot that serves now, if one ever loaded.
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.snapshot.load_full()
+    }
+
+    pub fn last_reload(&self) -> Arc<ReloadOutcome> {
+        self.last_reload.load_full()
+    }
+
+    /// Makes a new snapshot serve.
+    pub fn swap(&self, snapshot: Snapshot) {
+        let at = Some(snapshot.loaded_at);
+        self.snapshot.store(Some(Arc::new(snapshot)));
+        self.last_reload.store(Arc::new(ReloadOutcome { ok: true, at, errors: Vec::new() }));
+    }
+
+    /// Notes that the tree was read and is what serves already.
+    pub fn confirm(&self, at: DateTime<Utc>) {
+        if !self.last_reload.load().ok {
+            self.last_reload.store(Arc::new(ReloadOutcome { ok: true, at: Some(at), errors: Vec::new() }));
+        }
+    }
+
+    /// Notes a failed reload; what serves goes on serving.
+    pub fn fail(&self, at: DateTime<Utc>, errors: Vec<Fault>) {
+        self.last_reload.store(Arc::new(ReloadOutcome { ok: false, at: Some(at), errors }));
+    }
+}
+
+/// All tenants of a node.
+#[derive(Debug, Default)]
+pub struct Tenants(ArcSwap<BTreeMap<TenantId, Arc<TenantHandle>>>);
+
+impl Tenants {
+    pub fn get(&self, tenant: &str) -> Option<Arc<TenantHandle>> {
+        self.0.load().get(tenant).cloned()
+    }
+
+    pub fn all(&self) -> Arc<BTreeMap<TenantId, Arc<TenantHandle>>> {
+        self.0.load_full()
+    }
+
+    /// The only tenant, where there is just one.
+    pub fn only(&self) -> Option<TenantId> {
+        let all = self.0.load();
+        let mut names = all.keys();
+        match (names.next(), names.next()) {
+            (Some(one), None) => Some(one.clone()),
+            _ => None,
+        }
+    }
+
+    /// The handles of exactly these tenants: new ones are made, those gone are dropped, the others kept.
+    pub fn retain(&self, names: impl IntoIterator<Item = TenantId>) -> Arc<BTreeMap<TenantId, Arc<TenantHandle>>> {
+        let before = self.0.load_full();
+        let after: BTreeMap<_, _> = names
+            .into_iter()
+            .map(|name| {
+                let handle = before.get(&name).cloned().unwrap_or_default();
+                (name, handle)
+            })
+            .collect();
+        let after = Arc::new(after);
+        self.0.store(Arc::clone(&after));
+        after
+    }
+}

@@ -1,0 +1,165 @@
+//! Cedar texts and template links in, one policy set out, in which each policy has an honest id and a place.
+//!
+//! A policy's id is its `@id`, else `<path below its folder>#<position>`; the same id twice is a fault that names
+//! both places.
+
+use std::collections::{BTreeSet, HashMap};
+use std::str::FromStr;
+
+use cedar_policy::{ActionConstraint, EntityUid, Policy, PolicyId, PolicySet, SlotId, Template};
+use cedar_policy_core::ast::{self, ExprKind, Literal};
+
+use crate::compile::Link;
+use crate::model::{EntityRef, Fault, Faults};
+use crate::tree::SourceFile;
+use crate::vocabulary;
+
+/// Where a policy stands, and for a grant, whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicySource {
+    pub file: String,
+    pub line: usize,
+    /// A grant's role and subject.
+    pub role: Option<String>,
+    pub subject: Option<String>,
+}
+
+impl std::fmt::Display for PolicySource {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{}:{}", self.file, self.line)
+    }
+}
+
+/// All policies of a tenant.
+#[derive(Debug, Default)]
+pub struct LoadedPolicies {
+    pub set: PolicySet,
+    /// Those that say who is a member of an external identity.
+    pub assume: PolicySet,
+    pub sources: HashMap<PolicyId, PolicySource>,
+    /// Entities that conditions name: their data may be read whatever the request is about.
+    pub literals: BTreeSet<EntityUid>,
+    pub links: usize,
+}
+
+impl LoadedPolicies {
+    /// Adds the policies and templates of a file.
+    pub(super) fn add_file(&mut self, file: &SourceFile, faults: &mut Faults) {
+        let parsed = match PolicySet::from_str(&file.text) {
+            Ok(parsed) => parsed,
+            Err(errors) => {
+                errors.iter().for_each(|error| faults.push(file.fault_of(error)));
+                return;
+            }
+        };
+        for policy in parsed.policies() {
+            let offset = AsRef::<ast::Policy>::as_ref(policy).loc().map_or(0, |loc| loc.start());
+            if let Some(id) = self.claim_id(file, policy.id(), policy.annotation("id"), offset, faults) {
+                self.add_policy(policy.new_id(id), file, faults);
+            }
+        }
+        for template in parsed.templates() {
+            let offset = AsRef::<ast::Template>::as_ref(template).loc().map_or(0, |loc| loc.start());
+            if let Some(id) = self.claim_id(file, template.id(), template.annotation("id"), offset, faults) {
+                self.add_template(&template.new_id(id), file, faults);
+            }
+        }
+    }
+
+    fn claim_id(
+        &mut self,
+        file: &SourceFile,
+        position: &PolicyId,
+        annotated: Option<&str>,
+        offset: usize,
+        faults: &mut Faults,
+    ) -> Option<PolicyId> {
+        let position = position.to_string();
+        // INVARIANT: Cedar's parser names the policies of a text `policy0`, `policy1`, … in order.
+        let position = position.strip_prefix("policy").unwrap_or(&position);
+        let id = annotated.map_or_else(|| format!("{}#{position}", file.relative), str::to_owned);
+        let place = file.fault_at(offset, "");
+        if id.is_empty() {
+            faults.push(Fault { message: "`@id` may not be empty".to_owned(), ..place });
+            return None;
+        }
+        let id = PolicyId::new(id);
+        let source = PolicySource { file: place.file.clone(), line: place.line, role: None, subject: None };
+        self.take_id(id, source, place, faults)
+    }
+
+    fn take_id(&mut self, id: PolicyId, source: PolicySource, place: Fault, faults: &mut Faults) -> Option<PolicyId> {
+        if let Some(first) = self.sources.get(&id) {
+            faults.push(Fault { message: format!("policy id `{id}` is already taken at {first}"), ..place });
+            return None;
+        }
+        self.sources.insert(id.clone(), source);
+        Some(id)
+    }
+
+    fn add_policy(&mut self, policy: Policy, file: &SourceFile, faults: &mut Faults) {
+        self.note_literals(AsRef::<ast::Policy>::as_ref(&policy).non_scope_constraints());
+        if is_about_assuming(&policy.action_constraint())
+            && let Err(error) = self.assume.add(policy.clone())
+        {
+            faults.push(file.fault_of(&error));
+        }
+        if let Err(error) = self.set.add(policy) {
+            faults.push(file.fault_of(&error));
+        }
+    }
+
+    fn add_template(&mut self, template: &Template, file: &SourceFile, faults: &mut Faults) {
+        self.note_literals(AsRef::<ast::Template>::as_ref(template).non_scope_constraints());
+        if let Err(error) = self.set.add_template(template.clone()) {
+            faults.push(file.fault_of(&error));
+        }
+    }
+
+    fn note_literals(&mut self, condition: Option<&ast::Expr>) {
+        let Some(condition) = condition else { return };
+        for part in condition.subexpressions() {
+            if let ExprKind::Lit(Literal::EntityUID(uid)) = part.expr_kind() {
+                self.literals.insert(EntityUid::from(uid.as_ref().clone()));
+            }
+        }
+    }
+
+    /// Adds a grant.
+    pub(super) fn add_link(&mut self, file: &str, line: usize, link: &Link, faults: &mut Faults) {
+        let place = Fault { file: file.to_owned(), line, column: 1, message: String::new() };
+        let source = PolicySource {
+            file: file.to_owned(),
+            line,
+            role: link.template_id.rsplit('/').next().map(str::to_owned),
+            subject: Some(link.args.principal.clone()),
+        };
+        let id = PolicyId::new(&link.link_id);
+        let Some(id) = self.take_id(id, source, place.clone(), faults) else { return };
+        match self.link(link, id) {
+            Ok(()) => self.links += 1,
+            Err(message) => faults.push(Fault { message, ..place }),
+        }
+    }
+
+    fn link(&mut self, link: &Link, id: PolicyId) -> Result<(), String> {
+        let uid = |text: &str| text.parse::<EntityUid>().map_err(|error| format!("`{text}` is not an entity: {error}"));
+        let values = HashMap::from([
+            (SlotId::principal(), uid(&link.args.principal)?),
+            (SlotId::resource(), uid(&link.args.resource)?),
+        ]);
+        self.set
+            .link(PolicyId::new(&link.template_id), id, values)
+            .map_err(|error| format!("`{}` cannot be linked: {}", link.template_id, crate::tree::one_line(&error)))
+    }
+}
+
+/// Whether a policy is about `assume` and nothing else.
+fn is_about_assuming(action: &ActionConstraint) -> bool {
+    let Ok(assume) = vocabulary::uid(&EntityRef::new(vocabulary::ACTION, vocabulary::ASSUME)) else { return false };
+    match action {
+        ActionConstraint::Eq(uid) => *uid == assume,
+        ActionConstraint::In(uids) => uids.as_slice() == [assume],
+        ActionConstraint::Any => false,
+    }
+}

@@ -1,0 +1,125 @@
+//! Says when the tree may have changed: file events after a quiet moment, or the slow poll below them.
+//!
+//! Follows folders, not files, so an atomic rename and a ConfigMap's swapped `..data` link are seen. Whether
+//! anything did change is for digests to decide.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
+
+/// How patient the watcher is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WatchSettings {
+    /// Events must have stopped for this long.
+    pub debounce: Duration,
+    /// Looks even when no event came: network file systems and swapped mounts tell nothing.
+    pub poll: Duration,
+}
+
+impl Default for WatchSettings {
+    fn default() -> Self {
+        Self { debounce: Duration::from_millis(100), poll: Duration::from_secs(5) }
+    }
+}
+
+/// Why the folders cannot be watched.
+#[derive(Debug, thiserror::Error)]
+#[error("`{path}` cannot be watched", path = .path.display())]
+pub struct WatchError {
+    path: PathBuf,
+    #[source]
+    source: notify::Error,
+}
+
+/// Watches some folders.
+#[derive(Debug)]
+pub struct Watcher {
+    folders: Vec<PathBuf>,
+    settings: WatchSettings,
+    events: mpsc::Receiver<()>,
+    sender: mpsc::Sender<()>,
+    poll: Interval,
+    watching: Option<RecommendedWatcher>,
+    seen: Vec<Option<(u64, u64)>>,
+}
+
+impl Watcher {
+    /// Starts to watch; must be called within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn start(folders: Vec<PathBuf>, settings: WatchSettings) -> Result<Self, WatchError> {
+        // One place is enough: "something happened" need not be said twice.
+        let (sender, events) = mpsc::channel(1);
+        let mut poll = interval(settings.poll);
+        poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        poll.reset();
+        let mut watcher = Self { folders, settings, events, sender, poll, watching: None, seen: Vec::new() };
+        watcher.watch_again()?;
+        Ok(watcher)
+    }
+
+    /// Waits until the tree may have changed.
+    pub async fn changed(&mut self) {
+        tokio::select! {
+            _ = self.events.recv() => self.wait_for_quiet().await,
+            _ = self.poll.tick() => {}
+        }
+        // A folder that was moved away and replaced is another folder: follow the new one.
+        if self.identities() != self.seen
+            && let Err(error) = self.watch_again()
+        {
+            tracing::warn!(error = %error, "a folder cannot be watched; polling goes on");
+        }
+    }
+
+    /// Waits out one more quiet moment: what was read may have been in the middle of a write.
+    pub async fn settle(&mut self) {
+        let _ = timeout(self.settings.debounce, self.events.recv()).await;
+    }
+
+    async fn wait_for_quiet(&mut self) {
+        let latest = Instant::now() + self.settings.debounce * LONGEST_DEBOUNCE;
+        while Instant::now() < latest {
+            if timeout(self.settings.debounce, self.events.recv()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn watch_again(&mut self) -> Result<(), WatchError> {
+        let sender = self.sender.clone();
+        let tell = move |event: notify::Result<notify::Event>| {
+            let is_reading = event.as_ref().is_ok_and(|event| matches!(event.kind, EventKind::Access(_)));
+            if !is_reading {
+                let _ = sender.try_send(());
+            }
+        };
+        let failed = |path: &Path| {
+            let path = path.to_owned();
+            move |source| WatchError { path, source }
+        };
+        let mut watching = notify::recommended_watcher(tell).map_err(failed(Path::new(".")))?;
+        for folder in &self.folders {
+            if folder.exists() {
+                watching.watch(folder, RecursiveMode::Recursive).map_err(failed(folder))?;
+            }
+        }
+        self.watching = Some(watching);
+        self.seen = self.identities();
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    fn identities(&self) -> Vec<Option<(u64, u64)>> {
+        use std::os::unix::fs::MetadataExt;
+        let identity = |path: &PathBuf| std::fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
+        self.folders.iter().map(identity).collect()
+    }
+}
+
+/// Events that never stop are waited for this many quiet moments at most.
+const LONGEST_DEBOUNCE: u32 = 10;

@@ -1,0 +1,44 @@
+//! The tree: every file that people write, read into memory and sorted by kind.
+//!
+//! In: the schema and the policies folder. Out: a `Tree`, one immutable reading of both, in which each file
+//! keeps the name its author knows it by. Nothing is parsed here; everything is bounded.
+
+mod read;
+mod source;
+
+pub use read::{TreeDirs, fingerprint, read_tree};
+pub use source::{SourceFile, first_label, one_line};
+
+use std::collections::BTreeMap;
+
+use crate::model::{Faults, TenantId};
+
+/// One reading of all that people wrote.
+#[derive(Debug, Default)]
+pub struct Tree {
+    pub schema: SchemaFolder,
+    pub platform: PolicyFolder,
+    /// A tenant whose folder could not be read has its faults here, and the others go on.
+    pub tenants: BTreeMap<TenantId, Result<PolicyFolder, Faults>>,
+    /// What is wrong with the shared part of the tree: it stops every tenant.
+    pub faults: Faults,
+    /// Folders that cannot be a tenant.
+    pub strays: Faults,
+}
+
+/// `schema/`: the schema itself and the default roles.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SchemaFolder {
+    pub schemas: Vec<SourceFile>,
+    pub roles: Vec<SourceFile>,
+}
+
+/// `policies/<tenant>/` or `policies/platform/`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PolicyFolder {
+    pub policies: Vec<SourceFile>,
+    pub entities: Vec<SourceFile>,
+    pub manifests: Vec<SourceFile>,
+    /// Whether the folder has a `manifests/` at all: without one, the bundle on disk is the directory.
+    pub has_manifests: bool,
+}

@@ -1,0 +1,202 @@
+//! Folders in, a `Tree` out: which file is what, decided by where it stands and how its name ends.
+//!
+//! Follows symbolic links, as a mounted ConfigMap needs; passes over names that start with a dot. Bounds the
+//! number of files, their size and the depth of folders.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use walkdir::WalkDir;
+
+use super::{PolicyFolder, SchemaFolder, SourceFile, Tree};
+use crate::model::ids::PLATFORM;
+use crate::model::{Fault, Faults, TenantId};
+
+/// Where the tree stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TreeDirs {
+    pub policies: PathBuf,
+    pub schema: PathBuf,
+}
+
+/// The largest file that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
+/// The most files that one folder may hold.
+const MAX_FILES: usize = 100_000;
+/// The deepest nesting of folders.
+const MAX_DEPTH: usize = 16;
+
+/// Reads the whole tree. Never fails as a whole: what could not be read is a fault in its place.
+pub fn read_tree(dirs: &TreeDirs) -> Tree {
+    let mut tree = Tree::default();
+    match read_schema(&dirs.schema) {
+        Ok(schema) => tree.schema = schema,
+        Err(faults) => tree.faults.extend(faults),
+    }
+    let entries = match fs::read_dir(&dirs.policies) {
+        Ok(entries) => entries,
+        Err(error) => {
+            tree.faults.push(Fault::of_file(shown(&dirs.policies), format!("cannot be read: {error}")));
+            return tree;
+        }
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with('.') {
+            continue;
+        }
+        read_top_level(&mut tree, &entry.path(), &name);
+    }
+    tree
+}
+
+fn read_top_level(tree: &mut Tree, path: &Path, name: &str) {
+    if !path.is_dir() {
+        if name.ends_with(".cedar") || name.ends_with(ENTITIES_SUFFIX) {
+            tree.faults.push(Fault::of_file(shown(path), "belongs in a tenant's folder, or in `platform/`"));
+        }
+        return;
+    }
+    if name == PLATFORM {
+        match read_folder(path) {
+            Ok(folder) => tree.platform = only_policies(folder, &mut tree.faults),
+            Err(faults) => tree.faults.extend(faults),
+        }
+        return;
+    }
+    match TenantId::parse(name) {
+        Ok(tenant) => {
+            tree.tenants.insert(tenant, read_folder(path));
+        }
+        Err(error) => tree.strays.push(Fault::of_file(shown(path), error.to_string())),
+    }
+}
+
+fn only_policies(folder: PolicyFolder, faults: &mut Faults) -> PolicyFolder {
+    for file in folder.entities.iter().chain(&folder.manifests) {
+        faults.push(Fault::of_file(&file.name, "belongs in a tenant's folder: `platform/` holds only policies"));
+    }
+    PolicyFolder { policies: folder.policies, ..PolicyFolder::default() }
+}
+
+fn read_schema(dir: &Path) -> Result<SchemaFolder, Faults> {
+    let mut folder = SchemaFolder::default();
+    let mut faults = Faults::default();
+    for (path, relative) in files_below(dir)? {
+        let kind = if relative.ends_with(".cedarschema")
+            || relative.ends_with(".cedarschema.json")
+            || relative.ends_with(".json") && !relative.ends_with(".schema.json")
+        {
+            &mut folder.schemas
+        } else if relative.ends_with(".roles.yaml") || relative.ends_with(".roles.yml") {
+            &mut folder.roles
+        } else {
+            continue;
+        };
+        match read_file(&path, relative) {
+            Ok(file) => kind.push(file),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    faults.or(folder)
+}
+
+fn read_folder(dir: &Path) -> Result<PolicyFolder, Faults> {
+    let mut folder = PolicyFolder { has_manifests: dir.join(MANIFESTS).is_dir(), ..PolicyFolder::default() };
+    let mut faults = Faults::default();
+    for (path, relative) in files_below(dir)? {
+        let top = relative.split('/').next().unwrap_or_default();
+        let kind = match top {
+            COMPILED | CASES | INVARIANTS => continue,
+            MANIFESTS if is_yaml(&relative) => &mut folder.manifests,
+            MANIFESTS if relative.ends_with(".cedar") || relative.ends_with(ENTITIES_SUFFIX) => {
+                faults.push(Fault::of_file(shown(&path), "does not belong in `manifests/`: move it out"));
+                continue;
+            }
+            _ if relative.ends_with(".cedar") => &mut folder.policies,
+            _ if relative.ends_with(ENTITIES_SUFFIX) => &mut folder.entities,
+            _ => continue,
+        };
+        match read_file(&path, relative) {
+            Ok(file) => kind.push(file),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    faults.or(folder)
+}
+
+/// Every file below a folder as (path, name below it), sorted by name.
+fn files_below(dir: &Path) -> Result<Vec<(PathBuf, String)>, Faults> {
+    let mut files = BTreeMap::new();
+    let mut faults = Faults::default();
+    let walk = WalkDir::new(dir).follow_links(true).max_depth(MAX_DEPTH).into_iter();
+    for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name())) {
+        match entry {
+            Ok(entry) if entry.file_type().is_file() => {
+                let relative = entry.path().strip_prefix(dir).unwrap_or(entry.path());
+                let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
+                files.insert(parts.join("/"), entry.path().to_owned());
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let path = error.path().unwrap_or(dir);
+                faults.push(Fault::of_file(shown(path), format!("cannot be read: {error}")));
+            }
+        }
+        if files.len() > MAX_FILES {
+            return Err(Fault::of_file(shown(dir), format!("holds more than {MAX_FILES} files")).into());
+        }
+    }
+    faults.or(files.into_iter().map(|(relative, path)| (path, relative)).collect())
+}
+
+fn read_file(path: &Path, relative: String) -> Result<SourceFile, Fault> {
+    let name = shown(path);
+    let size = fs::metadata(path).map_err(|error| cannot_read(&name, &error))?.len();
+    if size > MAX_FILE_BYTES {
+        return Err(Fault::of_file(name, format!("is larger than {MAX_FILE_BYTES} bytes")));
+    }
+    let bytes = fs::read(path).map_err(|error| cannot_read(&name, &error))?;
+    let text = String::from_utf8(bytes).map_err(|_| Fault::of_file(&name, "is not UTF-8 text"))?;
+    Ok(SourceFile { name, relative, text })
+}
+
+fn cannot_read(name: &str, error: &std::io::Error) -> Fault {
+    Fault::of_file(name, format!("cannot be read: {error}"))
+}
+
+/// What the file system says of every file below the folders: equal before and after a reading means that
+/// nothing was being written meanwhile.
+pub fn fingerprint(dirs: &[&Path]) -> Vec<(PathBuf, u64, Option<SystemTime>)> {
+    let mut seen = Vec::new();
+    for dir in dirs {
+        let walk = WalkDir::new(dir).follow_links(true).max_depth(MAX_DEPTH + 2).sort_by_file_name();
+        for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name())) {
+            let Ok(entry) = entry else { continue };
+            let Ok(metadata) = entry.metadata() else { continue };
+            seen.push((entry.path().to_owned(), metadata.len(), metadata.modified().ok()));
+        }
+    }
+    seen
+}
+
+fn is_hidden(name: &std::ffi::OsStr) -> bool {
+    name.to_string_lossy().starts_with('.')
+}
+
+fn is_yaml(name: &str) -> bool {
+    name.ends_with(".yaml") || name.ends_with(".yml")
+}
+
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// A tenant's folders with a meaning of their own.
+const MANIFESTS: &str = "manifests";
+const COMPILED: &str = crate::bundle::FOLDER;
+const CASES: &str = "cases";
+const INVARIANTS: &str = "invariants";
+const ENTITIES_SUFFIX: &str = ".entities.json";
