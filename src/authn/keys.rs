@@ -93,8 +93,9 @@ impl Drop for Entry {
 }
 
 impl KeyRegistry {
-    /// A registry without addresses. Tasks run on the runtime this is called in; outside of one nothing is ever
-    /// fetched, which is enough for [`Verifier::trust`](super::Verifier::trust).
+    /// A registry without addresses. Tasks run on the runtime that this is called in, else on the one that
+    /// [`Self::configure`] is called in; without either nothing is ever fetched, which is enough for
+    /// [`Verifier::trust`](super::Verifier::trust).
     pub fn new(settings: Settings, clock: SharedClock) -> Self {
         Self {
             sources: ArcSwap::default(),
@@ -121,7 +122,8 @@ impl KeyRegistry {
         let (source, progress) = KeySource::new(jwks_uri);
         let source = Arc::new(source);
         let feed = source::feed(Arc::clone(&source), Arc::clone(&self.fetcher), Arc::clone(&self.clock), progress);
-        let task = self.runtime.as_ref().map(|runtime| runtime.spawn(feed).abort_handle());
+        let runtime = self.runtime.clone().or_else(|| Handle::try_current().ok());
+        let task = runtime.map(|runtime| runtime.spawn(feed).abort_handle());
         Entry { source, task }
     }
 

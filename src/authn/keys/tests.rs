@@ -265,6 +265,15 @@ async fn addresses_that_are_gone_are_forgotten_and_their_tasks_end() {
     eventually("the end of the task", || source.upgrade().is_none()).await;
 }
 
+#[tokio::test]
+async fn addresses_may_be_configured_from_a_thread_outside_the_runtime() {
+    let (one, other) = (TestIssuer::serving(&[&FIRST]), TestIssuer::serving(&[&SECOND]));
+    let keys = Keys::of(&one, quiet());
+    let (registry, address) = (Arc::clone(&keys.registry), other.address.clone());
+    std::thread::spawn(move || registry.configure(&BTreeSet::from([address]))).join().unwrap();
+    eventually("keys", || keys.registry.current(&other.address).is_some()).await;
+}
+
 #[test]
 fn a_registry_works_without_a_runtime() {
     let keys = Keys::at("http://127.0.0.1:1/keys", Settings::default());

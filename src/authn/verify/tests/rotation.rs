@@ -38,10 +38,10 @@ async fn a_new_key_is_accepted_at_once_where_keys_have_no_names() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rotation_under_load_fails_no_request() {
-    let mut current = fresh(SigningAlgorithm::EdDSA, "generation-0");
-    let issuer = TestIssuer::serving(&[&current]);
+    let mut keys = vec![fresh(SigningAlgorithm::EdDSA, "generation-0")];
+    let issuer = TestIssuer::serving(&[&keys[0]]);
     let world = Arc::new(World::not_waiting(vec![provider("okta", &issuer)], short_interval()));
-    let token = Arc::new(std::sync::Mutex::new(current.sign(&good()).unwrap()));
+    let token = Arc::new(std::sync::Mutex::new(keys[0].sign(&good()).unwrap()));
     let stop = Arc::new(AtomicBool::new(false));
     let clients: Vec<_> = (0..16)
         .map(|_| {
@@ -59,13 +59,14 @@ async fn rotation_under_load_fails_no_request() {
         })
         .collect();
     for generation in 1..=10 {
-        let next = fresh(SigningAlgorithm::EdDSA, &format!("generation-{generation}"));
-        issuer.publish(&[&next, &current]);
-        *token.lock().unwrap() = next.sign(&good()).unwrap();
-        current = next;
-        let keys = world.verifier.keys();
-        eventually("the new key", || keys.current(&issuer.address).is_some_and(|it| it.keys.knows(current.key_id())))
-            .await;
+        let new = fresh(SigningAlgorithm::EdDSA, &format!("generation-{generation}"));
+        let new_token = new.sign(&good()).unwrap();
+        // Old keys stay published: requests with their tokens are still under way.
+        keys.push(new);
+        issuer.publish(&keys.iter().collect::<Vec<_>>());
+        *token.lock().unwrap() = new_token;
+        let (at_hand, newest) = (world.verifier.keys(), keys[generation].key_id());
+        eventually("the new key", || at_hand.current(&issuer.address).is_some_and(|it| it.keys.knows(newest))).await;
     }
     stop.store(true, Ordering::SeqCst);
     for client in clients {
@@ -92,6 +93,26 @@ async fn a_flood_of_unknown_kids_costs_one_fetch_and_delays_no_good_token() {
     }
     assert_eq!(world.verifier.keys().fetches(), 2);
     assert_eq!(issuer.requests(), 2);
+}
+
+#[tokio::test]
+async fn a_new_key_is_accepted_though_a_fetch_under_way_still_brings_the_old_ones() {
+    let new = fresh(SigningAlgorithm::EdDSA, "new");
+    let issuer = TestIssuer::serving(&[&ED]);
+    let world = World::not_waiting(vec![provider("okta", &issuer)], short_interval());
+    assert!(world.refreshing(&ED.sign(&good()).unwrap()).await.is_ok());
+    let gate = Arc::new(Gate::default());
+    issuer.answer(Answer::Held(Arc::clone(&gate), crate::authn::mint::jwks([&*ED]).to_string()));
+    let (verifier, providers) = (world.verifier.clone(), world.providers.clone());
+    let unknown = fresh(SigningAlgorithm::EdDSA, "unknown").sign(&good()).unwrap();
+    let other = tokio::spawn(async move { verifier.verify_refreshing(&unknown, &providers).await });
+    eventually("the fetch", || issuer.requests() == 2).await;
+    issuer.publish(&[&new, &ED]);
+    let token = new.sign(&good()).unwrap();
+    let waiting = world.refreshing(&token);
+    gate.open();
+    assert!(waiting.await.is_ok());
+    assert_eq!(other.await.unwrap().unwrap_err().slug(), "token-signature");
 }
 
 #[tokio::test]
