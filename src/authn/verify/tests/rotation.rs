@@ -189,3 +189,14 @@ async fn an_explanation_says_that_keys_were_fetched_again() {
     assert_eq!(steps[0].name, Check::Refetch);
     assert!(steps[0].detail.contains("has no key `new`"), "{}", steps[0].detail);
 }
+
+#[tokio::test]
+async fn a_token_whose_signer_is_known_costs_no_fetch_of_another_provider() {
+    let open_issuer = TestIssuer::serving(&[&fresh(SigningAlgorithm::EdDSA, "other")]);
+    let mut open = provider("any", &open_issuer);
+    open.issuer = None;
+    let world = World::of(vec![open, provider("okta", &TestIssuer::serving(&[&ED]))]).await;
+    let expired = ED.sign(&claims(json!({"exp": 1}))).unwrap();
+    assert_eq!(world.refreshing(&expired).await.unwrap_err().slug(), "token-expired");
+    assert_eq!(open_issuer.requests(), 1);
+}
