@@ -1,1 +1,21 @@
-//! authn
+//! Tokens: a bearer token in, a [`VerifiedToken`] out, or why it is not one.
+//!
+//! Reading order: `token` takes a compact JWS apart, `issuer` picks the providers it may belong to, `keys` has
+//! their keys at hand, `verify` checks everything and says which check failed. `mint` makes keys and tokens
+//! for the demo and for tests. Nothing here knows Cedar, HTTP statuses or files; the only I/O is fetching keys.
+
+pub mod algorithm;
+pub mod claims;
+pub mod issuer;
+pub mod jwks;
+pub mod keys;
+pub mod mint;
+pub mod token;
+pub mod trace;
+pub mod verify;
+
+pub use claims::{Claims, ClaimsError, NumericDate};
+pub use issuer::TrailingSlash;
+pub use keys::{KeyRegistry, KeyStatus, Settings as KeySettings};
+pub use trace::{Check, Outcome, Step};
+pub use verify::{TokenSettings, VerifiedToken, Verifier, VerifyError};

@@ -1,0 +1,168 @@
+//! The keys of every provider, at hand without waiting.
+//!
+//! In: the addresses of JWK sets. Out: the current keys of each, read without locks, and a status for operators.
+//! Each address has a task of its own that fetches and refreshes, so an unreachable issuer delays nobody else.
+//! Keys that were good once serve until newer good ones come, or until they are older than `max_stale`.
+
+mod fetch;
+mod source;
+mod status;
+#[cfg(test)]
+pub(super) mod test_issuer;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::runtime::Handle;
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::clock::SharedClock;
+pub use fetch::FetchError;
+use fetch::Fetcher;
+use source::KeySource;
+pub use source::{FetchedKeys, Refresh};
+pub use status::KeyStatus;
+
+/// How keys are fetched and how long they are good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Between fetches when the issuer does not say.
+    pub default_refresh: Duration,
+    /// The issuer's `max-age` is not taken below this.
+    pub min_refresh: Duration,
+    /// The issuer's `max-age` is not taken above this.
+    pub max_refresh: Duration,
+    /// After the first failure; doubles with each.
+    pub min_retry: Duration,
+    pub max_retry: Duration,
+    /// At most one fetch in this time because of tokens with unknown keys.
+    pub unknown_key_interval: Duration,
+    /// How long keys serve when they cannot be fetched again.
+    pub max_stale: Duration,
+    /// For one fetch, redirects and body included.
+    pub fetch_timeout: Duration,
+    pub max_body_bytes: usize,
+    pub max_redirects: usize,
+    /// Hosts that may be asked without TLS; loopback always may.
+    pub allow_http: Vec<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            default_refresh: Duration::from_secs(15 * 60),
+            min_refresh: Duration::from_secs(60),
+            max_refresh: Duration::from_secs(24 * 60 * 60),
+            min_retry: Duration::from_secs(1),
+            max_retry: Duration::from_secs(60),
+            unknown_key_interval: Duration::from_secs(5),
+            max_stale: Duration::from_secs(24 * 60 * 60),
+            fetch_timeout: Duration::from_secs(5),
+            max_body_bytes: 1024 * 1024,
+            max_redirects: 3,
+            allow_http: Vec::new(),
+        }
+    }
+}
+
+/// Every provider's keys, by the address of the set.
+pub struct KeyRegistry {
+    sources: ArcSwap<BTreeMap<String, Arc<Entry>>>,
+    configuring: Mutex<()>,
+    fetcher: Arc<Fetcher>,
+    clock: SharedClock,
+    runtime: Option<Handle>,
+}
+
+/// A source and the task that feeds it, which ends with the entry.
+struct Entry {
+    source: Arc<KeySource>,
+    task: Option<AbortHandle>,
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if let Some(task) = &self.task {
+            task.abort();
+        }
+    }
+}
+
+impl KeyRegistry {
+    /// A registry without addresses. Tasks run on the runtime that this is called in, else on the one that
+    /// [`Self::configure`] is called in; without either nothing is ever fetched, which is enough for
+    /// [`Verifier::trust`](super::Verifier::trust).
+    pub fn new(settings: Settings, clock: SharedClock) -> Self {
+        Self {
+            sources: ArcSwap::default(),
+            configuring: Mutex::new(()),
+            fetcher: Arc::new(Fetcher::new(settings)),
+            clock,
+            runtime: Handle::try_current().ok(),
+        }
+    }
+
+    /// Makes these the addresses: new ones are fetched in the background from now on, those that are gone are
+    /// forgotten, the others keep their keys. Callable from any thread.
+    pub fn configure(&self, jwks_uris: &BTreeSet<String>) {
+        let _one_at_a_time = self.configuring.lock().unwrap_or_else(PoisonError::into_inner);
+        let current = self.sources.load_full();
+        let next = jwks_uris.iter().map(|uri| {
+            let entry = current.get(uri).cloned().unwrap_or_else(|| Arc::new(self.start(uri)));
+            (uri.clone(), entry)
+        });
+        self.sources.store(Arc::new(next.collect()));
+    }
+
+    fn start(&self, jwks_uri: &str) -> Entry {
+        let (source, progress) = KeySource::new(jwks_uri);
+        let source = Arc::new(source);
+        let feed = source::feed(Arc::clone(&source), Arc::clone(&self.fetcher), Arc::clone(&self.clock), progress);
+        let runtime = self.runtime.clone().or_else(|| Handle::try_current().ok());
+        let task = runtime.map(|runtime| runtime.spawn(feed).abort_handle());
+        Entry { source, task }
+    }
+
+    /// The keys at an address, unless none were ever fetched or they are too old. No waiting, no locks.
+    pub fn current(&self, jwks_uri: &str) -> Option<Arc<FetchedKeys>> {
+        let sources = self.sources.load();
+        sources.get(jwks_uri)?.source.current(self.clock.now(), self.fetcher.settings().max_stale)
+    }
+
+    /// Fetches these addresses again because a token lacks a key, unless that was done a moment ago. All who ask
+    /// at the same time wait for the same fetch.
+    pub async fn refresh_for_unknown_key(&self, jwks_uris: &BTreeSet<String>) -> Refresh {
+        let mut fetches = JoinSet::new();
+        for uri in jwks_uris {
+            let source = self.sources.load().get(uri).map(|entry| Arc::clone(&entry.source));
+            let fetcher = Arc::clone(&self.fetcher);
+            if let Some(source) = source {
+                fetches.spawn(async move { source.refresh_for_unknown_key(fetcher.settings()).await });
+            }
+        }
+        let mut most = Refresh::Throttled;
+        while let Some(one) = fetches.join_next().await {
+            most = most.max(one.unwrap_or(Refresh::Throttled));
+        }
+        most
+    }
+
+    /// Every address with its keys and its last failure, sorted by address.
+    pub fn statuses(&self) -> Vec<KeyStatus> {
+        self.sources.load().values().map(|entry| entry.source.status()).collect()
+    }
+
+    /// One address's status.
+    pub fn status(&self, jwks_uri: &str) -> Option<KeyStatus> {
+        self.sources.load().get(jwks_uri).map(|entry| entry.source.status())
+    }
+
+    /// Fetches started since the addresses were configured.
+    pub fn fetches(&self) -> u64 {
+        self.statuses().iter().map(|status| status.fetches).sum()
+    }
+}

@@ -1,0 +1,190 @@
+//! One provider's keys: what is at hand, and the task that keeps it fresh.
+//!
+//! Only the task fetches, so there is never more than one fetch of an address at a time, and a caller that gives
+//! up ends nobody else's wait. Callers ask the task for a fetch and wait for it to be done.
+
+use std::error::Error;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::fetch::Fetcher;
+use super::{KeyStatus, Settings};
+use crate::authn::jwks::KeySet;
+use crate::clock::SharedClock;
+
+/// Keys and when they came.
+#[derive(Debug)]
+pub struct FetchedKeys {
+    pub keys: KeySet,
+    pub fetched_at: DateTime<Utc>,
+}
+
+/// What came of asking for newer keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refresh {
+    /// Not asked: that was done a moment ago, or there is nobody to ask.
+    Throttled,
+    /// A fetch was made for this.
+    Fetched,
+    /// A fetch that was under way already is done.
+    Joined,
+}
+
+/// The keys of one address.
+pub struct KeySource {
+    jwks_uri: String,
+    fetched: ArcSwapOption<FetchedKeys>,
+    last_failure: Mutex<Option<Failure>>,
+    fetches: AtomicU64,
+    asked: Mutex<Asked>,
+    wake: Notify,
+    progress: watch::Receiver<Progress>,
+}
+
+#[derive(Clone, Debug)]
+struct Failure {
+    message: String,
+    at: DateTime<Utc>,
+}
+
+/// Fetches started and finished, in order; at most one is between.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
+    started: u64,
+    finished: u64,
+}
+
+/// The last fetch that was asked for because of an unknown key.
+#[derive(Debug, Default)]
+struct Asked {
+    at: Option<Instant>,
+    /// The number of the fetch that will answer.
+    number: u64,
+}
+
+impl KeySource {
+    /// A source without keys, and the sender by which its task reports progress.
+    pub fn new(jwks_uri: &str) -> (Self, watch::Sender<Progress>) {
+        let (sender, progress) = watch::channel(Progress::default());
+        let source = Self {
+            jwks_uri: jwks_uri.to_owned(),
+            fetched: ArcSwapOption::empty(),
+            last_failure: Mutex::new(None),
+            fetches: AtomicU64::new(0),
+            asked: Mutex::new(Asked::default()),
+            wake: Notify::new(),
+            progress,
+        };
+        (source, sender)
+    }
+
+    pub fn current(&self, now: DateTime<Utc>, max_stale: Duration) -> Option<Arc<FetchedKeys>> {
+        let fetched = self.fetched.load_full()?;
+        let max_stale = TimeDelta::from_std(max_stale).unwrap_or(TimeDelta::MAX);
+        (now.signed_duration_since(fetched.fetched_at) <= max_stale).then_some(fetched)
+    }
+
+    /// Has the keys fetched again and waits, or joins a fetch that is under way; at most one fetch an interval.
+    pub async fn refresh_for_unknown_key(&self, settings: &Settings) -> Refresh {
+        let Some((number, refresh)) = self.claim(settings.unknown_key_interval) else { return Refresh::Throttled };
+        let mut progress = self.progress.clone();
+        let done = progress.wait_for(|progress| progress.finished >= number);
+        match tokio::time::timeout(settings.fetch_timeout.saturating_mul(2), done).await {
+            Ok(Ok(_)) => refresh,
+            // The address is not configured any more, or its task has no time: nothing new came.
+            Ok(Err(_)) | Err(_) => Refresh::Throttled,
+        }
+    }
+
+    /// The number of the fetch to wait for, if there is to be one.
+    fn claim(&self, interval: Duration) -> Option<(u64, Refresh)> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let progress = *self.progress.borrow();
+        if progress.started == 0 || progress.started > progress.finished {
+            return Some((progress.started.max(1), Refresh::Joined));
+        }
+        if asked.number > progress.finished {
+            return Some((asked.number, Refresh::Fetched));
+        }
+        if asked.at.is_some_and(|at| at.elapsed() < interval) {
+            return None;
+        }
+        *asked = Asked { at: Some(Instant::now()), number: progress.started + 1 };
+        self.wake.notify_one();
+        Some((asked.number, Refresh::Fetched))
+    }
+
+    pub fn status(&self) -> KeyStatus {
+        let fetched = self.fetched.load_full();
+        let keys = fetched.as_ref().map(|fetched| &fetched.keys);
+        let failure = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        KeyStatus {
+            jwks_uri: self.jwks_uri.clone(),
+            keys: keys.map_or(0, KeySet::len),
+            kids: keys.map(|keys| keys.key_ids().map(str::to_owned).collect()).unwrap_or_default(),
+            fetched_at: fetched.as_ref().map(|fetched| fetched.fetched_at),
+            last_error: failure.as_ref().map(|failure| failure.message.clone()),
+            last_error_at: failure.map(|failure| failure.at),
+            fetches: self.fetches.load(Ordering::Relaxed),
+            skipped: keys.map(|keys| keys.skipped().to_vec()).unwrap_or_default(),
+        }
+    }
+}
+
+/// Fetches now and whenever the keys are due or asked for, until dropped.
+pub async fn feed(
+    source: Arc<KeySource>,
+    fetcher: Arc<Fetcher>,
+    clock: SharedClock,
+    progress: watch::Sender<Progress>,
+) {
+    let settings = fetcher.settings();
+    let mut failures = 0;
+    loop {
+        progress.send_modify(|progress| progress.started += 1);
+        source.fetches.fetch_add(1, Ordering::Relaxed);
+        let wait = match fetcher.fetch(&source.jwks_uri).await {
+            Ok(fetched) => {
+                failures = 0;
+                let keys = FetchedKeys { keys: fetched.keys, fetched_at: clock.now() };
+                tracing::debug!(jwks_uri = %source.jwks_uri, keys = keys.keys.len(), "keys fetched");
+                source.fetched.store(Some(Arc::new(keys)));
+                until_refresh(fetched.max_age, settings)
+            }
+            Err(error) => {
+                failures += 1;
+                let message = with_causes(&error);
+                tracing::warn!(jwks_uri = %source.jwks_uri, failures, error = %message, "keys not fetched");
+                let failure = Failure { message, at: clock.now() };
+                *source.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+                until_retry(failures, settings)
+            }
+        };
+        progress.send_modify(|progress| progress.finished = progress.started);
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = source.wake.notified() => {}
+        }
+    }
+}
+
+pub(super) fn until_refresh(max_age: Option<Duration>, settings: &Settings) -> Duration {
+    max_age.unwrap_or(settings.default_refresh).min(settings.max_refresh).max(settings.min_refresh)
+}
+
+pub(super) fn until_retry(failures: u32, settings: &Settings) -> Duration {
+    let doublings = failures.saturating_sub(1).min(16);
+    settings.min_retry.saturating_mul(1 << doublings).min(settings.max_retry)
+}
+
+/// An error with its causes, for a log line and for `/status`.
+pub(super) fn with_causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| Error::source(*cause));
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

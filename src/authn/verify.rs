@@ -1,0 +1,322 @@
+//! A token in, a [`VerifiedToken`] out, or why it is not one.
+//!
+//! Checked in this order: shape and bounds, algorithm, candidate providers, and for each candidate its allowed
+//! algorithms, key, signature, times, issuer, audience and unique id. `verify` does no I/O; only
+//! `verify_refreshing` waits, for one coalesced fetch of the keys that a token seems to lack.
+
+pub(super) mod checks;
+mod error;
+mod signature;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::algorithm;
+use super::claims::Claims;
+use super::issuer::{self, TrailingSlash};
+use super::keys::{KeyRegistry, Refresh};
+use super::token::UnverifiedToken;
+use super::trace::{Check, Observer, Outcome, Recorder, Step};
+use crate::clock::SharedClock;
+use crate::model::{IdentityProvider, ProviderName, SigningAlgorithm};
+use checks::Moment;
+pub(super) use error::shown;
+pub use error::{UniqueIdProblem, VerifyError};
+
+/// What is asked of every token, whoever issued it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenSettings {
+    /// How far an issuer's clock may differ from ours.
+    pub leeway: Duration,
+    /// The longest token that is read.
+    pub max_bytes: usize,
+    pub trailing_slash: TrailingSlash,
+}
+
+impl Default for TokenSettings {
+    fn default() -> Self {
+        Self { leeway: Duration::from_secs(30), max_bytes: 16 * 1024, trailing_slash: TrailingSlash::Exact }
+    }
+}
+
+/// A token that passed every check of one provider.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VerifiedToken {
+    pub provider: ProviderName,
+    pub unique_id: String,
+    /// As the token gives it, trimmed.
+    pub email: Option<String>,
+    pub email_verified: Option<bool>,
+    pub claims: Claims,
+    /// The `kid` of the key that verified it.
+    pub key_id: Option<String>,
+    /// Absent when no signature was checked.
+    pub algorithm: Option<SigningAlgorithm>,
+    /// Seconds since the epoch.
+    pub expires_at: Option<i64>,
+}
+
+/// Verifies tokens against the keys at hand.
+#[derive(Clone)]
+pub struct Verifier {
+    settings: TokenSettings,
+    keys: Arc<KeyRegistry>,
+    clock: SharedClock,
+}
+
+impl Verifier {
+    pub fn new(settings: TokenSettings, keys: Arc<KeyRegistry>, clock: SharedClock) -> Self {
+        Self { settings, keys, clock }
+    }
+
+    pub fn keys(&self) -> &Arc<KeyRegistry> {
+        &self.keys
+    }
+
+    /// Verifies with the keys at hand. No I/O.
+    ///
+    /// # Errors
+    /// When no provider accepts the token; of several refusals the one where the token came furthest.
+    pub fn verify(&self, token: &str, providers: &[IdentityProvider]) -> Result<VerifiedToken, VerifyError> {
+        self.attempt(token, providers, &mut ()).map_err(|refusal| refusal.error)
+    }
+
+    /// Verifies; when a key seems to be missing, waits for one fetch that all such callers share, and verifies
+    /// again.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub async fn verify_refreshing(
+        &self,
+        token: &str,
+        providers: &[IdentityProvider],
+    ) -> Result<VerifiedToken, VerifyError> {
+        let mut refusal = match self.attempt(token, providers, &mut ()) {
+            Ok(verified) => return Ok(verified),
+            Err(refusal) => refusal,
+        };
+        // A fetch that was under way may have read the keys before they changed, so joining one is worth
+        // a second round; our own fetch is not.
+        for _ in 0..2 {
+            let refresh = self.refetch(&refusal).await;
+            if refresh == Refresh::Throttled {
+                break;
+            }
+            refusal = match self.attempt(token, providers, &mut ()) {
+                Ok(verified) => return Ok(verified),
+                Err(refusal) => refusal,
+            };
+            if refresh != Refresh::Joined {
+                break;
+            }
+        }
+        Err(refusal.error)
+    }
+
+    /// Verifies as [`Self::verify_refreshing`] does, and tells every step.
+    pub async fn explain(
+        &self,
+        token: &str,
+        providers: &[IdentityProvider],
+    ) -> (Vec<Step>, Result<VerifiedToken, VerifyError>) {
+        let mut recorder = Recorder::default();
+        let mut result = self.attempt(token, providers, &mut recorder);
+        if let Err(refusal) = &result {
+            match self.refetch(refusal).await {
+                Refresh::Throttled => {}
+                Refresh::Fetched | Refresh::Joined => {
+                    recorder = Recorder::default();
+                    let detail = format!("the keys were fetched again, since {}", refusal.error);
+                    recorder.record(Check::Refetch, Outcome::Passed, detail);
+                    result = self.attempt(token, providers, &mut recorder);
+                }
+            }
+        }
+        (recorder.finish(), result.map_err(|refusal| refusal.error))
+    }
+
+    /// Takes claims as verified, for questions asked with claims instead of a token: neither signature nor times,
+    /// issuer or audience are looked at.
+    ///
+    /// # Errors
+    /// When the claims have no unique id for the provider.
+    pub fn trust(&self, claims: Claims, provider: &IdentityProvider) -> Result<VerifiedToken, VerifyError> {
+        let expires_at = claims.as_map().get("exp").and_then(super::claims::NumericDate::read);
+        Ok(VerifiedToken {
+            provider: provider.name.clone(),
+            unique_id: checks::unique_id(&claims, provider)?,
+            email: checks::email(&claims, provider),
+            email_verified: checks::email_verified(&claims),
+            key_id: None,
+            algorithm: None,
+            expires_at: expires_at.map(super::claims::NumericDate::seconds),
+            claims,
+        })
+    }
+
+    fn attempt<O: Observer>(
+        &self,
+        token: &str,
+        providers: &[IdentityProvider],
+        observer: &mut O,
+    ) -> Result<VerifiedToken, Refusal> {
+        let token = UnverifiedToken::parse(token, self.settings.max_bytes).map_err(VerifyError::from);
+        let token = observer.check(Check::Shape, token, |token| {
+            format!("a signed token with {} claims", token.claims.as_map().len())
+        })?;
+        let signed_with = token.header.signing_algorithm().map_err(VerifyError::from);
+        let signed_with = observer.check(Check::Algorithm, signed_with, |found| algorithm::name(*found).into())?;
+        let issuer = token.claims.as_map().get("iss");
+        let candidates = issuer::candidates(providers, issuer, self.settings.trailing_slash);
+        let candidates = observer.check(Check::Provider, candidates, |found| names(found))?;
+
+        let mut refusal: Option<Refusal> = None;
+        for provider in candidates {
+            observer.candidate(&provider.name);
+            match self.check_candidate(&token, signed_with, provider, observer) {
+                Ok(facts) => return Ok(facts.with(provider, token.claims, signed_with)),
+                Err(error) => refusal = Some(Refusal::furthest(refusal, error, provider)),
+            }
+        }
+        Err(refusal.unwrap_or_else(|| VerifyError::UnknownProvider { issuer: None }.into()))
+    }
+
+    fn check_candidate<O: Observer>(
+        &self,
+        token: &UnverifiedToken<'_>,
+        signed_with: SigningAlgorithm,
+        provider: &IdentityProvider,
+        observer: &mut O,
+    ) -> Result<Facts, VerifyError> {
+        let claims = &token.claims;
+        let key_id = self.check_signature(token, signed_with, provider, observer)?;
+
+        let now = Moment::new(self.clock.now().timestamp_millis(), self.settings.leeway);
+        let expiry = observer
+            .check(Check::Expiry, checks::expiry(claims, now), |expiry| format!("expires at {}", expiry.seconds()))?;
+        observer.check(Check::NotBefore, checks::not_before(claims, now), |start| match start {
+            Some(start) => format!("valid since {}", start.seconds()),
+            None => "no `nbf`".into(),
+        })?;
+        let issuer = checks::issuer(claims, provider, self.settings.trailing_slash);
+        match &provider.issuer {
+            Some(expected) => observer.check(Check::Issuer, issuer, |()| format!("`{expected}`"))?,
+            None => observer.skip(Check::Issuer, "the provider has no issuer: any is taken"),
+        }
+        let audience = checks::audience(claims, provider);
+        if provider.audiences.is_empty() {
+            observer.skip(Check::Audience, "the provider has no audience: tokens meant for others are taken");
+        } else {
+            observer.check(Check::Audience, audience, |()| format!("one of `{}`", provider.audiences.join("`, `")))?;
+        }
+        let unique_id = observer.check(Check::UniqueId, checks::unique_id(claims, provider), |id| {
+            format!("`{}` is `{}`", provider.claims.unique_id, shown(id))
+        })?;
+        let email = observer.check(Check::Email, Ok(checks::email(claims, provider)), |email| match email {
+            Some(email) => format!("`{}` is `{}`", provider.claims.email, shown(email)),
+            None => format!("no `{}`", provider.claims.email),
+        })?;
+        Ok(Facts { unique_id, email, key_id, expires_at: expiry.seconds() })
+    }
+
+    /// The `kid` of the key that verifies the token, if that key has one.
+    fn check_signature<O: Observer>(
+        &self,
+        token: &UnverifiedToken<'_>,
+        signed_with: SigningAlgorithm,
+        provider: &IdentityProvider,
+        observer: &mut O,
+    ) -> Result<Option<String>, VerifyError> {
+        observer.check(Check::AllowedAlgorithm, signature::allowed(signed_with, provider), |()| {
+            if provider.algorithms.is_empty() {
+                "every asymmetric algorithm".into()
+            } else {
+                provider.algorithms.iter().map(|one| algorithm::name(*one)).collect::<Vec<_>>().join(", ")
+            }
+        })?;
+
+        let wanted = token.header.key_id.as_deref();
+        let fetched = self.keys.current(&provider.jwks_uri);
+        let keys = fetched.as_ref().map(|fetched| &fetched.keys);
+        let candidates = signature::candidates(keys, wanted, signed_with, provider);
+        let candidates = observer.check(Check::Key, candidates, |keys| match wanted {
+            Some(key_id) => format!("`{}`", shown(key_id)),
+            None => format!("the token names none: {} to try", keys.len()),
+        })?;
+        let signer = signature::signer(&candidates, token, signed_with, provider);
+        let key = observer.check(Check::Signature, signer, |key| match key.id() {
+            Some(key_id) => format!("by key `{}`", shown(key_id)),
+            None => "by a key without `kid`".into(),
+        })?;
+        Ok(key.id().map(str::to_owned))
+    }
+
+    async fn refetch(&self, refusal: &Refusal) -> Refresh {
+        if refusal.lacking.is_empty() || refusal.error.progress() > error::Progress::KeysUnavailable {
+            return Refresh::Throttled;
+        }
+        self.keys.refresh_for_unknown_key(&refusal.lacking).await
+    }
+}
+
+/// What the checks of one provider found.
+struct Facts {
+    unique_id: String,
+    email: Option<String>,
+    key_id: Option<String>,
+    expires_at: i64,
+}
+
+impl Facts {
+    fn with(self, provider: &IdentityProvider, claims: Claims, algorithm: SigningAlgorithm) -> VerifiedToken {
+        VerifiedToken {
+            provider: provider.name.clone(),
+            unique_id: self.unique_id,
+            email: self.email,
+            email_verified: checks::email_verified(&claims),
+            claims,
+            key_id: self.key_id,
+            algorithm: Some(algorithm),
+            expires_at: Some(self.expires_at),
+        }
+    }
+}
+
+/// Why no provider accepts a token, and whose newer keys might.
+struct Refusal {
+    error: VerifyError,
+    /// Addresses of key sets.
+    lacking: BTreeSet<String>,
+}
+
+impl Refusal {
+    fn furthest(earlier: Option<Self>, error: VerifyError, provider: &IdentityProvider) -> Self {
+        let mut lacking = BTreeSet::new();
+        if error.may_lack_a_key() {
+            lacking.insert(provider.jwks_uri.clone());
+        }
+        match earlier {
+            None => Self { error, lacking },
+            Some(mut earlier) => {
+                earlier.lacking.append(&mut lacking);
+                if error.progress() > earlier.error.progress() {
+                    earlier.error = error;
+                }
+                earlier
+            }
+        }
+    }
+}
+
+impl From<VerifyError> for Refusal {
+    fn from(error: VerifyError) -> Self {
+        Self { error, lacking: BTreeSet::new() }
+    }
+}
+
+fn names(providers: &[&IdentityProvider]) -> String {
+    providers.iter().map(|provider| format!("`{}`", provider.name)).collect::<Vec<_>>().join(", ")
+}

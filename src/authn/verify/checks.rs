@@ -1,0 +1,111 @@
+//! The checks of a token's claims once its signature is known to be good.
+//!
+//! In: claims, one provider's rules, the time. Out: what each check found, or the refusal. What a provider
+//! configures is required: a token without `aud` never passes a provider with audiences.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::error::{UniqueIdProblem, VerifyError, shown};
+use crate::authn::claims::{Claims, NumericDate};
+use crate::authn::issuer::TrailingSlash;
+use crate::model::IdentityProvider;
+
+/// The longest unique id that is taken.
+pub const MAX_UNIQUE_ID_BYTES: usize = 512;
+
+/// Now, and how far clocks may differ.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    milliseconds: i64,
+    leeway: i64,
+}
+
+impl Moment {
+    pub fn new(milliseconds: i64, leeway: Duration) -> Self {
+        Self { milliseconds, leeway: i64::try_from(leeway.as_millis()).unwrap_or(i64::MAX) }
+    }
+}
+
+/// `exp`, required and not passed by more than the leeway.
+pub fn expiry(claims: &Claims, now: Moment) -> Result<NumericDate, VerifyError> {
+    let value = claims.as_map().get("exp").ok_or(VerifyError::ExpiryMissing)?;
+    let expiry = NumericDate::read(value).ok_or(VerifyError::NotADate { claim: "exp" })?;
+    if now.milliseconds >= expiry.milliseconds().saturating_add(now.leeway) {
+        let seconds_ago = now.milliseconds.saturating_sub(expiry.milliseconds()).div_euclid(1000);
+        return Err(VerifyError::Expired { expired_at: expiry.seconds(), seconds_ago });
+    }
+    Ok(expiry)
+}
+
+/// `nbf`, if there is one, not ahead by more than the leeway.
+pub fn not_before(claims: &Claims, now: Moment) -> Result<Option<NumericDate>, VerifyError> {
+    let Some(value) = claims.as_map().get("nbf") else { return Ok(None) };
+    let start = NumericDate::read(value).ok_or(VerifyError::NotADate { claim: "nbf" })?;
+    if now.milliseconds < start.milliseconds().saturating_sub(now.leeway) {
+        let seconds = start.milliseconds().saturating_sub(now.milliseconds).div_euclid(1000);
+        return Err(VerifyError::NotYetValid { not_before: start.seconds(), seconds });
+    }
+    Ok(Some(start))
+}
+
+/// `iss`, required when the provider has an issuer. Candidates were chosen by it; this is what relies on nothing.
+pub fn issuer(claims: &Claims, provider: &IdentityProvider, slash: TrailingSlash) -> Result<(), VerifyError> {
+    let Some(expected) = &provider.issuer else { return Ok(()) };
+    let found = claims.as_map().get("iss").and_then(Value::as_str);
+    if found.is_some_and(|found| slash.same_issuer(expected, found)) {
+        return Ok(());
+    }
+    Err(VerifyError::Issuer { provider: provider.name.clone(), expected: expected.clone() })
+}
+
+/// `aud`, a string or an array of strings, required when the provider has audiences.
+pub fn audience(claims: &Claims, provider: &IdentityProvider) -> Result<(), VerifyError> {
+    if provider.audiences.is_empty() {
+        return Ok(());
+    }
+    let found = match claims.as_map().get("aud") {
+        Some(Value::String(one)) => Some(vec![one.as_str()]),
+        Some(Value::Array(many)) => many.iter().map(Value::as_str).collect(),
+        _ => None,
+    }
+    .unwrap_or_default();
+    if found.iter().any(|found| provider.audiences.iter().any(|audience| audience == found)) {
+        return Ok(());
+    }
+    Err(VerifyError::Audience {
+        provider: provider.name.clone(),
+        expected: provider.audiences.clone(),
+        found: found.into_iter().take(8).map(shown).collect(),
+    })
+}
+
+/// The provider's unique id claim: a string that is not empty, or a whole number as its decimal text.
+pub fn unique_id(claims: &Claims, provider: &IdentityProvider) -> Result<String, VerifyError> {
+    let claim = &provider.claims.unique_id;
+    let id = match claims.get(claim) {
+        None | Some(Value::Null) => Err(UniqueIdProblem::Missing),
+        Some(Value::String(id)) if id.trim().is_empty() => Err(UniqueIdProblem::Empty),
+        Some(Value::String(id)) if id.len() > MAX_UNIQUE_ID_BYTES => Err(UniqueIdProblem::TooLong),
+        Some(Value::String(id)) => Ok(id.clone()),
+        Some(Value::Number(number)) if !number.is_f64() => Ok(number.to_string()),
+        Some(_) => Err(UniqueIdProblem::Type),
+    };
+    id.map_err(|problem| VerifyError::UniqueId { provider: provider.name.clone(), claim: claim.clone(), problem })
+}
+
+/// The provider's email claim, if it is a string with something in it. Never a reason to refuse.
+pub fn email(claims: &Claims, provider: &IdentityProvider) -> Option<String> {
+    let email = claims.get(&provider.claims.email)?.as_str()?.trim();
+    (!email.is_empty()).then(|| email.to_owned())
+}
+
+/// `email_verified`; some providers send it as text.
+pub fn email_verified(claims: &Claims) -> Option<bool> {
+    match claims.as_map().get("email_verified")? {
+        Value::Bool(verified) => Some(*verified),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
