@@ -42,7 +42,12 @@ impl Decider {
     ///
     /// # Errors
     /// When the query does not fit the schema: then nothing was decided.
-    pub fn decide(&self, snapshot: &Snapshot, principal: &Principal, query: &AccessQuery) -> Result<Answer, QueryError> {
+    pub fn decide(
+        &self,
+        snapshot: &Snapshot,
+        principal: &Principal,
+        query: &AccessQuery,
+    ) -> Result<Answer, QueryError> {
         let action = query::find_action(snapshot, &query.action)?;
         query::check_principal(snapshot, &principal.uid, &action)?;
         let resource = resource::find_resource(snapshot, &query.resource, &action)?;

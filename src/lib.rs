@@ -1,12 +1,24 @@
 //! cedargate
+pub mod app;
+pub mod ask;
 pub mod assemble;
+pub mod audit;
 pub mod authn;
 pub mod bundle;
+pub mod cli;
 pub mod clock;
 pub mod compile;
+pub mod config;
+pub mod decide;
+pub mod demo;
+pub mod http;
 pub mod manifest;
 pub mod model;
+pub mod principal;
+pub mod reload;
 pub mod schema;
 pub mod snapshot;
+pub mod strict_json;
+pub mod telemetry;
 pub mod tree;
 pub mod vocabulary;

@@ -3,12 +3,14 @@
 //! In: the schema, the platform's and the tenant's files, the bundle. Out: a `Snapshot`, or every fault; one bad
 //! file and there is none. `handle` holds the one that serves, `watch` tells when to build the next.
 
+mod assume;
 mod build;
 mod entities;
 mod handle;
 mod policies;
 mod watch;
 
+pub use assume::AssumePolicies;
 pub use build::{Parts, build};
 pub use entities::{EntityStore, place_in_tenant, reach};
 pub use handle::{ReloadOutcome, TenantHandle, Tenants};

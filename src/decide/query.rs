@@ -57,7 +57,7 @@ pub enum QueryError {
     #[error("the request does not fit the schema: {0}")]
     Request(#[source] Box<cedar_policy::RequestValidationError>),
     #[error("the request's entities do not fit together: {0}")]
-    Entities(#[source] Box<cedar_policy::EntitiesError>),
+    Entities(#[source] Box<cedar_policy::entities_errors::EntitiesError>),
 }
 
 impl QueryError {

@@ -1,11 +1,10 @@
 //! The resource that a request is about: what the directory knows of it, with what the request adds.
 
-use std::collections::{HashMap, HashSet};
-
 use cedar_policy::{Entity, EntityUid};
 use serde_json::json;
 
 use super::query::{QueryError, ResourceQuery, known_uid};
+use crate::model::EntityRef;
 use crate::schema::Identity;
 use crate::snapshot::{Snapshot, place_in_tenant};
 use crate::tree::one_line;
@@ -31,11 +30,7 @@ pub(super) fn find_resource(
     if says_nothing && (known.is_some() || is_plain) {
         return Ok(FoundResource { uid, entity: None });
     }
-    let given = given_entity(snapshot, query)?;
-    let entity = match known {
-        Some(known) => merge(&uid, known, given)?,
-        None => given,
-    };
+    let entity = described_entity(snapshot, query, known)?;
     Ok(FoundResource { uid, entity: Some(in_tenant(snapshot, entity)?) })
 }
 
@@ -50,42 +45,25 @@ fn check_applies(snapshot: &Snapshot, action: &EntityUid, uid: &EntityUid) -> Re
     })
 }
 
-/// The entity as the request alone describes it, read by the schema's types.
-fn given_entity(snapshot: &Snapshot, query: &ResourceQuery) -> Result<Entity, QueryError> {
-    let uid_json = |entity: &crate::model::EntityRef| json!({"type": entity.entity_type, "id": entity.id});
+/// What the directory knows with the request's description over it, read by the schema's types: the request's
+/// attributes win, parents of both count.
+fn described_entity(snapshot: &Snapshot, query: &ResourceQuery, known: Option<&Entity>) -> Result<Entity, QueryError> {
+    let uid_json = |entity: &EntityRef| json!({"type": entity.entity_type, "id": entity.id});
+    let described = match known {
+        Some(known) => known.to_json_value().map_err(|error| QueryError::Resource(one_line(&error)))?,
+        None => json!({}),
+    };
+    let member = |name: &str| described.get(name).cloned();
+    let mut attributes = member("attrs").and_then(|found| found.as_object().cloned()).unwrap_or_default();
+    attributes.extend(query.attributes.clone());
+    let mut parents = member("parents").and_then(|found| found.as_array().cloned()).unwrap_or_default();
     for parent in &query.parents {
         known_uid(snapshot, parent)?;
+        parents.push(uid_json(parent));
     }
-    let mut attributes = query.attributes.clone();
-    // Required attributes that only the directory knows must not count as missing.
-    if let Some(known) = vocabulary_uid(&query.entity).and_then(|uid| snapshot.entities.get(&uid)) {
-        let json = known.to_json_value().map_err(|error| QueryError::Resource(one_line(&error)))?;
-        for (name, value) in json.get("attrs").and_then(|found| found.as_object()).into_iter().flatten() {
-            if !attributes.contains_key(name) {
-                attributes.insert(name.clone(), value.clone());
-            }
-        }
-    }
-    let parents: Vec<_> = query.parents.iter().map(uid_json).collect();
-    let described = json!({"uid": uid_json(&query.entity), "attrs": attributes, "parents": parents});
-    Entity::from_json_value(described, Some(&snapshot.schema.schema)).map_err(|error| QueryError::Resource(one_line(&error)))
-}
-
-fn vocabulary_uid(entity: &crate::model::EntityRef) -> Option<EntityUid> {
-    crate::vocabulary::uid(entity).ok()
-}
-
-/// The request's attributes win; parents and tags of both count.
-fn merge(uid: &EntityUid, known: &Entity, given: Entity) -> Result<Entity, QueryError> {
-    let tags: HashMap<_, _> = known
-        .tags()
-        .filter_map(|(name, value)| Some((name.to_owned(), crate::decide::slice::restricted(value.ok()?)?)))
-        .collect();
-    let (_, mut attributes, mut parents) = known.clone().into_inner();
-    let (_, given_attributes, given_parents) = given.into_inner();
-    attributes.extend(given_attributes);
-    parents.extend::<HashSet<_>>(given_parents);
-    Entity::new_with_tags(uid.clone(), attributes, parents, tags)
+    let tags = member("tags").unwrap_or_else(|| json!({}));
+    let merged = json!({"uid": uid_json(&query.entity), "attrs": attributes, "parents": parents, "tags": tags});
+    Entity::from_json_value(merged, Some(&snapshot.schema.schema))
         .map_err(|error| QueryError::Resource(one_line(&error)))
 }
 

@@ -65,12 +65,15 @@ fn counting(mode: MatchMode, matching: &[&IdentityRecord]) -> Vec<ExternalIdenti
 }
 
 fn matches(snapshot: &Snapshot, identity: &IdentityRecord, subject: &EntityUid, entities: &Entities) -> bool {
-    let Some(request) = assume_request(identity, subject) else { return false };
-    let response = Authorizer::new().is_authorized(&request, &snapshot.policies.assume, entities);
+    let (Some(request), Some(uid)) = (assume_request(identity, subject), identity_uid(identity)) else {
+        return false;
+    };
+    let policies = snapshot.policies.assume.about(&uid);
+    let response = Authorizer::new().is_authorized(&request, policies, entities);
     // A forbid that errors must not let anyone in.
     let forbid_failed = response.diagnostics().errors().any(|error| {
         let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
-        is_forbid(&snapshot.policies.assume, error.policy_id())
+        is_forbid(policies, error.policy_id())
     });
     response.decision() == Decision::Allow && !forbid_failed
 }
@@ -85,19 +88,14 @@ fn assume_request(identity: &IdentityRecord, subject: &EntityUid) -> Option<Requ
     Request::new(subject.clone(), action, resource, Context::empty(), None).ok()
 }
 
-fn identity_uid(identity: &IdentityRecord) -> Option<EntityUid> {
+pub(super) fn identity_uid(identity: &IdentityRecord) -> Option<EntityUid> {
     vocabulary::uid(&EntityRef::new(vocabulary::EXTERNAL_IDENTITY, identity.name.as_str())).ok()
 }
 
-fn why_not(
-    snapshot: &Snapshot,
-    identity: &IdentityRecord,
-    subject: &EntityUid,
-    entities: &Entities,
-) -> Option<String> {
+fn why_not(snapshot: &Snapshot, identity: &IdentityRecord, subject: &EntityUid, entities: &Entities) -> Option<String> {
     let uid = identity_uid(identity)?;
     let request = assume_request(identity, subject)?;
     let is_its_own = |policy: &&Policy| policy.resource_constraint() == ResourceConstraint::Eq(uid.clone());
-    let policy = snapshot.policies.assume.policies().find(is_its_own)?;
+    let policy = snapshot.policies.assume.about(&uid).policies().find(is_its_own)?;
     explain::first_failure(policy, &request, entities)
 }

@@ -113,7 +113,8 @@ impl<'a> Seen<'a> {
 
     fn virtual_account(&self) -> Result<Option<EntityUid>, PrincipalError> {
         let values = self.provider.provider.claims.virtual_account.as_ref().and_then(|path| self.tags.get(path));
-        let mut named = values.into_iter().flatten().filter_map(|value| self.provider.virtual_account_mappings.get(value));
+        let mut named =
+            values.into_iter().flatten().filter_map(|value| self.provider.virtual_account_mappings.get(value));
         named.next().map(|name| uid(&EntityRef::new(VIRTUAL_ACCOUNT, name.as_str()))).transpose()
     }
 
@@ -134,8 +135,9 @@ impl<'a> Seen<'a> {
     fn as_subject(&self) -> Result<Entities, PrincipalError> {
         let parents = self.snapshot.tenant_uid().into_iter().collect();
         let subject = self.entity(self.subject.clone(), parents, None)?;
-        let leads_to = crate::snapshot::reach(&subject);
-        let slice = crate::decide::slice(self.snapshot, vec![subject], leads_to);
+        let asked_about = self.provider.identities.iter().filter_map(identities::identity_uid);
+        let action = uid(&EntityRef::new(vocabulary::ACTION, vocabulary::ASSUME))?;
+        let slice = crate::decide::slice(self.snapshot, vec![subject], asked_about.chain([action]));
         slice.map_err(|error| PrincipalError::Entity(error.into()))
     }
 
@@ -147,9 +149,10 @@ impl<'a> Seen<'a> {
     ) -> Result<Entity, PrincipalError> {
         let failed = |error: cedar_policy::EntityAttrEvaluationError| PrincipalError::Entity(Box::new(error));
         // What the directory says of someone stays, where the token says nothing of the same.
-        let (_, mut attributes, _) = known.cloned().map(Entity::into_inner).unwrap_or_else(|| {
-            (uid.clone(), std::collections::HashMap::new(), HashSet::new())
-        });
+        let (_, mut attributes, _) = known
+            .cloned()
+            .map(Entity::into_inner)
+            .unwrap_or_else(|| (uid.clone(), std::collections::HashMap::new(), HashSet::new()));
         attributes.insert("provider".into(), RestrictedExpression::new_entity_uid(self.provider_uid.clone()));
         if uid == self.subject {
             attributes.insert("subject".into(), RestrictedExpression::new_string(self.token.unique_id.clone()));

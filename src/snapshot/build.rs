@@ -91,14 +91,15 @@ fn load_policies(parts: Parts<'_>, faults: &mut Faults) -> LoadedPolicies {
     for file in parts.platform.policies.iter().chain(&parts.folder.policies) {
         policies.add_file(file, faults);
     }
-    let Some(bundle) = parts.bundle else { return policies };
     for name in [bundle::ROLES_FILE, bundle::EXTERNAL_IDENTITIES_FILE] {
         if let Some(file) = bundle_file(parts, name) {
             policies.add_file(&file, faults);
         }
     }
-    match bundle::parse_links(bundle) {
+    policies.sort_out_assuming(faults);
+    match parts.bundle.map(bundle::parse_links).transpose() {
         Ok(links) => {
+            let links = links.unwrap_or_default();
             let file = format!("{}/{}", parts.bundle_folder, bundle::COLLABORATORS_FILE);
             links.iter().for_each(|(line, link)| policies.add_link(&file, *line, link, faults));
         }

@@ -6,13 +6,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::str::FromStr;
 
-use cedar_policy::{ActionConstraint, EntityUid, Policy, PolicyId, PolicySet, SlotId, Template};
+use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, SlotId, Template};
 use cedar_policy_core::ast::{self, ExprKind, Literal};
 
+use super::AssumePolicies;
 use crate::compile::Link;
-use crate::model::{EntityRef, Fault, Faults};
+use crate::model::{Fault, Faults};
 use crate::tree::SourceFile;
-use crate::vocabulary;
 
 /// Where a policy stands, and for a grant, whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl std::fmt::Display for PolicySource {
 pub struct LoadedPolicies {
     pub set: PolicySet,
     /// Those that say who is a member of an external identity.
-    pub assume: PolicySet,
+    pub assume: AssumePolicies,
     pub sources: HashMap<PolicyId, PolicySource>,
     /// Entities that conditions name: their data may be read whatever the request is about.
     pub literals: BTreeSet<EntityUid>,
@@ -99,11 +99,6 @@ impl LoadedPolicies {
 
     fn add_policy(&mut self, policy: Policy, file: &SourceFile, faults: &mut Faults) {
         self.note_literals(AsRef::<ast::Policy>::as_ref(&policy).non_scope_constraints());
-        if is_about_assuming(&policy.action_constraint())
-            && let Err(error) = self.assume.add(policy.clone())
-        {
-            faults.push(file.fault_of(&error));
-        }
         if let Err(error) = self.set.add(policy) {
             faults.push(file.fault_of(&error));
         }
@@ -122,6 +117,14 @@ impl LoadedPolicies {
             if let ExprKind::Lit(Literal::EntityUID(uid)) = part.expr_kind() {
                 self.literals.insert(EntityUid::from(uid.as_ref().clone()));
             }
+        }
+    }
+
+    /// To be called once all files are in.
+    pub(super) fn sort_out_assuming(&mut self, faults: &mut Faults) {
+        match AssumePolicies::of(&self.set) {
+            Ok(assume) => self.assume = assume,
+            Err(error) => faults.push(Fault::of_file("policies", error.to_string())),
         }
     }
 
@@ -151,15 +154,5 @@ impl LoadedPolicies {
         self.set
             .link(PolicyId::new(&link.template_id), id, values)
             .map_err(|error| format!("`{}` cannot be linked: {}", link.template_id, crate::tree::one_line(&error)))
-    }
-}
-
-/// Whether a policy is about `assume` and nothing else.
-fn is_about_assuming(action: &ActionConstraint) -> bool {
-    let Ok(assume) = vocabulary::uid(&EntityRef::new(vocabulary::ACTION, vocabulary::ASSUME)) else { return false };
-    match action {
-        ActionConstraint::Eq(uid) => *uid == assume,
-        ActionConstraint::In(uids) => uids.as_slice() == [assume],
-        ActionConstraint::Any => false,
     }
 }

@@ -1,0 +1,182 @@
+//! The whole request story in one place: a question comes in, who it is about is made certain, it is decided,
+//! recorded and answered.
+//!
+//! In: a tenant, questions, each about a token or a named principal. Out: answers, all of one generation. The only
+//! I/O is what `authn` may need to learn a new key.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use cedar_policy::EntityUid;
+use serde::Serialize;
+use ulid::Ulid;
+
+use crate::audit::{Audit, DecisionRecord};
+use crate::authn::{Verifier, VerifyError};
+use crate::clock::SharedClock;
+use crate::decide::{AccessQuery, Answer, Decider, QueryError};
+use crate::model::{Generation, Revision, TenantId};
+use crate::principal::{Principal, PrincipalError, resolve};
+use crate::snapshot::{Snapshot, Tenants};
+use crate::telemetry::{Metrics, SlugLabels};
+
+/// Who a question is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Who {
+    /// Whoever the token proves.
+    Token(String),
+    /// Someone whom a trusted caller names.
+    Named(EntityUid),
+}
+
+/// One question.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub who: Who,
+    pub query: AccessQuery,
+}
+
+/// Where questions come from, for the record.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    pub caller: String,
+    pub request_id: String,
+}
+
+/// One answer, with what it was made from.
+#[derive(Clone, Debug, Serialize)]
+pub struct Answered {
+    #[serde(flatten)]
+    pub answer: Answer,
+    pub principal: String,
+    pub external_identities: Vec<String>,
+    pub generation: Generation,
+    pub revision: Revision,
+    pub decision_id: String,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    #[error("there is no tenant `{0}`")]
+    NoSuchTenant(String),
+    #[error("tenant `{0}` has never loaded: see `/status`")]
+    NoSnapshot(TenantId),
+    #[error(transparent)]
+    Token(#[from] VerifyError),
+    #[error(transparent)]
+    Principal(#[from] PrincipalError),
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// Something was wrong with one question of many.
+    #[error("`requests[{index}]`: {source}")]
+    InBatch {
+        index: usize,
+        #[source]
+        source: Box<AskError>,
+    },
+}
+
+/// Answers questions.
+#[derive(Clone)]
+pub struct Ask {
+    pub tenants: Arc<Tenants>,
+    pub verifier: Verifier,
+    pub decider: Decider,
+    pub audit: Audit,
+    pub metrics: Metrics,
+    pub clock: SharedClock,
+}
+
+impl Ask {
+    /// Answers one question.
+    ///
+    /// # Errors
+    /// When it could not be decided; that is never an allow.
+    pub async fn one(&self, tenant: &str, question: Question, asker: &Asker) -> Result<Answered, AskError> {
+        let snapshot = self.snapshot(tenant)?;
+        let principal = self.principal(&snapshot, &question.who).await?;
+        self.decide(&snapshot, &principal, question.query, asker).await
+    }
+
+    /// Answers many, in order, all from one snapshot; a fault of one is a fault of all.
+    ///
+    /// # Errors
+    /// As `one`, naming the question.
+    pub async fn many(&self, tenant: &str, questions: Vec<Question>, asker: &Asker) -> Result<Vec<Answered>, AskError> {
+        let snapshot = self.snapshot(tenant)?;
+        let mut principals: HashMap<Who, Principal> = HashMap::new();
+        let mut answers = Vec::with_capacity(questions.len());
+        for (index, question) in questions.into_iter().enumerate() {
+            let failed = |source| AskError::InBatch { index, source: Box::new(source) };
+            if !principals.contains_key(&question.who) {
+                let found = self.principal(&snapshot, &question.who).await.map_err(failed)?;
+                principals.insert(question.who.clone(), found);
+            }
+            let Some(principal) = principals.get(&question.who) else { continue };
+            answers.push(self.decide(&snapshot, principal, question.query, asker).await.map_err(failed)?);
+        }
+        Ok(answers)
+    }
+
+    fn snapshot(&self, tenant: &str) -> Result<Arc<Snapshot>, AskError> {
+        let handle = self.tenants.get(tenant).ok_or_else(|| AskError::NoSuchTenant(tenant.to_owned()))?;
+        handle.snapshot().ok_or_else(|| match TenantId::parse(tenant) {
+            Ok(tenant) => AskError::NoSnapshot(tenant),
+            Err(_) => AskError::NoSuchTenant(tenant.to_owned()),
+        })
+    }
+
+    async fn principal(&self, snapshot: &Snapshot, who: &Who) -> Result<Principal, AskError> {
+        let token = match who {
+            Who::Named(uid) => return Ok(Principal::named(uid.clone())),
+            Who::Token(token) => token,
+        };
+        let verified = self.verifier.verify_refreshing(token, &snapshot.identity_providers).await;
+        let verified = verified.inspect_err(|error| {
+            self.metrics.token_refusals.get_or_create(&SlugLabels { slug: error.slug() }).inc();
+        })?;
+        Ok(resolve(&verified, snapshot)?)
+    }
+
+    async fn decide(
+        &self,
+        snapshot: &Snapshot,
+        principal: &Principal,
+        query: AccessQuery,
+        asker: &Asker,
+    ) -> Result<Answered, AskError> {
+        let started = Instant::now();
+        let answer = self.decider.decide(snapshot, principal, &query)?;
+        let elapsed = started.elapsed();
+        self.metrics.decided(snapshot.tenant.as_str(), &answer, elapsed);
+        let decision_id = Ulid::generate().to_string();
+        if self.audit.is_on() {
+            let record = DecisionRecord {
+                time: self.clock.now(),
+                decision_id: decision_id.clone(),
+                request_id: asker.request_id.clone(),
+                tenant: snapshot.tenant.clone(),
+                generation: snapshot.generation,
+                revision: snapshot.revision,
+                caller: asker.caller.clone(),
+                principal: principal.uid.clone(),
+                entity: principal.entity.clone(),
+                external_identities: principal.external_identities.clone(),
+                query: Arc::new(query),
+                answer: answer.clone(),
+                elapsed_us: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+            };
+            self.audit.record(record).await;
+        }
+        Ok(Answered {
+            answer,
+            principal: principal.uid.to_string(),
+            external_identities: principal.external_identities.clone(),
+            generation: snapshot.generation,
+            revision: snapshot.revision,
+            decision_id,
+        })
+    }
+}

@@ -1,0 +1,12 @@
+//! The decision log: one JSON line for each decision, with everything that is needed to decide it again.
+//!
+//! In: a `DecisionRecord` for each answer. Out: lines, on standard output or in a file that rotates. A bounded
+//! queue stands between, so that a slow disk is never a slow answer unless one asks for that.
+
+mod record;
+mod sink;
+mod writer;
+
+pub use record::{DecisionRecord, Mask};
+pub use sink::{Sink, SinkError};
+pub use writer::{Audit, AuditCounters, AuditSettings, WhenFull};

@@ -1,0 +1,122 @@
+//! The queue between answers and lines, and the thread that empties it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc::{self, Receiver, Sender, error::TrySendError};
+
+use super::{DecisionRecord, Mask, Sink};
+
+/// What happens to a record when the queue is full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenFull {
+    /// The record is lost and counted; answers stay fast.
+    #[default]
+    Drop,
+    /// The answer waits until the record has a place.
+    Block,
+}
+
+#[derive(Clone, Debug)]
+pub struct AuditSettings {
+    pub queue: usize,
+    pub when_full: WhenFull,
+    pub mask: Mask,
+}
+
+/// What became of the records.
+#[derive(Debug, Default)]
+pub struct AuditCounters {
+    pub written: AtomicU64,
+    pub dropped: AtomicU64,
+    /// Times that an answer had to wait.
+    pub waited: AtomicU64,
+    /// Lines that the sink refused.
+    pub failed: AtomicU64,
+}
+
+/// Takes records; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    sender: Option<Sender<DecisionRecord>>,
+    when_full: WhenFull,
+    counters: Arc<AuditCounters>,
+}
+
+impl Audit {
+    /// Keeps no log.
+    pub fn off() -> Self {
+        Self { sender: None, when_full: WhenFull::Drop, counters: Arc::default() }
+    }
+
+    /// Starts the writer. Join the handle after the last `Audit` is gone to have every line on disk.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(sink: Sink, settings: AuditSettings) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (sender, records) = mpsc::channel(settings.queue.max(1));
+        let counters = Arc::new(AuditCounters::default());
+        let counted = Arc::clone(&counters);
+        let mask = settings.mask;
+        let writer = std::thread::Builder::new()
+            .name("decision-log".into())
+            .spawn(move || write_all(records, sink, &mask, &counted))?;
+        Ok((Self { sender: Some(sender), when_full: settings.when_full, counters }, writer))
+    }
+
+    pub fn is_on(&self) -> bool {
+        self.sender.is_some()
+    }
+
+    pub fn counters(&self) -> &Arc<AuditCounters> {
+        &self.counters
+    }
+
+    /// How many records wait to be written.
+    pub fn queued(&self) -> usize {
+        self.sender.as_ref().map_or(0, |sender| sender.max_capacity() - sender.capacity())
+    }
+
+    /// Takes a record; waits only with `WhenFull::Block`.
+    pub async fn record(&self, record: DecisionRecord) {
+        let Some(sender) = &self.sender else { return };
+        match (sender.try_send(record), self.when_full) {
+            (Ok(()), _) => {}
+            (Err(TrySendError::Full(record)), WhenFull::Block) => {
+                self.counters.waited.fetch_add(1, Ordering::Relaxed);
+                if sender.send(record).await.is_err() {
+                    self.counters.dropped.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            (Err(TrySendError::Full(_) | TrySendError::Closed(_)), _) => {
+                self.counters.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+fn write_all(mut records: Receiver<DecisionRecord>, mut sink: Sink, mask: &Mask, counters: &AuditCounters) {
+    let mut failing = false;
+    while let Some(record) = records.blocking_recv() {
+        let written = sink.write_line(record.to_line(mask));
+        // Flushed whenever the queue runs empty: a quiet server's log is complete.
+        let flushed = if records.is_empty() { sink.flush() } else { Ok(()) };
+        match written.and(flushed) {
+            Ok(()) => {
+                counters.written.fetch_add(1, Ordering::Relaxed);
+                failing = false;
+            }
+            Err(error) => {
+                counters.failed.fetch_add(1, Ordering::Relaxed);
+                if !failing {
+                    tracing::error!(%error, "the decision log cannot be written");
+                }
+                failing = true;
+            }
+        }
+    }
+    if let Err(error) = sink.flush() {
+        tracing::error!(%error, "the decision log cannot be written");
+    }
+}

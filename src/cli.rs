@@ -1,0 +1,135 @@
+//! The command line: one verb a file. Reports go to standard output, logs to standard error, and the exit code says
+//! how it ended.
+
+mod authorize;
+mod check;
+mod compile;
+mod demo;
+mod export;
+mod fmt;
+mod key;
+mod report;
+mod serve;
+mod source;
+mod token;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Environment, RawConfig};
+use crate::model::Faults;
+
+/// An authorization server on Cedar.
+#[derive(Debug, Parser)]
+#[command(name = "cedargate", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Show the whole story on loopback: a demo identity provider, the sample tenant, the server
+    Demo(demo::Demo),
+    /// Run the server
+    Serve(serve::Serve),
+    /// Say whether config, schema, policies and manifests are valid, or list every fault
+    Check(check::Check),
+    /// Compile manifests to bundles on disk
+    Compile(compile::Compile),
+    /// Write a tenant as the files that the official `cedar` command line takes
+    Export(export::Export),
+    /// Decide one request with the server's own decider
+    Authorize(authorize::Authorize),
+    /// Look into tokens
+    #[command(subcommand)]
+    Token(token::Token),
+    /// Format the tree's Cedar files
+    Fmt(fmt::Fmt),
+    /// Make a caller key, and the hash that the configuration keeps
+    Key(key::Key),
+}
+
+/// What every verb that reads the tree takes.
+#[derive(Clone, Debug, Args)]
+struct Common {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The policy tree [default: policies]
+    #[arg(long, value_name = "DIR")]
+    policies: Option<PathBuf>,
+    /// The schema folder [default: schema]
+    #[arg(long, value_name = "DIR")]
+    schema: Option<PathBuf>,
+    /// Machine-readable on standard output, and nothing else there
+    #[arg(long)]
+    json: bool,
+}
+
+impl Common {
+    /// The configuration, flags on top.
+    fn raw_config(&self) -> Result<RawConfig, Faults> {
+        let mut raw = crate::config::read(self.config.as_deref(), &Environment::of_process())?;
+        if let Some(dir) = &self.policies {
+            raw.policies.dir = Some(dir.clone());
+        }
+        if let Some(dir) = &self.schema {
+            raw.schema.dir = Some(dir.clone());
+        }
+        Ok(raw)
+    }
+
+    fn config(&self) -> Result<Config, Faults> {
+        Config::try_from(self.raw_config()?)
+    }
+}
+
+/// How a verb ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    Ok,
+    Failure,
+    Deny,
+    Invalid,
+    Difference,
+    Usage,
+}
+
+impl From<Ending> for ExitCode {
+    fn from(ending: Ending) -> Self {
+        Self::from(match ending {
+            Ending::Ok => 0,
+            Ending::Failure => 1,
+            Ending::Deny => 2,
+            Ending::Invalid => 3,
+            Ending::Difference => 4,
+            Ending::Usage => 64,
+        })
+    }
+}
+
+/// Runs the command line.
+pub fn run() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Ending::Usage.into() } else { Ending::Ok.into() };
+        }
+    };
+    let ending = match cli.verb {
+        Verb::Demo(verb) => verb.run(),
+        Verb::Serve(verb) => verb.run(),
+        Verb::Check(verb) => verb.run(),
+        Verb::Compile(verb) => verb.run(),
+        Verb::Export(verb) => verb.run(),
+        Verb::Authorize(verb) => verb.run(),
+        Verb::Token(verb) => verb.run(),
+        Verb::Fmt(verb) => verb.run(),
+        Verb::Key(verb) => verb.run(),
+    };
+    ending.into()
+}

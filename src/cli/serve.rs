@@ -1,0 +1,48 @@
+//! `serve`: the server, until it is told to stop.
+
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::{Common, Ending, report};
+use crate::app::{App, AppError, stop_signal};
+use crate::clock::SystemClock;
+use crate::config::Config;
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    common: Common,
+    /// Address to listen on [default: 127.0.0.1:8180]
+    #[arg(long, value_name = "HOST:PORT")]
+    bind: Option<String>,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Ending {
+        let config = self.common.raw_config().and_then(|mut raw| {
+            if let Some(bind) = self.bind {
+                raw.http.bind = bind;
+            }
+            Config::try_from(raw)
+        });
+        let config = match config {
+            Ok(config) => config,
+            Err(faults) => return report::invalid(self.common.json, &faults),
+        };
+        crate::telemetry::install_log(&config.log);
+        match run(config) {
+            Ok(()) => Ending::Ok,
+            Err(error) => report::failure(self.common.json, &error),
+        }
+    }
+}
+
+fn run(config: Config) -> Result<(), AppError> {
+    let runtime = tokio::runtime::Runtime::new().map_err(AppError::Serve)?;
+    runtime.block_on(async {
+        let app = App::start(config, Arc::new(SystemClock)).await?;
+        tracing::info!(address = %app.address(), "listening");
+        app.run(stop_signal()).await
+    })
+}

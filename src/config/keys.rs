@@ -1,0 +1,111 @@
+//! Keys of our own: `cg`, a kind, an underscore, 256 random bits and a checksum; only their hash is kept.
+//!
+//! A key is as random as a hash is long, so a plain SHA-256 of it cannot be guessed backwards.
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::rand;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use super::raw::RawCallerKey;
+use crate::model::TenantId;
+
+/// What a key allows beyond asking with a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Permission {
+    /// To name a principal instead of bringing its token.
+    Vouch,
+}
+
+/// A configured key.
+#[derive(Clone, Debug)]
+pub struct CallerKey {
+    pub name: String,
+    hash: [u8; 32],
+    may: Vec<Permission>,
+    /// `None` is all.
+    tenants: Option<Vec<TenantId>>,
+}
+
+impl CallerKey {
+    pub fn may(&self, permission: Permission) -> bool {
+        self.may.contains(&permission)
+    }
+
+    /// Whether the key counts for a tenant at all.
+    pub fn is_for(&self, tenant: &TenantId) -> bool {
+        self.tenants.as_ref().is_none_or(|tenants| tenants.contains(tenant))
+    }
+}
+
+/// All configured keys.
+#[derive(Clone, Debug, Default)]
+pub struct CallerKeys(Vec<CallerKey>);
+
+impl CallerKeys {
+    /// The key with this text, if it is one of ours. Every hash is compared, each in constant time.
+    pub fn find(&self, text: &str) -> Option<&CallerKey> {
+        let given = digest(&SHA256, text.as_bytes());
+        let mut found = None;
+        for key in &self.0 {
+            if verify_slices_are_equal(given.as_ref(), &key.hash).is_ok() {
+                found = Some(key);
+            }
+        }
+        found
+    }
+
+    pub(super) fn read(raw: &[RawCallerKey], fault: &mut impl FnMut(&str, String)) -> Self {
+        let mut keys: Vec<CallerKey> = Vec::new();
+        for key in raw {
+            if keys.iter().any(|other| other.name == key.name) {
+                fault("callers.keys", format!("`{}` is there twice", key.name));
+            }
+            let Some(hash) = read_hash(&key.hash) else {
+                fault("callers.keys", format!("the hash of `{}` is not `sha256:` and 64 hexadecimal digits", key.name));
+                continue;
+            };
+            let tenants = key.tenants.as_ref().map(|names| {
+                let parsed = names.iter().map(|name| TenantId::parse(name).map_err(|error| error.to_string()));
+                parsed.filter_map(|tenant| tenant.map_err(|error| fault("callers.keys", error)).ok()).collect()
+            });
+            keys.push(CallerKey { name: key.name.clone(), hash, may: key.may.clone(), tenants });
+        }
+        Self(keys)
+    }
+}
+
+fn read_hash(text: &str) -> Option<[u8; 32]> {
+    let digits = text.strip_prefix("sha256:").filter(|digits| digits.len() == 64 && digits.is_ascii())?;
+    let mut hash = [0; 32];
+    for (index, byte) in hash.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(digits.get(index * 2..index * 2 + 2)?, 16).ok()?;
+    }
+    Some(hash)
+}
+
+/// Why no key could be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the system gives no random numbers")]
+pub struct KeyError;
+
+/// A new key of a kind: `cgcaller_…`.
+///
+/// # Errors
+/// When the system has no randomness to give.
+pub fn new_key(kind: &str) -> Result<String, KeyError> {
+    let mut secret = [0; 32];
+    rand::fill(&mut secret).map_err(|_| KeyError)?;
+    let body = format!("cg{kind}_{}", URL_SAFE_NO_PAD.encode(secret));
+    // Six letters that a scanner can check without asking us.
+    let checksum = URL_SAFE_NO_PAD.encode(digest(&SHA256, body.as_bytes()));
+    Ok(format!("{body}{}", checksum.chars().take(6).collect::<String>()))
+}
+
+/// What the configuration keeps of a key.
+pub fn hash_key(key: &str) -> String {
+    format!("sha256:{}", crate::bundle::sha256_hex(key.as_bytes()))
+}

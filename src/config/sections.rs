@@ -1,0 +1,206 @@
+//! The configuration as checked: each part in the terms of the module that takes it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::keys::CallerKeys;
+use super::raw::{RawAnonymous, RawAuditSink, RawConfig, RawForbidErrors, RawLogFormat, RawTrailingSlash, RawWhenFull};
+use crate::assemble::Layout;
+use crate::audit::{AuditSettings, Mask, WhenFull};
+use crate::authn::{KeySettings, TokenSettings, TrailingSlash};
+use crate::decide::{Decider, ForbidErrors};
+use crate::model::{Fault, Faults, TenantId};
+use crate::schema::Identity;
+use crate::snapshot::WatchSettings;
+use crate::tree::TreeDirs;
+
+/// Everything that a server needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub http: HttpConfig,
+    pub layout: Layout,
+    pub default_tenant: Option<TenantId>,
+    pub tokens: TokenSettings,
+    pub keys: KeySettings,
+    pub decider: Decider,
+    pub callers: CallersConfig,
+    pub audit: AuditConfig,
+    pub watch: WatchSettings,
+    pub log: LogConfig,
+}
+
+#[derive(Clone, Debug)]
+pub struct HttpConfig {
+    pub bind: SocketAddr,
+    pub max_body_bytes: usize,
+    pub max_batch: usize,
+    pub max_in_flight: usize,
+    pub request_timeout: Duration,
+    pub stop_delay: Duration,
+    pub drain_timeout: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct CallersConfig {
+    pub anonymous: WhoMayAsk,
+    pub keys: CallerKeys,
+}
+
+/// Who may ask without a caller key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhoMayAsk {
+    /// Whoever brings a verified token, about that token's principal.
+    #[default]
+    WithToken,
+    Nobody,
+}
+
+#[derive(Clone, Debug)]
+pub struct AuditConfig {
+    pub sink: AuditSink,
+    pub settings: AuditSettings,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuditSink {
+    Off,
+    Stdout,
+    File { path: PathBuf, rotate_bytes: usize, keep: usize },
+}
+
+#[derive(Clone, Debug)]
+pub struct LogConfig {
+    pub level: String,
+    pub format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+impl TryFrom<RawConfig> for Config {
+    type Error = Faults;
+
+    fn try_from(raw: RawConfig) -> Result<Self, Faults> {
+        let mut faults = Faults::default();
+        let mut fault =
+            |key: &str, message: String| faults.push(Fault::of_file("configuration", format!("`{key}`: {message}")));
+        let bind = raw.http.bind.parse().unwrap_or_else(|_| {
+            fault("http.bind", format!("`{}` is not an address: write `HOST:PORT`, with an IP", raw.http.bind));
+            SocketAddr::from(([127, 0, 0, 1], 0))
+        });
+        for (key, value) in [
+            ("http.max_body_bytes", raw.http.max_body_bytes),
+            ("http.max_batch", raw.http.max_batch),
+            ("http.max_in_flight", raw.http.max_in_flight),
+            ("tokens.max_bytes", raw.tokens.max_bytes),
+            ("audit.queue", raw.audit.queue),
+            ("audit.rotate_bytes", raw.audit.rotate_bytes),
+        ] {
+            if value == 0 {
+                fault(key, "must be more than 0".to_owned());
+            }
+        }
+        if raw.keys.min_refresh_seconds > raw.keys.max_refresh_seconds {
+            fault("keys.min_refresh_seconds", "is more than `keys.max_refresh_seconds`".to_owned());
+        }
+        let default_tenant =
+            raw.tenants.default.as_deref().and_then(|name| {
+                TenantId::parse(name).map_err(|error| fault("tenants.default", error.to_string())).ok()
+            });
+        let keys = CallerKeys::read(&raw.callers.keys, &mut fault);
+        let sink = match (raw.audit.sink, raw.audit.path) {
+            (RawAuditSink::Off, None) => AuditSink::Off,
+            (RawAuditSink::Stdout, None) => AuditSink::Stdout,
+            (RawAuditSink::File, Some(path)) => {
+                AuditSink::File { path, rotate_bytes: raw.audit.rotate_bytes, keep: raw.audit.keep }
+            }
+            (RawAuditSink::File, None) => {
+                fault("audit.path", "is needed when `audit.sink` is `file`".to_owned());
+                AuditSink::Off
+            }
+            (RawAuditSink::Off | RawAuditSink::Stdout, Some(_)) => {
+                fault("audit.path", "is only for `audit.sink = \"file\"`".to_owned());
+                AuditSink::Off
+            }
+        };
+        let config = Self {
+            http: HttpConfig {
+                bind,
+                max_body_bytes: raw.http.max_body_bytes,
+                max_batch: raw.http.max_batch,
+                max_in_flight: raw.http.max_in_flight,
+                request_timeout: Duration::from_secs(raw.http.request_timeout_seconds),
+                stop_delay: Duration::from_millis(raw.http.stop_delay_milliseconds),
+                drain_timeout: Duration::from_secs(raw.http.drain_timeout_seconds),
+            },
+            layout: Layout {
+                dirs: TreeDirs {
+                    policies: raw.policies.dir.unwrap_or_else(|| "policies".into()),
+                    schema: raw.schema.dir.unwrap_or_else(|| "schema".into()),
+                },
+                bundle_dir: raw.bundle.dir,
+                identity: if raw.schema.identity { Identity::Included } else { Identity::LeftOut },
+            },
+            default_tenant,
+            tokens: TokenSettings {
+                leeway: Duration::from_secs(raw.tokens.leeway_seconds),
+                max_bytes: raw.tokens.max_bytes,
+                trailing_slash: match raw.tokens.issuer_trailing_slash {
+                    RawTrailingSlash::Exact => TrailingSlash::Exact,
+                    RawTrailingSlash::Ignore => TrailingSlash::Ignore,
+                },
+            },
+            keys: KeySettings {
+                default_refresh: Duration::from_secs(raw.keys.refresh_seconds),
+                min_refresh: Duration::from_secs(raw.keys.min_refresh_seconds),
+                max_refresh: Duration::from_secs(raw.keys.max_refresh_seconds),
+                unknown_key_interval: Duration::from_secs(raw.keys.unknown_key_interval_seconds),
+                max_stale: Duration::from_secs(raw.keys.max_stale_seconds),
+                fetch_timeout: Duration::from_secs(raw.keys.timeout_seconds),
+                allow_http: raw.keys.allow_http.into_iter().collect(),
+                ..KeySettings::default()
+            },
+            decider: Decider {
+                forbid_errors: match raw.decisions.forbid_errors {
+                    RawForbidErrors::Deny => ForbidErrors::Deny,
+                    RawForbidErrors::Skip => ForbidErrors::Skip,
+                },
+            },
+            callers: CallersConfig {
+                anonymous: match raw.callers.anonymous {
+                    RawAnonymous::Token => WhoMayAsk::WithToken,
+                    RawAnonymous::Nobody => WhoMayAsk::Nobody,
+                },
+                keys,
+            },
+            audit: AuditConfig {
+                sink,
+                settings: AuditSettings {
+                    queue: raw.audit.queue,
+                    when_full: match raw.audit.when_full {
+                        RawWhenFull::Drop => WhenFull::Drop,
+                        RawWhenFull::Block => WhenFull::Block,
+                    },
+                    mask: Mask::of(raw.audit.mask),
+                },
+            },
+            watch: WatchSettings {
+                debounce: Duration::from_millis(raw.watch.debounce_milliseconds.max(1)),
+                poll: Duration::from_secs(raw.watch.poll_seconds.max(1)),
+            },
+            log: LogConfig {
+                level: raw.log.level,
+                format: match raw.log.format {
+                    RawLogFormat::Text => LogFormat::Text,
+                    RawLogFormat::Json => LogFormat::Json,
+                },
+            },
+        };
+        faults.or(config)
+    }
+}

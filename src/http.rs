@@ -1,0 +1,15 @@
+//! The outer door: HTTP in, HTTP out. The only place that knows axum, and `problem` the only one that knows
+//! status codes.
+
+mod authorize;
+mod caller;
+mod health;
+mod limits;
+mod problem;
+mod request_id;
+mod router;
+mod state;
+mod status;
+
+pub use router::router;
+pub use state::{AppState, DefaultTenant, Limits, Readiness};

@@ -1,0 +1,158 @@
+//! `POST /authorize` and `/authorize/batch`: JSON to questions, answers to JSON.
+
+mod body;
+
+use axum::Extension;
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use self::body::{RawBatch, RawRequest, read};
+use super::caller::Caller;
+use super::problem::Problem;
+use super::request_id::RequestId;
+use super::state::{AppState, DefaultTenant, Limits};
+use crate::ask::{Answered, Ask, Asker};
+use crate::snapshot::Tenants;
+
+type Body = Result<Bytes, BytesRejection>;
+
+pub(super) async fn one(
+    state: State<AppState>,
+    caller: Caller,
+    id: Extension<RequestId>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Answered>, Problem> {
+    answer_one(&state, None, caller, &id, &headers, body).await
+}
+
+pub(super) async fn one_of_tenant(
+    state: State<AppState>,
+    Path(tenant): Path<String>,
+    caller: Caller,
+    id: Extension<RequestId>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Answered>, Problem> {
+    answer_one(&state, Some(tenant), caller, &id, &headers, body).await
+}
+
+pub(super) async fn batch(
+    state: State<AppState>,
+    caller: Caller,
+    id: Extension<RequestId>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    answer_batch(&state, None, caller, &id, &headers, body).await
+}
+
+pub(super) async fn batch_of_tenant(
+    state: State<AppState>,
+    Path(tenant): Path<String>,
+    caller: Caller,
+    id: Extension<RequestId>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    answer_batch(&state, Some(tenant), caller, &id, &headers, body).await
+}
+
+async fn answer_one(
+    state: &AppState,
+    path_tenant: Option<String>,
+    caller: Caller,
+    id: &RequestId,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Json<Answered>, Problem> {
+    let raw: RawRequest = read(&body?)?;
+    let tenant = choose_tenant(path_tenant, raw.tenant.clone(), &state.default_tenant, &state.tenants)?;
+    caller.check_tenant(&tenant)?;
+    let question = raw.into_question(bearer(headers)?, &caller)?;
+    Ok(Json(ask(state).one(&tenant, question, &asker(&caller, id)).await?))
+}
+
+async fn answer_batch(
+    state: &AppState,
+    path_tenant: Option<String>,
+    caller: Caller,
+    id: &RequestId,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let raw: RawBatch = read(&body?)?;
+    check_size(&raw, &state.limits)?;
+    let tenant = choose_tenant(path_tenant, raw.tenant.clone(), &state.default_tenant, &state.tenants)?;
+    caller.check_tenant(&tenant)?;
+    let questions = raw.into_questions(bearer(headers)?, &caller)?;
+    let results = ask(state).many(&tenant, questions, &asker(&caller, id)).await?;
+    Ok(Json(Results { results }).into_response())
+}
+
+#[derive(Serialize)]
+struct Results {
+    results: Vec<Answered>,
+}
+
+fn ask(state: &AppState) -> &Ask {
+    &state.ask
+}
+
+fn asker(caller: &Caller, id: &RequestId) -> Asker {
+    Asker { caller: caller.name(), request_id: id.0.clone() }
+}
+
+fn check_size(raw: &RawBatch, limits: &Limits) -> Result<(), Problem> {
+    if raw.requests.len() > limits.max_batch {
+        let most = limits.max_batch;
+        return Err(Problem::TooLarge(format!("a batch may hold {most} requests: send several batches")));
+    }
+    Ok(())
+}
+
+/// The tenant that is asked about: named once, or the default, or the only one.
+fn choose_tenant(
+    in_path: Option<String>,
+    in_body: Option<String>,
+    default: &DefaultTenant,
+    tenants: &Tenants,
+) -> Result<String, Problem> {
+    match (in_path, in_body) {
+        (Some(path), Some(body)) if path != body => {
+            Err(Problem::Malformed(format!("`tenant` is `{body}`, but the address says `{path}`")))
+        }
+        (Some(named), _) | (None, Some(named)) => Ok(named),
+        (None, None) => {
+            let meant = default.0.clone().or_else(|| tenants.only());
+            meant.map(|tenant| tenant.to_string()).ok_or(Problem::TenantMissing)
+        }
+    }
+}
+
+/// The token in `Authorization`, if there is one. RFC 9110 §11.1: the scheme's case does not matter.
+fn bearer(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let mut given = headers.get_all(axum::http::header::AUTHORIZATION).iter();
+    let (Some(first), None) = (given.next(), given.next()) else {
+        return match headers.contains_key(axum::http::header::AUTHORIZATION) {
+            true => Err(Problem::Malformed("there are several `Authorization` headers".to_owned())),
+            false => Ok(None),
+        };
+    };
+    let text = first.to_str().unwrap_or_default();
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim().to_owned())),
+        _ => Err(Problem::Malformed("`Authorization` must be `Bearer` and a token".to_owned())),
+    }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        Self::of_unread_body(rejection.status())
+    }
+}

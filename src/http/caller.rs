@@ -1,0 +1,71 @@
+//! Who is calling us, as opposed to who a question is about: a caller key, or nobody in particular.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequestParts};
+use axum::http::request::Parts;
+
+use super::problem::Problem;
+use crate::config::{CallerKey, CallersConfig, Permission, WhoMayAsk};
+use crate::model::TenantId;
+
+/// The caller of a request.
+#[derive(Clone, Debug)]
+pub(super) enum Caller {
+    Keyed(CallerKey),
+    Anonymous,
+}
+
+/// Proof that the caller may name principals.
+pub(super) struct MayVouch;
+
+impl Caller {
+    /// The name for the record.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Keyed(key) => format!("key:{}", key.name),
+            Self::Anonymous => "token".to_owned(),
+        }
+    }
+
+    /// Whether the caller may ask about this tenant at all.
+    pub(super) fn check_tenant(&self, tenant: &str) -> Result<(), Problem> {
+        match self {
+            Self::Anonymous => Ok(()),
+            Self::Keyed(key) if TenantId::parse(tenant).is_ok_and(|tenant| key.is_for(&tenant)) => Ok(()),
+            Self::Keyed(_) => Err(Problem::CallerMayNot("ask about this tenant")),
+        }
+    }
+
+    pub(super) fn may_vouch(&self) -> Result<MayVouch, Problem> {
+        match self {
+            Self::Keyed(key) if key.may(Permission::Vouch) => Ok(MayVouch),
+            Self::Keyed(_) | Self::Anonymous => Err(Problem::CallerMayNot(
+                "name a `principal`: send a key that may vouch in `X-Cedargate-Key`, or a token instead",
+            )),
+        }
+    }
+}
+
+impl<S> FromRequestParts<S> for Caller
+where
+    Arc<CallersConfig>: FromRef<S>,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let callers = Arc::<CallersConfig>::from_ref(state);
+        let Some(given) = parts.headers.get(HEADER) else {
+            return match callers.anonymous {
+                WhoMayAsk::WithToken => Ok(Self::Anonymous),
+                WhoMayAsk::Nobody => Err(Problem::CallerMayNot("ask without a key in `X-Cedargate-Key`")),
+            };
+        };
+        let key = given.to_str().ok().and_then(|text| callers.keys.find(text));
+        // A key that is wrong is an error, not a caller without one.
+        key.cloned().map(Self::Keyed).ok_or(Problem::CallerKeyUnknown)
+    }
+}
+
+const HEADER: &str = "x-cedargate-key";

@@ -1,0 +1,73 @@
+//! `/live`, `/ready`, `/metrics`: for whatever runs and watches the server.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::problem::Problem;
+use super::state::{AppState, Readiness};
+use crate::ask::Ask;
+use crate::snapshot::Tenants;
+use crate::telemetry::{KeysLabels, OutcomeLabels};
+
+pub(super) async fn live() -> Response {
+    Json(json!({"live": true})).into_response()
+}
+
+/// Ready while every tenant has a snapshot and the server is not stopping.
+pub(super) async fn ready(
+    State(tenants): State<Arc<Tenants>>,
+    State(readiness): State<Readiness>,
+) -> Result<Response, Problem> {
+    if readiness.is_stopping() {
+        return Err(Problem::NotReady("the server is stopping".to_owned()));
+    }
+    let all = tenants.all();
+    let missing = all.iter().filter(|(_, handle)| handle.snapshot().is_none());
+    let missing: Vec<_> = missing.map(|(tenant, _)| format!("`{tenant}`")).collect();
+    if missing.is_empty() {
+        return Ok(Json(json!({"ready": true})).into_response());
+    }
+    Err(Problem::NotReady(format!("no snapshot for {}: see `/status`", missing.join(", "))))
+}
+
+pub(super) async fn metrics(State(state): State<AppState>) -> Result<Response, Problem> {
+    refresh(&state.ask);
+    let text = state.metrics.render().map_err(|error| {
+        tracing::error!(%error, "the metrics cannot be rendered");
+        Problem::Internal
+    })?;
+    Ok(([(header::CONTENT_TYPE, OPEN_METRICS)], text).into_response())
+}
+
+/// Takes over what others count.
+fn refresh(ask: &Ask) {
+    let metrics = &ask.metrics;
+    let counters = ask.audit.counters();
+    for (outcome, counter) in [
+        ("written", &counters.written),
+        ("dropped", &counters.dropped),
+        ("waited", &counters.waited),
+        ("failed", &counters.failed),
+    ] {
+        let count = i64::try_from(counter.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
+        metrics.log_records.get_or_create(&OutcomeLabels { outcome }).set(count);
+    }
+    metrics.log_queue.set(i64::try_from(ask.audit.queued()).unwrap_or(i64::MAX));
+    let keys = ask.verifier.keys();
+    metrics.key_fetches.set(i64::try_from(keys.fetches()).unwrap_or(i64::MAX));
+    for status in keys.statuses() {
+        if let Some(fetched) = status.fetched_at {
+            let labels = KeysLabels { jwks_uri: status.jwks_uri };
+            #[expect(clippy::cast_precision_loss, reason = "seconds since the epoch fit a float exactly")]
+            metrics.keys_age.get_or_create(&labels).set(fetched.timestamp() as f64);
+        }
+    }
+}
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

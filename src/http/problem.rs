@@ -1,0 +1,212 @@
+//! Problems: every error that leaves by HTTP, as RFC 9457 problem details. The only file that knows status codes.
+//!
+//! The caller is told what to fix; a cause of ours goes to the log and never into a body.
+
+use std::any::Any;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::request_id::RequestId;
+use crate::ask::AskError;
+use crate::authn::VerifyError;
+
+/// What went wrong, for whoever asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Problem {
+    Malformed(String),
+    /// A question that does not fit the schema; the slug says which part.
+    Query {
+        slug: &'static str,
+        detail: String,
+    },
+    TenantMissing,
+    TokenMissing,
+    TokenRefused {
+        slug: &'static str,
+        detail: String,
+    },
+    CallerKeyUnknown,
+    CallerMayNot(&'static str),
+    NoSuchTenant(String),
+    NoSuchRoute,
+    MethodNotAllowed,
+    TooLarge(String),
+    TooMany,
+    NoSnapshot(String),
+    KeysUnavailable(String),
+    NotReady(String),
+    TimedOut,
+    Internal,
+}
+
+impl Problem {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Malformed(_) | Self::Query { .. } | Self::TenantMissing => StatusCode::BAD_REQUEST,
+            Self::TokenMissing | Self::TokenRefused { .. } => StatusCode::UNAUTHORIZED,
+            Self::CallerKeyUnknown | Self::CallerMayNot(_) => StatusCode::FORBIDDEN,
+            Self::NoSuchTenant(_) | Self::NoSuchRoute => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::NoSnapshot(_) | Self::KeysUnavailable(_) | Self::NotReady(_) | Self::TimedOut => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn slug(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed-request",
+            Self::Query { slug, .. } | Self::TokenRefused { slug, .. } => slug,
+            Self::TenantMissing => "tenant-missing",
+            Self::TokenMissing => "token-missing",
+            Self::CallerKeyUnknown => "caller-key-unknown",
+            Self::CallerMayNot(_) => "caller-may-not",
+            Self::NoSuchTenant(_) => "tenant-unknown",
+            Self::NoSuchRoute => "not-found",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::TooLarge(_) => "too-large",
+            Self::TooMany => "too-many-requests",
+            Self::NoSnapshot(_) => "no-snapshot",
+            Self::KeysUnavailable(_) => "keys-unavailable",
+            Self::NotReady(_) => "not-ready",
+            Self::TimedOut => "timed-out",
+            Self::Internal => "internal",
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::Malformed(detail)
+            | Self::Query { detail, .. }
+            | Self::TokenRefused { detail, .. }
+            | Self::TooLarge(detail)
+            | Self::KeysUnavailable(detail)
+            | Self::NotReady(detail) => detail.clone(),
+            Self::TenantMissing => "name a `tenant`: this server has several and no default".to_owned(),
+            Self::TokenMissing => {
+                "send a token as `Authorization: Bearer` or `token`, or a `principal` with a caller key that may vouch"
+                    .to_owned()
+            }
+            Self::CallerKeyUnknown => "the key in `X-Cedargate-Key` is not one of this server's".to_owned(),
+            Self::CallerMayNot(what) => format!("this caller may not {what}"),
+            Self::NoSuchTenant(tenant) => format!("there is no tenant `{tenant}`"),
+            Self::NoSuchRoute => "there is nothing at this address".to_owned(),
+            Self::MethodNotAllowed => "this address does not take this method".to_owned(),
+            Self::TooMany => "too many requests are under way: try again".to_owned(),
+            Self::NoSnapshot(tenant) => format!("tenant `{tenant}` has not loaded yet"),
+            Self::TimedOut => "the request took too long".to_owned(),
+            Self::Internal => "something went wrong on our side: give the request id when you report it".to_owned(),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    /// The body is made by `render`, which knows the request's id.
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Writes the body of every problem, also of those that axum itself answers.
+pub(super) async fn render(request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
+    let mut response = next.run(request).await;
+    let problem = match (response.extensions_mut().remove::<Problem>(), response.status()) {
+        (Some(problem), _) => problem,
+        (None, StatusCode::METHOD_NOT_ALLOWED) => Problem::MethodNotAllowed,
+        (None, StatusCode::PAYLOAD_TOO_LARGE) => Problem::TooLarge("the request's body is too large".to_owned()),
+        (None, status) if status.is_client_error() => Problem::Malformed("the request cannot be read".to_owned()),
+        (None, status) if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE => Problem::Internal,
+        (None, _) => return response,
+    };
+    let status = problem.status();
+    let body = json!({
+        "type": format!("urn:cedargate:problem:{}", problem.slug()),
+        "title": status.canonical_reason().unwrap_or_default(),
+        "status": status.as_u16(),
+        "detail": problem.detail(),
+        "instance": id,
+    });
+    *response.status_mut() = status;
+    *response.body_mut() = Body::from(body.to_string());
+    let headers = response.headers_mut();
+    headers.remove(header::CONTENT_LENGTH);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if status == StatusCode::UNAUTHORIZED {
+        let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
+}
+
+impl From<AskError> for Problem {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::NoSuchTenant(tenant) => Self::NoSuchTenant(tenant),
+            AskError::NoSnapshot(tenant) => Self::NoSnapshot(tenant.to_string()),
+            AskError::Token(error) => Self::from(error),
+            AskError::Query(error) => Self::Query { slug: error.slug(), detail: error.to_string() },
+            AskError::Principal(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a verified token made no principal");
+                Self::Internal
+            }
+            AskError::InBatch { index, source } => Self::from(*source).in_batch(index),
+        }
+    }
+}
+
+impl From<VerifyError> for Problem {
+    fn from(error: VerifyError) -> Self {
+        if error.is_unavailable() {
+            return Self::KeysUnavailable(error.to_string());
+        }
+        Self::TokenRefused { slug: error.slug(), detail: error.to_string() }
+    }
+}
+
+impl Problem {
+    /// A body that axum would not take.
+    pub(super) fn of_unread_body(status: StatusCode) -> Self {
+        if status == StatusCode::PAYLOAD_TOO_LARGE {
+            return Self::TooLarge("the request's body is too large".to_owned());
+        }
+        Self::Malformed("the request's body cannot be read".to_owned())
+    }
+
+    /// The same, naming the question that it is about.
+    pub(super) fn in_batch(self, index: usize) -> Self {
+        let place = |detail: String| format!("`requests[{index}]`: {detail}");
+        match self {
+            Self::Malformed(detail) => Self::Malformed(place(detail)),
+            Self::Query { slug, detail } => Self::Query { slug, detail: place(detail) },
+            Self::TokenRefused { slug, detail } => Self::TokenRefused { slug, detail: place(detail) },
+            other => other,
+        }
+    }
+}
+
+pub(super) async fn no_such_route() -> Problem {
+    Problem::NoSuchRoute
+}
+
+/// A panic is a fault of ours: it ends one request, tells the caller nothing and the log all.
+#[expect(clippy::needless_pass_by_value, reason = "the shape that the layer asks for")]
+pub(super) fn panicked(cause: Box<dyn Any + Send>) -> Response {
+    let text = cause.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("no message");
+    tracing::error!(panic = text, "a request panicked");
+    Problem::Internal.into_response()
+}

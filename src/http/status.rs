@@ -1,0 +1,52 @@
+//! `GET /status`: what serves, since when, and what went wrong last.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Map, Value, json};
+
+use super::state::AppState;
+use crate::authn::KeyRegistry;
+use crate::snapshot::{Snapshot, TenantHandle};
+
+pub(super) async fn status(State(state): State<AppState>) -> Json<Value> {
+    let keys = state.ask.verifier.keys();
+    let tenants: Map<String, Value> =
+        state.tenants.all().iter().map(|(tenant, handle)| (tenant.to_string(), tenant_status(handle, keys))).collect();
+    Json(json!({"version": env!("CARGO_PKG_VERSION"), "tenants": tenants}))
+}
+
+fn tenant_status(handle: &TenantHandle, keys: &KeyRegistry) -> Value {
+    let mut status = handle.snapshot().as_ref().map_or_else(Map::new, |snapshot| snapshot_status(snapshot, keys));
+    status.insert("last_reload".into(), json!(*handle.last_reload()));
+    Value::Object(status)
+}
+
+fn snapshot_status(snapshot: &Arc<Snapshot>, keys: &KeyRegistry) -> Map<String, Value> {
+    let providers: Vec<_> = snapshot
+        .identity_providers
+        .iter()
+        .map(|provider| {
+            json!({
+                "name": provider.name,
+                "issuer": provider.issuer,
+                "audiences": provider.audiences,
+                "keys": keys.status(&provider.jwks_uri),
+            })
+        })
+        .collect();
+    let policies = snapshot.policies.set.num_of_policies() - snapshot.policies.links;
+    let status = json!({
+        "generation": snapshot.generation,
+        "revision": snapshot.revision,
+        "loaded_at": snapshot.loaded_at,
+        "policies": policies,
+        "templates": snapshot.policies.set.num_of_templates(),
+        "links": snapshot.policies.links,
+        "entities": snapshot.entities.len(),
+        "identity_providers": providers,
+        "warnings": snapshot.warnings,
+    });
+    status.as_object().cloned().unwrap_or_default()
+}

@@ -1,0 +1,179 @@
+//! What an operator sees: logs by `tracing`, numbers for Prometheus.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{LogConfig, LogFormat};
+use crate::decide::Answer;
+
+/// Installs the log for the whole process; lines go to standard error.
+pub fn install_log(config: &LogConfig) {
+    let filter = EnvFilter::try_new(&config.level).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A second installation, as in tests, leaves the first one standing.
+    let _ = match config.format {
+        LogFormat::Text => builder.with_ansi(false).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+}
+
+/// Every number that we keep.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    pub decisions: Family<DecisionLabels, Counter>,
+    pub decision_seconds: Histogram,
+    pub token_refusals: Family<SlugLabels, Counter>,
+    pub http_requests: Family<HttpLabels, Counter>,
+    pub reloads: Family<ReloadLabels, Counter>,
+    pub reload_ok: Family<TenantLabels, Gauge>,
+    pub last_reload: Family<TenantLabels, Gauge<f64, AtomicU64>>,
+    pub snapshot_size: Family<SizeLabels, Gauge>,
+    pub log_records: Family<OutcomeLabels, Gauge>,
+    pub log_queue: Gauge,
+    pub key_fetches: Gauge,
+    pub keys_age: Family<KeysLabels, Gauge<f64, AtomicU64>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct DecisionLabels {
+    pub tenant: String,
+    pub decision: &'static str,
+    pub reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SlugLabels {
+    pub slug: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct HttpLabels {
+    pub route: String,
+    pub status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TenantLabels {
+    pub tenant: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReloadLabels {
+    pub tenant: String,
+    pub outcome: ReloadResult,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum ReloadResult {
+    #[expect(non_camel_case_types, reason = "the label's value is the variant's name")]
+    ok,
+    #[expect(non_camel_case_types, reason = "the label's value is the variant's name")]
+    failed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SizeLabels {
+    pub tenant: String,
+    pub kind: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OutcomeLabels {
+    pub outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct KeysLabels {
+    pub jwks_uri: String,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("cedargate");
+        macro_rules! register {
+            ($name:literal, $help:literal, $metric:expr) => {{
+                let metric = $metric;
+                registry.register($name, $help, metric.clone());
+                metric
+            }};
+        }
+        let seconds = || Histogram::new(exponential_buckets(SMALLEST_BUCKET_SECONDS, 2.0, 18));
+        let decisions = register!("decisions", "Decisions made", Family::default());
+        let token_refusals = register!("token_refusals", "Tokens refused, by problem", Family::default());
+        let http_requests = register!("http_requests", "Requests answered", Family::default());
+        let reloads = register!("reloads", "Attempts to load a tenant", Family::default());
+        let reload_ok = register!("last_reload_ok", "1 when the tenant's last load succeeded", Family::default());
+        let last_reload = register!(
+            "last_successful_reload_timestamp_seconds",
+            "When the tenant's serving snapshot was loaded",
+            Family::default()
+        );
+        let snapshot_size = register!("snapshot_size", "What the serving snapshot holds", Family::default());
+        let log_records = register!("decision_log_records", "Decision log records, by outcome", Family::default());
+        let log_queue = register!("decision_log_queue", "Decision log records waiting", Gauge::default());
+        let key_fetches = register!("key_fetches", "Fetches of key sets since the start", Gauge::default());
+        let keys_age = register!(
+            "keys_last_successful_fetch_timestamp_seconds",
+            "When the key set was last fetched",
+            Family::default()
+        );
+        let decision_seconds = seconds();
+        registry.register_with_unit(
+            "decision_duration",
+            "From a verified principal to an answer",
+            Unit::Seconds,
+            decision_seconds.clone(),
+        );
+        Self {
+            registry: Arc::new(registry),
+            decisions,
+            decision_seconds,
+            token_refusals,
+            http_requests,
+            reloads,
+            reload_ok,
+            last_reload,
+            snapshot_size,
+            log_records,
+            log_queue,
+            key_fetches,
+            keys_age,
+        }
+    }
+}
+
+impl Metrics {
+    /// Counts a decision.
+    pub fn decided(&self, tenant: &str, answer: &Answer, elapsed: Duration) {
+        let labels = DecisionLabels {
+            tenant: tenant.to_owned(),
+            decision: answer.decision.as_str(),
+            reason: answer.reason.as_str(),
+        };
+        self.decisions.get_or_create(&labels).inc();
+        self.decision_seconds.observe(elapsed.as_secs_f64());
+    }
+
+    /// Everything in the OpenMetrics text form.
+    ///
+    /// # Errors
+    /// When the text cannot be written, which memory alone decides.
+    pub fn render(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+const SMALLEST_BUCKET_SECONDS: f64 = 0.000_005;
