@@ -55,7 +55,7 @@ impl Decider {
         let mut roots = context::entities_of(&context);
         roots.extend([principal.uid.clone(), action.clone(), resource.uid.clone()]);
         let supplied = principal.entity.iter().cloned().chain(resource.entity).collect();
-        let entities = slice(snapshot, supplied, roots).map_err(|error| QueryError::Entities(Box::new(error)))?;
+        let entities = slice(snapshot, supplied, roots).map_err(QueryError::Entities)?;
         let schema = Some(&snapshot.schema.schema);
         let request = Request::new(principal.uid.clone(), action, resource.uid, context, schema)
             .map_err(|error| QueryError::Request(Box::new(error)))?;

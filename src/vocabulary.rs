@@ -53,8 +53,9 @@ pub fn subject(subject: &Subject) -> EntityRef {
 ///
 /// # Errors
 /// When the type is not a Cedar type name.
-pub fn uid(entity: &EntityRef) -> Result<EntityUid, ParseErrors> {
-    Ok(EntityUid::from_type_name_and_id(entity.entity_type.parse::<EntityTypeName>()?, EntityId::new(&entity.id)))
+pub fn uid(entity: &EntityRef) -> Result<EntityUid, Box<ParseErrors>> {
+    let kind = entity.entity_type.parse::<EntityTypeName>().map_err(Box::new)?;
+    Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(&entity.id)))
 }
 
 /// Cedar's uid as a reference.

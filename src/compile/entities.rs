@@ -43,8 +43,9 @@ pub fn directory_entities(tenant: &TenantId, state: &DirectoryState) -> Vec<Valu
     entities.into_iter().map(|(uid, attributes, parents)| entity(&uid, attributes, &parents)).collect()
 }
 
+/// Members only: a manager may change who is in a team, and is in it only when listed as a member too.
 fn teams_of<'a>(state: &'a DirectoryState, email: &'a Email) -> impl Iterator<Item = EntityRef> + 'a {
-    let is_in = move |team: &&crate::model::Team| team.members.contains(email) || team.managers.contains(email);
+    let is_in = move |team: &&crate::model::Team| team.members.contains(email);
     state.teams.values().filter(is_in).map(|team| EntityRef::new(TEAM, team.name.as_str()))
 }
 

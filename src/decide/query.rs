@@ -107,5 +107,5 @@ pub(super) fn known_uid(snapshot: &Snapshot, entity: &EntityRef) -> Result<Entit
     if !snapshot.schema.has_type(&entity.entity_type) {
         return Err(QueryError::UnknownResourceType(entity.entity_type.clone()));
     }
-    vocabulary::uid(entity).map_err(|error| QueryError::NotAnEntity(entity.to_string(), Box::new(error)))
+    vocabulary::uid(entity).map_err(|error| QueryError::NotAnEntity(entity.to_string(), error))
 }

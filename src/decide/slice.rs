@@ -19,7 +19,7 @@ pub fn slice(
     snapshot: &Snapshot,
     supplied: Vec<Entity>,
     roots: impl IntoIterator<Item = EntityUid>,
-) -> Result<Entities, EntitiesError> {
+) -> Result<Entities, Box<EntitiesError>> {
     let mut seen: HashSet<EntityUid> = HashSet::new();
     let mut open: Vec<EntityUid> = roots.into_iter().collect();
     open.extend(snapshot.policies.literals.iter().cloned());
@@ -40,5 +40,5 @@ pub fn slice(
         }
         seen.insert(uid);
     }
-    Entities::from_entities(taken, None)
+    Entities::from_entities(taken, None).map_err(Box::new)
 }

@@ -180,5 +180,5 @@ fn direct_parents(entity: &Entity) -> HashSet<EntityUid> {
 }
 
 fn uid(entity: &EntityRef) -> Result<EntityUid, PrincipalError> {
-    vocabulary::uid(entity).map_err(|error| PrincipalError::Entity(Box::new(error)))
+    vocabulary::uid(entity).map_err(|error| PrincipalError::Entity(error))
 }

@@ -3,6 +3,7 @@
 //! The literal top-level name wins over a path. Below the top level, names are escaped as in a JSON pointer
 //! (RFC 6901: `~` is `~0`, `/` is `~1`), so no claim can be named to reach another one's path.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
@@ -29,10 +30,14 @@ pub fn tags(claims: &Map<String, Value>) -> (Tags, Vec<DroppedClaim>) {
         }
         collected.dropped.append(&mut own.dropped);
         for (path, values) in own.tags {
-            if collected.tags.contains_key(&path) {
-                collected.drop(&path, "another claim's name is this path");
-            } else {
-                collected.tags.insert(path, values);
+            match collected.tags.entry(path) {
+                Entry::Vacant(free) => {
+                    free.insert(values);
+                }
+                Entry::Occupied(taken) => {
+                    let claim = taken.key().clone();
+                    collected.drop(&claim, "another claim's name is this path");
+                }
             }
         }
     }

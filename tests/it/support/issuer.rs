@@ -1,0 +1,76 @@
+//! An identity provider for one test: keys that can be changed, a JWKS endpoint that counts who asks.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use cedargate::authn::mint::{SigningKey, jwks};
+use cedargate::model::SigningAlgorithm;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::START;
+
+#[derive(Clone)]
+pub struct TestIssuer {
+    pub issuer: String,
+    pub audience: String,
+    keys: Arc<Mutex<Arc<SigningKey>>>,
+    served: Arc<AtomicU64>,
+}
+
+impl TestIssuer {
+    /// Starts on loopback with one ES256 key.
+    pub async fn start(name: &str, audience: &str) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let issuer = format!("http://{}/{name}", listener.local_addr().unwrap());
+        let key = SigningKey::generate(SigningAlgorithm::ES256, &format!("{name}-1")).unwrap();
+        let started = Self {
+            issuer,
+            audience: audience.to_owned(),
+            keys: Arc::new(Mutex::new(Arc::new(key))),
+            served: Arc::default(),
+        };
+        let router = Router::new().route("/{name}/jwks", get(serve)).with_state(started.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        started
+    }
+
+    pub fn jwks_uri(&self) -> String {
+        format!("{}/jwks", self.issuer)
+    }
+
+    /// Replaces the key.
+    pub fn rotate(&self, key_id: &str) {
+        let key = SigningKey::generate(SigningAlgorithm::ES256, key_id).unwrap();
+        *self.keys.lock().unwrap() = Arc::new(key);
+    }
+
+    /// The key that signs now.
+    pub fn key(&self) -> Arc<SigningKey> {
+        Arc::clone(&self.keys.lock().unwrap())
+    }
+
+    /// How often the key set was asked for.
+    pub fn served(&self) -> u64 {
+        self.served.load(Ordering::SeqCst)
+    }
+
+    /// A token, valid for an hour from `START`; claims given win, and a `null` leaves a claim out.
+    pub fn token(&self, claims: Value) -> String {
+        let mut all = json!({
+            "iss": self.issuer, "aud": self.audience, "iat": START, "exp": START + 3600,
+        });
+        let members = all.as_object_mut().unwrap();
+        members.extend(claims.as_object().unwrap().clone());
+        members.retain(|_, value| !value.is_null());
+        self.key().sign(&all).unwrap()
+    }
+}
+
+async fn serve(State(issuer): State<TestIssuer>) -> Json<Value> {
+    issuer.served.fetch_add(1, Ordering::SeqCst);
+    Json(jwks([issuer.key().as_ref()]))
+}
