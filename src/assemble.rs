@@ -28,6 +28,12 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Every folder that a change can come from.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let own = [&self.dirs.policies, &self.dirs.schema];
+        own.into_iter().chain(&self.bundle_dir).cloned().collect()
+    }
+
     /// Where a tenant's bundle is kept.
     pub fn bundle_folder(&self, tenant: &TenantId) -> PathBuf {
         match &self.bundle_dir {
@@ -151,6 +157,7 @@ pub fn assemble_all(layout: &Layout, now: DateTime<Utc>) -> (Tree, Result<Everyt
         let tenants = tree
             .tenants
             .iter()
+            .flatten()
             .map(|(tenant, folder)| {
                 let outcome = match folder {
                     Ok(folder) => assemble_tenant(layout, &tree, &shared, tenant, folder, None, now),

@@ -4,16 +4,26 @@
 //! log, in `/status` and in a metric.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::assemble::{Layout, Outcome, Shared, assemble_shared, assemble_tenant, publish};
 use crate::authn::KeyRegistry;
 use crate::clock::SharedClock;
 use crate::model::{Faults, TenantId};
-use crate::snapshot::{TenantHandle, Tenants, Watcher};
+use crate::snapshot::{Cause, TenantHandle, Tenants, Watcher};
 use crate::telemetry::{Metrics, ReloadLabels, ReloadResult, SizeLabels, TenantLabels};
-use crate::tree::{Tree, fingerprint, read_tree};
+use crate::tree::{Fingerprint, Tree, fingerprint, read_tree};
+
+/// How a reading of the tree ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Reloaded {
+    /// The tree was read as it stood at this fingerprint.
+    As(Fingerprint),
+    /// Files were being written: look again in a moment.
+    Unsettled,
+}
 
 /// Keeps the serving snapshots what the tree says.
 #[derive(Clone)]
@@ -28,28 +38,59 @@ pub struct Reloader {
 impl Reloader {
     /// Reloads whenever the tree changes, for as long as it is polled.
     pub async fn follow(self, mut watcher: Watcher) {
+        let mut seen = None;
         loop {
-            watcher.changed().await;
+            let cause = watcher.changed().await;
             for _ in 0..MOST_ATTEMPTS {
                 let reloader = self.clone();
-                let settled = tokio::task::spawn_blocking(move || reloader.reload()).await;
-                if settled.is_ok_and(|settled| settled) {
-                    break;
+                let before = seen.take();
+                let reload = move || reloader.reload_if_changed(cause, before);
+                match tokio::task::spawn_blocking(reload).await {
+                    Ok(Reloaded::As(fingerprint)) => {
+                        seen = Some(fingerprint);
+                        break;
+                    }
+                    Ok(Reloaded::Unsettled) => watcher.settle().await,
+                    Err(error) => {
+                        tracing::error!(%error, "reading the tree failed");
+                        break;
+                    }
                 }
-                watcher.settle().await;
             }
         }
     }
 
-    /// Reads the tree once and makes what changed serve. `false` when files were being written meanwhile: nothing
-    /// that was read then is used, since half a file can be a valid one.
-    pub fn reload(&self) -> bool {
+    /// The first reading, before anything serves.
+    pub fn load_first(&self) {
+        for _ in 0..MOST_ATTEMPTS {
+            if self.reload() != Reloaded::Unsettled {
+                return;
+            }
+            std::thread::sleep(BETWEEN_FIRST_ATTEMPTS);
+        }
+    }
+
+    /// A poll reads files only when the file system says that one of them is another.
+    fn reload_if_changed(&self, cause: Cause, seen: Option<Fingerprint>) -> Reloaded {
+        match seen {
+            Some(seen) if cause == Cause::Poll && seen == self.fingerprint() => Reloaded::As(seen),
+            _ => self.reload(),
+        }
+    }
+
+    /// Reads the tree once and makes what changed serve, unless files were being written meanwhile: nothing that
+    /// was read then is used, since half a file can be a valid one.
+    pub fn reload(&self) -> Reloaded {
         let before = self.fingerprint();
         let tree = read_tree(&self.layout.dirs);
         if before != self.fingerprint() {
-            return false;
+            return Reloaded::Unsettled;
         }
-        let handles = self.tenants.retain(tree.tenants.keys().cloned());
+        // A policies folder that cannot be read is no word on which tenants there are.
+        let handles = match &tree.tenants {
+            Some(tenants) => self.tenants.retain(tenants.keys().cloned()),
+            None => self.tenants.all(),
+        };
         tree.strays.0.iter().for_each(|fault| tracing::warn!(%fault, "a folder is not a tenant"));
         match assemble_shared(&tree, self.layout.identity) {
             Ok(shared) => {
@@ -60,18 +101,18 @@ impl Reloader {
             Err(faults) => handles.iter().for_each(|(tenant, handle)| self.fail(tenant, handle, faults.clone())),
         }
         self.configure_keys();
-        true
+        Reloaded::As(before)
     }
 
-    fn fingerprint(&self) -> Vec<impl PartialEq + use<>> {
-        let dirs: [&Path; 2] = [&self.layout.dirs.policies, &self.layout.dirs.schema];
-        fingerprint(&dirs)
+    fn fingerprint(&self) -> Fingerprint {
+        let folders = self.layout.folders();
+        fingerprint(&folders.iter().map(PathBuf::as_path).collect::<Vec<_>>())
     }
 
     fn reload_tenant(&self, tree: &Tree, shared: &Shared, tenant: &TenantId, handle: &TenantHandle) {
         let now = self.clock.now();
         let serving = handle.snapshot().map(|snapshot| snapshot.generation);
-        let assembled = match tree.tenants.get(tenant) {
+        let assembled = match tree.tenants.as_ref().and_then(|tenants| tenants.get(tenant)) {
             Some(Ok(folder)) => assemble_tenant(&self.layout, tree, shared, tenant, folder, serving, now),
             Some(Err(faults)) => Err(faults.clone()),
             None => return,
@@ -145,3 +186,4 @@ impl Reloader {
 
 /// A tree that never stops changing is looked at again at the next event.
 const MOST_ATTEMPTS: usize = 20;
+const BETWEEN_FIRST_ATTEMPTS: Duration = Duration::from_millis(50);

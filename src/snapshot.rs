@@ -15,7 +15,7 @@ pub use build::{Parts, build};
 pub use entities::{EntityStore, place_in_tenant, reach};
 pub use handle::{ReloadOutcome, TenantHandle, Tenants};
 pub use policies::{LoadedPolicies, PolicySource};
-pub use watch::{WatchError, WatchSettings, Watcher};
+pub use watch::{Cause, WatchError, WatchSettings, Watcher};
 
 use std::sync::Arc;
 

@@ -25,6 +25,15 @@ impl Default for WatchSettings {
     }
 }
 
+/// Why the watcher thinks that something may have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The system said so.
+    Events,
+    /// It is time to look.
+    Poll,
+}
+
 /// Why the folders cannot be watched.
 #[derive(Debug, thiserror::Error)]
 #[error("`{path}` cannot be watched", path = .path.display())]
@@ -63,17 +72,21 @@ impl Watcher {
     }
 
     /// Waits until the tree may have changed.
-    pub async fn changed(&mut self) {
-        tokio::select! {
-            _ = self.events.recv() => self.wait_for_quiet().await,
-            _ = self.poll.tick() => {}
-        }
+    pub async fn changed(&mut self) -> Cause {
+        let cause = tokio::select! {
+            _ = self.events.recv() => {
+                self.wait_for_quiet().await;
+                Cause::Events
+            }
+            _ = self.poll.tick() => Cause::Poll,
+        };
         // A folder that was moved away and replaced is another folder: follow the new one.
         if self.identities() != self.seen
             && let Err(error) = self.watch_again()
         {
             tracing::warn!(error = %error, "a folder cannot be watched; polling goes on");
         }
+        cause
     }
 
     /// Waits out one more quiet moment: what was read may have been in the middle of a write.
