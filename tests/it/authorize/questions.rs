@@ -136,13 +136,15 @@ async fn attributes_and_parents_that_do_not_fit_the_schema_are_refused() {
         json!({"attributes": {"colour": "red"}}),
         json!({"attributes": {"max_tokens": "many"}}),
         json!({"attributes": {"max_tokens": 1.5}}),
-        json!({"parents": ["Cluster::\"eu-west\""]}),
+        json!({"parents": ["Prompt::\"summarize\""]}),
         json!({"parents": ["Model::\"gpt-4o\""]}),
         json!({"parents": ["Team::\"ml\""]}),
     ] {
         let mut resource = json!({"type": "Model", "id": "gpt-4o"});
         resource.as_object_mut().unwrap().extend(described.as_object().unwrap().clone());
-        assert_problem(&ask_with(&server, json!({"resource": resource})).await, 400, "resource-invalid");
+        let reply = ask_with(&server, json!({"resource": resource})).await;
+        assert_eq!(reply.status, 400, "{described}");
+        assert_problem(&reply, 400, "resource-invalid");
     }
 }
 
