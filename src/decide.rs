@@ -50,7 +50,7 @@ impl Decider {
     ) -> Result<Answer, QueryError> {
         let action = query::find_action(snapshot, &query.action)?;
         query::check_principal(snapshot, &principal.uid, &action)?;
-        let resource = resource::find_resource(snapshot, &query.resource, &action)?;
+        let resource = resource::find_resource(snapshot, principal, &query.resource, &action)?;
         let context = context::read_context(snapshot, query.context.as_ref(), &action)?;
         let mut roots = context::entities_of(&context);
         roots.extend([principal.uid.clone(), action.clone(), resource.uid.clone()]);
@@ -58,7 +58,7 @@ impl Decider {
         let entities = slice(snapshot, supplied, roots).map_err(QueryError::Entities)?;
         let schema = Some(&snapshot.schema.schema);
         let request = Request::new(principal.uid.clone(), action, resource.uid, context, schema)
-            .map_err(|error| QueryError::Request(Box::new(error)))?;
+            .map_err(QueryError::of_request)?;
         let response = Authorizer::new().is_authorized(&request, &snapshot.policies.set, &entities);
         let mut answer = answer::from_response(snapshot, &response, self.forbid_errors);
         if query.explain {

@@ -1,10 +1,11 @@
 //! What is asked: an action, a resource and a context, and why a question is refused.
 
-use cedar_policy::{EntityUid, ParseErrors};
+use cedar_policy::{EntityUid, ParseErrors, RequestValidationError};
 use serde_json::Value;
 
 use crate::model::EntityRef;
 use crate::snapshot::Snapshot;
+use crate::tree::one_line;
 use crate::vocabulary;
 
 /// One question about one principal.
@@ -55,12 +56,19 @@ pub enum QueryError {
     #[error("the context does not fit the schema: {0}")]
     Context(String),
     #[error("the request does not fit the schema: {0}")]
-    Request(#[source] Box<cedar_policy::RequestValidationError>),
+    Request(#[source] Box<RequestValidationError>),
     #[error("the request's entities do not fit together: {0}")]
     Entities(#[source] Box<cedar_policy::entities_errors::EntitiesError>),
 }
 
 impl QueryError {
+    pub(super) fn of_request(error: RequestValidationError) -> Self {
+        match error {
+            RequestValidationError::InvalidContext(error) => Self::Context(one_line(&error)),
+            error => Self::Request(Box::new(error)),
+        }
+    }
+
     /// Names the kind of refusal, for problems and metrics.
     pub fn slug(&self) -> &'static str {
         match self {

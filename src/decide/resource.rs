@@ -1,10 +1,13 @@
 //! The resource that a request is about: what the directory knows of it, with what the request adds.
 
+use std::collections::HashSet;
+
 use cedar_policy::{Entity, EntityUid};
 use serde_json::json;
 
 use super::query::{QueryError, ResourceQuery, known_uid};
 use crate::model::EntityRef;
+use crate::principal::Principal;
 use crate::schema::Identity;
 use crate::snapshot::{Snapshot, place_in_tenant};
 use crate::tree::one_line;
@@ -19,6 +22,7 @@ pub(super) struct FoundResource {
 /// Finds the resource and merges what the request says of it, all of it checked against the schema.
 pub(super) fn find_resource(
     snapshot: &Snapshot,
+    principal: &Principal,
     query: &ResourceQuery,
     action: &EntityUid,
 ) -> Result<FoundResource, QueryError> {
@@ -27,11 +31,37 @@ pub(super) fn find_resource(
     let known = snapshot.entities.get(&uid);
     let says_nothing = query.attributes.is_empty() && query.parents.is_empty();
     let is_plain = snapshot.schema.identity == Identity::LeftOut;
-    if says_nothing && (known.is_some() || is_plain) {
+    let is_of_principal = is_of_principal(snapshot, principal, &uid);
+    if says_nothing && (known.is_some() || is_plain || is_of_principal) {
         return Ok(FoundResource { uid, entity: None });
+    }
+    if is_of_principal {
+        return Err(QueryError::Resource(format!(
+            "{uid} is the principal or what the principal is in: a request cannot describe it"
+        )));
     }
     let entity = described_entity(snapshot, query, known)?;
     Ok(FoundResource { uid, entity: Some(in_tenant(snapshot, entity)?) })
+}
+
+/// Whether an entity is the principal or one of its ancestors.
+/// INVARIANT: nothing in a request changes the principal, so these are never described by one.
+fn is_of_principal(snapshot: &Snapshot, principal: &Principal, uid: &EntityUid) -> bool {
+    let mut seen: HashSet<EntityUid> = HashSet::new();
+    let mut open = vec![principal.uid.clone()];
+    open.extend(principal.entity.iter().flat_map(direct_parents));
+    while let Some(next) = open.pop() {
+        if next == *uid {
+            return true;
+        }
+        open.extend(snapshot.entities.get(&next).into_iter().flat_map(direct_parents).filter(|it| !seen.contains(it)));
+        seen.insert(next);
+    }
+    false
+}
+
+fn direct_parents(entity: &Entity) -> HashSet<EntityUid> {
+    entity.clone().into_inner().2
 }
 
 fn check_applies(snapshot: &Snapshot, action: &EntityUid, uid: &EntityUid) -> Result<(), QueryError> {

@@ -42,6 +42,11 @@ pub(super) enum Problem {
     NotReady(String),
     TimedOut,
     Internal,
+    /// What is wrong with one question of many.
+    InBatch {
+        index: usize,
+        problem: Box<Problem>,
+    },
 }
 
 impl Problem {
@@ -58,6 +63,7 @@ impl Problem {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::InBatch { problem, .. } => problem.status(),
         }
     }
 
@@ -79,6 +85,7 @@ impl Problem {
             Self::NotReady(_) => "not-ready",
             Self::TimedOut => "timed-out",
             Self::Internal => "internal",
+            Self::InBatch { problem, .. } => problem.slug(),
         }
     }
 
@@ -104,6 +111,7 @@ impl Problem {
             Self::NoSnapshot(tenant) => format!("tenant `{tenant}` has not loaded yet"),
             Self::TimedOut => "the request took too long".to_owned(),
             Self::Internal => "something went wrong on our side: give the request id when you report it".to_owned(),
+            Self::InBatch { index, problem } => format!("`requests[{index}]`: {}", problem.detail()),
         }
     }
 }
@@ -188,13 +196,7 @@ impl Problem {
 
     /// The same, naming the question that it is about.
     pub(super) fn in_batch(self, index: usize) -> Self {
-        let place = |detail: String| format!("`requests[{index}]`: {detail}");
-        match self {
-            Self::Malformed(detail) => Self::Malformed(place(detail)),
-            Self::Query { slug, detail } => Self::Query { slug, detail: place(detail) },
-            Self::TokenRefused { slug, detail } => Self::TokenRefused { slug, detail: place(detail) },
-            other => other,
-        }
+        Self::InBatch { index, problem: Box::new(self) }
     }
 }
 

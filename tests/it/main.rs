@@ -2,5 +2,8 @@
 //! One binary, since each one more costs a minute of linking.
 
 mod architecture;
+mod authorize;
+mod isolation;
+mod promises;
 mod sample;
 mod support;

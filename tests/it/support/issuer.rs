@@ -10,6 +10,7 @@ use cedargate::authn::mint::{SigningKey, jwks};
 use cedargate::model::SigningAlgorithm;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
 
 use super::START;
 
@@ -17,6 +18,12 @@ use super::START;
 pub struct TestIssuer {
     pub issuer: String,
     pub audience: String,
+    published: Published,
+    serving: AbortHandle,
+}
+
+#[derive(Clone)]
+struct Published {
     keys: Arc<Mutex<Arc<SigningKey>>>,
     served: Arc<AtomicU64>,
 }
@@ -27,15 +34,15 @@ impl TestIssuer {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let issuer = format!("http://{}/{name}", listener.local_addr().unwrap());
         let key = SigningKey::generate(SigningAlgorithm::ES256, &format!("{name}-1")).unwrap();
-        let started = Self {
-            issuer,
-            audience: audience.to_owned(),
-            keys: Arc::new(Mutex::new(Arc::new(key))),
-            served: Arc::default(),
-        };
-        let router = Router::new().route("/{name}/jwks", get(serve)).with_state(started.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        started
+        let published = Published { keys: Arc::new(Mutex::new(Arc::new(key))), served: Arc::default() };
+        let router = Router::new().route("/{name}/jwks", get(serve)).with_state(published.clone());
+        let serving = tokio::spawn(async move { axum::serve(listener, router).await }).abort_handle();
+        Self { issuer, audience: audience.to_owned(), published, serving }
+    }
+
+    /// Takes it off the network: its port refuses connections from now on.
+    pub fn go_down(&self) {
+        self.serving.abort();
     }
 
     pub fn jwks_uri(&self) -> String {
@@ -45,17 +52,17 @@ impl TestIssuer {
     /// Replaces the key.
     pub fn rotate(&self, key_id: &str) {
         let key = SigningKey::generate(SigningAlgorithm::ES256, key_id).unwrap();
-        *self.keys.lock().unwrap() = Arc::new(key);
+        *self.published.keys.lock().unwrap() = Arc::new(key);
     }
 
     /// The key that signs now.
     pub fn key(&self) -> Arc<SigningKey> {
-        Arc::clone(&self.keys.lock().unwrap())
+        Arc::clone(&self.published.keys.lock().unwrap())
     }
 
     /// How often the key set was asked for.
     pub fn served(&self) -> u64 {
-        self.served.load(Ordering::SeqCst)
+        self.published.served.load(Ordering::SeqCst)
     }
 
     /// A token, valid for an hour from `START`; claims given win, and a `null` leaves a claim out.
@@ -70,7 +77,8 @@ impl TestIssuer {
     }
 }
 
-async fn serve(State(issuer): State<TestIssuer>) -> Json<Value> {
-    issuer.served.fetch_add(1, Ordering::SeqCst);
-    Json(jwks([issuer.key().as_ref()]))
+async fn serve(State(published): State<Published>) -> Json<Value> {
+    published.served.fetch_add(1, Ordering::SeqCst);
+    let key = Arc::clone(&published.keys.lock().unwrap());
+    Json(jwks([key.as_ref()]))
 }

@@ -58,6 +58,14 @@ impl TestServer {
         Self::over(tree, okta, github, change).await
     }
 
+    /// Over the sample tenant with one more file.
+    pub async fn with_file(name: &str, text: &str) -> Self {
+        let (okta, github) = issuers().await;
+        let tree = TestTree::sample(&okta, &github);
+        tree.write(name, text);
+        Self::over(tree, okta, github, |_| {}).await
+    }
+
     /// Over any tree.
     pub async fn over(
         tree: TestTree,
@@ -119,6 +127,27 @@ impl TestServer {
             request = request.header(*name, *value);
         }
         reply(request.send().await.unwrap()).await
+    }
+
+    /// `POST` of exactly these bytes.
+    pub async fn post_bytes(&self, path: &str, body: impl Into<reqwest::Body>) -> Reply {
+        reply(self.client.post(format!("{}{path}", self.url)).body(body).send().await.unwrap()).await
+    }
+
+    /// What `/status` says of a tenant.
+    pub async fn status(&self, tenant: &str) -> Value {
+        self.get("/status").await.body["tenants"][tenant].clone()
+    }
+
+    /// A token for Jane of the sample's team `ml`.
+    pub fn jane(&self) -> String {
+        self.okta.token(json!({"sub": "00u1", "email": "jane@acme.com"}))
+    }
+
+    /// A token for the sample's partner, known by claims alone.
+    pub fn partner(&self) -> String {
+        let realm = json!({"roles": ["partner"]});
+        self.okta.token(json!({"sub": "00u9", "department": "research", "realm_access": realm}))
     }
 
     /// `POST /authorize` with a token.
