@@ -3,7 +3,9 @@
 
 mod architecture;
 mod authorize;
+mod cedar_cli;
 mod isolation;
+mod oidc_provider;
 mod promises;
 mod sample;
 mod support;

@@ -2,6 +2,7 @@
 
 pub mod issuer;
 pub mod server;
+pub mod third_party;
 pub mod tree;
 
 pub use issuer::TestIssuer;
