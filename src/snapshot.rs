@@ -14,7 +14,7 @@ pub use assume::AssumePolicies;
 pub use build::{Parts, build};
 pub use entities::{EntityStore, place_in_tenant, reach};
 pub use handle::{ReloadOutcome, TenantHandle, Tenants};
-pub use policies::{LoadedPolicies, PolicySource};
+pub use policies::{LoadedPolicies, PolicySource, exact};
 pub use watch::{Cause, WatchError, WatchSettings, Watcher};
 
 use std::sync::Arc;

@@ -22,7 +22,7 @@ pub struct DecisionRecord {
     /// The caller key's name, or `token` for someone who asked about themselves.
     pub caller: String,
     pub principal: EntityUid,
-    /// The principal as it was built; `None` when the directory's own entity stood.
+    /// The principal as it was built, or as the directory has it; `None` when nobody knows it.
     pub entity: Option<Entity>,
     pub external_identities: Vec<String>,
     pub query: Arc<AccessQuery>,

@@ -10,6 +10,7 @@ use super::Place;
 use super::check::Pass;
 use super::raw::Document;
 use super::roles::read_role;
+use crate::model::claim_text;
 use crate::model::{
     ClaimNames, Email, EntityRef, ExternalIdentity, ExternalIdentityName, Faults, IdentityProvider, NameError,
     ProviderName, Resource, Team, TeamName, User, VirtualAccount, VirtualAccountName,
@@ -288,15 +289,10 @@ fn uri_refusal(uri: &str) -> Option<String> {
 }
 
 fn condition_values(value: &Value) -> Option<BTreeSet<String>> {
-    let one = |value: &Value| match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    };
     match value {
         Value::Array(values) if values.is_empty() => None,
-        Value::Array(values) => values.iter().map(one).collect(),
-        single => one(single).map(|text| BTreeSet::from([text])),
+        Value::Array(values) => values.iter().map(claim_text).collect(),
+        single => claim_text(single).map(|text| BTreeSet::from([text])),
     }
 }
 
