@@ -37,14 +37,14 @@ fn the_official_command_line_reads_ids_of_any_characters_as_they_are() {
     for model in
         [r#"Model::"it's \"quoted\" \\ 🌲::x""#, r#"Model::"two\nlines\tand a % / slash""#, r#"Model::"plain""#]
     {
-        for action in ["viewModel", "invokeModel", "editModel", "manageModel"] {
+        for action in ["viewModel", "invokeModel"] {
             requests.push(ask(r#"User::"o'brien+\"x\"@acme.com""#, action, model));
             requests.push(ask(r#"User::"jane@acme.com""#, action, model));
         }
     }
     let answers = compare_all(&cedar, &Cedargate::over(tree.path()), &requests);
     let allowed = answers.iter().filter(|answer| answer.decision == "allow").count();
-    assert!((4..requests.len() - 4).contains(&allowed), "{allowed} of {} are allowed", requests.len());
+    assert!((3..requests.len() - 3).contains(&allowed), "{allowed} of {} are allowed", requests.len());
     let determining: BTreeSet<_> = answers.iter().flat_map(|answer| &answer.policies).map(String::as_str).collect();
     for id in IDS {
         assert!(determining.contains(id), "{id:?} is none of {determining:#?}");

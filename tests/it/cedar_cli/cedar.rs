@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use cedargate::vocabulary::read_uid;
 use serde_json::Value;
 
 /// Where it is.
@@ -38,7 +39,9 @@ impl Cedar {
         command.arg("--verbose").arg("--entities").arg(exported.join("entities.json"));
         command.args(["--principal", principal]);
         command.args(["--action", &format!("Action::\"{}\"", request["action"].as_str().unwrap())]);
-        command.args(["--resource", request["resource"].as_str().unwrap()]);
+        // `cedar` takes an entity only as it prints it itself.
+        let resource = read_uid(request["resource"].as_str().unwrap()).unwrap();
+        command.args(["--resource", &resource.to_string()]);
         if let Some(context) = request.get("context") {
             let file = exported.join("context.json");
             fs::write(&file, context.to_string()).unwrap();
