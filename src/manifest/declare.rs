@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{Entity, EntityUid};
+use cedar_policy::Entity;
 use serde_json::{Value, json};
 use serde_saphyr::Spanned;
 
@@ -270,7 +270,7 @@ impl Pass<'_> {
 
 /// An entity as manifests write it: `Type::id`, or Cedar's `Type::"id"`.
 pub(super) fn read_entity(text: &str) -> Option<EntityRef> {
-    EntityRef::parse_short(text).or_else(|| text.parse::<EntityUid>().ok().map(|uid| vocabulary::entity_ref(&uid)))
+    EntityRef::parse_short(text).or_else(|| vocabulary::read_uid(text).map(|uid| vocabulary::entity_ref(&uid)))
 }
 
 fn check_entity(entity: &EntityRef, schema: &crate::schema::LoadedSchema) -> Result<(), String> {

