@@ -70,7 +70,7 @@ impl Reloader {
 
     fn reload_tenant(&self, tree: &Tree, shared: &Shared, tenant: &TenantId, handle: &TenantHandle) {
         let now = self.clock.now();
-        let serving = handle.snapshot().map(|snapshot| snapshot.generation);
+        let serving = handle.snapshot().map(|snapshot| (snapshot.generation, snapshot.revision));
         let assembled = match tree.tenants.get(tenant) {
             Some(Ok(folder)) => assemble_tenant(&self.layout, tree, shared, tenant, folder, serving, now),
             Some(Err(faults)) => Err(faults.clone()),
