@@ -13,7 +13,7 @@ use crate::clock::SharedClock;
 use crate::model::{Faults, TenantId};
 use crate::snapshot::{TenantHandle, Tenants, Watcher};
 use crate::telemetry::{Metrics, ReloadLabels, ReloadResult, SizeLabels, TenantLabels};
-use crate::tree::{Tree, fingerprint, read_tree};
+use crate::tree::{Fingerprint, Tree, fingerprint, read_tree};
 
 /// Keeps the serving snapshots what the tree says.
 #[derive(Clone)]
@@ -31,12 +31,13 @@ impl Reloader {
         loop {
             watcher.changed().await;
             for _ in 0..MOST_ATTEMPTS {
+                let before = self.fingerprint();
+                watcher.quiet_moment().await;
                 let reloader = self.clone();
-                let settled = tokio::task::spawn_blocking(move || reloader.reload()).await;
+                let settled = tokio::task::spawn_blocking(move || reloader.reload_since(&before)).await;
                 if settled.is_ok_and(|settled| settled) {
                     break;
                 }
-                watcher.settle().await;
             }
         }
     }
@@ -44,12 +45,20 @@ impl Reloader {
     /// Reads the tree once and makes what changed serve. `false` when files were being written meanwhile: nothing
     /// that was read then is used, since half a file can be a valid one.
     pub fn reload(&self) -> bool {
-        let before = self.fingerprint();
+        self.reload_since(&self.fingerprint())
+    }
+
+    /// The same, where "meanwhile" began when the fingerprint was taken.
+    fn reload_since(&self, before: &Fingerprint) -> bool {
         let tree = read_tree(&self.layout.dirs);
-        if before != self.fingerprint() {
+        if *before != self.fingerprint() {
             return false;
         }
-        let handles = self.tenants.retain(tree.tenants.keys().cloned());
+        let handles = match tree.listed {
+            true => self.tenants.retain(tree.tenants.keys().cloned()),
+            // A folder that is away for a moment takes no tenant with it.
+            false => self.tenants.all(),
+        };
         tree.strays.0.iter().for_each(|fault| tracing::warn!(%fault, "a folder is not a tenant"));
         match assemble_shared(&tree, self.layout.identity) {
             Ok(shared) => {
@@ -63,7 +72,7 @@ impl Reloader {
         true
     }
 
-    fn fingerprint(&self) -> Vec<impl PartialEq + use<>> {
+    fn fingerprint(&self) -> Fingerprint {
         let dirs: [&Path; 2] = [&self.layout.dirs.policies, &self.layout.dirs.schema];
         fingerprint(&dirs)
     }

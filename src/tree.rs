@@ -6,7 +6,7 @@
 mod read;
 mod source;
 
-pub use read::{TreeDirs, fingerprint, read_tree};
+pub use read::{Fingerprint, TreeDirs, fingerprint, read_tree};
 pub use source::{SourceFile, first_label, one_line};
 
 use std::collections::BTreeMap;
@@ -20,6 +20,8 @@ pub struct Tree {
     pub platform: PolicyFolder,
     /// A tenant whose folder could not be read has its faults here, and the others go on.
     pub tenants: BTreeMap<TenantId, Result<PolicyFolder, Faults>>,
+    /// Whether `policies/` could be listed: without that nobody knows which tenants there are.
+    pub listed: bool,
     /// What is wrong with the shared part of the tree: it stops every tenant.
     pub faults: Faults,
     /// Folders that cannot be a tenant.

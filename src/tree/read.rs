@@ -42,6 +42,7 @@ pub fn read_tree(dirs: &TreeDirs) -> Tree {
             return tree;
         }
     };
+    tree.listed = true;
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.starts_with('.') {
@@ -167,19 +168,27 @@ fn cannot_read(name: &str, error: &std::io::Error) -> Fault {
     Fault::of_file(name, format!("cannot be read: {error}"))
 }
 
-/// What the file system says of every file below the folders: equal before and after a reading means that
-/// nothing was being written meanwhile.
-pub fn fingerprint(dirs: &[&Path]) -> Vec<(PathBuf, u64, Option<SystemTime>)> {
+/// What the file system says of files: equal before and after means that nothing was being written meanwhile.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Fingerprint(Vec<(PathBuf, u64, Option<SystemTime>)>);
+
+/// The fingerprint of every file below the folders whose name says that it could be read.
+pub fn fingerprint(dirs: &[&Path]) -> Fingerprint {
     let mut seen = Vec::new();
     for dir in dirs {
         let walk = WalkDir::new(dir).follow_links(true).max_depth(MAX_DEPTH + 2).sort_by_file_name();
         for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name())) {
             let Ok(entry) = entry else { continue };
             let Ok(metadata) = entry.metadata() else { continue };
+            // Files of other kinds may be written all the time, and keep nothing from being read.
+            let is_text = READ_SUFFIXES.iter().any(|suffix| entry.path().to_string_lossy().ends_with(suffix));
+            if entry.depth() > 0 && !(metadata.is_file() && is_text) {
+                continue;
+            }
             seen.push((entry.path().to_owned(), metadata.len(), metadata.modified().ok()));
         }
     }
-    seen
+    Fingerprint(seen)
 }
 
 fn is_hidden(name: &std::ffi::OsStr) -> bool {
@@ -200,3 +209,4 @@ const COMPILED: &str = crate::bundle::FOLDER;
 const CASES: &str = "cases";
 const INVARIANTS: &str = "invariants";
 const ENTITIES_SUFFIX: &str = ".entities.json";
+const READ_SUFFIXES: [&str; 5] = [".cedar", ".cedarschema", ".json", ".yaml", ".yml"];
