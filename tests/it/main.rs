@@ -1,5 +1,11 @@
 //! The integration tests: the real thing on port 0, each with its own folder, its own issuers and a manual clock.
 //! One binary, since each one more costs a minute of linking.
 
+mod audit;
+mod claims;
+mod copied;
+mod keys;
+mod reload;
 mod sample;
+mod stop;
 mod support;
