@@ -1,19 +1,19 @@
-//! Says when the tree may have changed: file events after a quiet moment, or the slow poll below them.
+//! Says when the tree may have changed: by file events, or by the slow poll below them.
 //!
 //! Follows folders, not files, so an atomic rename and a ConfigMap's swapped `..data` link are seen. Whether
-//! anything did change is for digests to decide.
+//! anything did change is for digests to decide, and whether writing has ended, for fingerprints.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
 /// How patient the watcher is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WatchSettings {
-    /// Events must have stopped for this long.
+    /// Files must have stayed the same for this long.
     pub debounce: Duration,
     /// Looks even when no event came: network file systems and swapped mounts tell nothing.
     pub poll: Duration,
@@ -74,32 +74,26 @@ impl Watcher {
     /// Waits until the tree may have changed.
     pub async fn changed(&mut self) -> Cause {
         let cause = tokio::select! {
-            _ = self.events.recv() => {
-                self.wait_for_quiet().await;
-                Cause::Events
-            }
+            _ = self.events.recv() => Cause::Events,
             _ = self.poll.tick() => Cause::Poll,
         };
+        self.follow_moves();
+        cause
+    }
+
+    /// Lets a quiet moment pass, and forgets what happened in it: a fingerprint taken before tells that.
+    pub async fn quiet_moment(&mut self) {
+        sleep(self.settings.debounce).await;
+        let _ = self.events.try_recv();
+        self.follow_moves();
+    }
+
+    fn follow_moves(&mut self) {
         // A folder that was moved away and replaced is another folder: follow the new one.
         if self.identities() != self.seen
             && let Err(error) = self.watch_again()
         {
             tracing::warn!(error = %error, "a folder cannot be watched; polling goes on");
-        }
-        cause
-    }
-
-    /// Waits out one more quiet moment: what was read may have been in the middle of a write.
-    pub async fn settle(&mut self) {
-        let _ = timeout(self.settings.debounce, self.events.recv()).await;
-    }
-
-    async fn wait_for_quiet(&mut self) {
-        let latest = Instant::now() + self.settings.debounce * LONGEST_DEBOUNCE;
-        while Instant::now() < latest {
-            if timeout(self.settings.debounce, self.events.recv()).await.is_err() {
-                return;
-            }
         }
     }
 
@@ -133,6 +127,3 @@ impl Watcher {
         self.folders.iter().map(identity).collect()
     }
 }
-
-/// Events that never stop are waited for this many quiet moments at most.
-const LONGEST_DEBOUNCE: u32 = 10;

@@ -167,8 +167,8 @@ fn cannot_read(name: &str, error: &std::io::Error) -> Fault {
     Fault::of_file(name, format!("cannot be read: {error}"))
 }
 
-/// What the file system says of every file below the folders: equal before and after a reading means that
-/// nothing was being written meanwhile.
+/// What the file system says of every file below the folders that could be read by its name: equal before and after a
+/// reading means that nothing was being written meanwhile.
 pub fn fingerprint(dirs: &[&Path]) -> Fingerprint {
     let mut seen = Vec::new();
     for dir in dirs {
@@ -176,6 +176,11 @@ pub fn fingerprint(dirs: &[&Path]) -> Fingerprint {
         for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name())) {
             let Ok(entry) = entry else { continue };
             let Ok(metadata) = entry.metadata() else { continue };
+            // Files of other kinds may be written all the time, and keep nothing from being read.
+            let is_text = READ_SUFFIXES.iter().any(|suffix| entry.path().to_string_lossy().ends_with(suffix));
+            if entry.depth() > 0 && !(metadata.is_file() && is_text) {
+                continue;
+            }
             seen.push((entry.path().to_owned(), metadata.len(), last_change(&metadata)));
         }
     }
@@ -211,3 +216,4 @@ const COMPILED: &str = crate::bundle::FOLDER;
 const CASES: &str = "cases";
 const INVARIANTS: &str = "invariants";
 const ENTITIES_SUFFIX: &str = ".entities.json";
+const READ_SUFFIXES: [&str; 5] = [".cedar", ".cedarschema", ".json", ".yaml", ".yml"];

@@ -2,10 +2,16 @@
 //! One binary, since each one more costs a minute of linking.
 
 mod architecture;
+mod audit;
 mod authorize;
 mod cedar_cli;
+mod claims;
+mod copied;
 mod isolation;
+mod keys;
 mod oidc_provider;
 mod promises;
+mod reload;
 mod sample;
+mod stop;
 mod support;
