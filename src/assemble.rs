@@ -4,6 +4,10 @@
 //! manifests → directory state → bundle (in memory) → snapshot, validated. Nothing is written here, and nothing is
 //! published that was not validated first.
 
+mod tenant;
+
+pub use tenant::{Outcome, assemble_tenant};
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,12 +15,11 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::bundle::{self, Bundle};
-use crate::compile;
-use crate::manifest::{DefaultRoles, check_manifests, read_default_roles};
-use crate::model::{Fault, Faults, Generation, Revision, TenantId};
+use crate::manifest::{DefaultRoles, read_default_roles};
+use crate::model::{Fault, Faults, TenantId};
 use crate::schema::{Identity, LoadedSchema, load_schema};
-use crate::snapshot::{Parts, Snapshot, build};
-use crate::tree::{PolicyFolder, Tree, TreeDirs};
+use crate::snapshot::{Snapshot, syntax_faults};
+use crate::tree::{Tree, TreeDirs};
 
 /// Where to look, and where bundles are kept.
 #[derive(Clone, Debug)]
@@ -72,100 +75,16 @@ pub fn assemble_shared(tree: &Tree, identity: Identity) -> Result<Shared, Faults
     Ok(Shared { schema: Arc::new(schema), default_roles })
 }
 
-/// What assembling a tenant came to.
-#[derive(Debug)]
-pub enum Outcome {
-    /// Everything is as in the generation that was given.
-    Unchanged,
-    Ready(Box<Assembled>),
-}
-
-/// Assembles one tenant; `serving` is what need not be built again, and whose revision is never gone back from.
-///
-/// # Errors
-/// Every fault of the tenant's manifests, or of everything once they hold.
-pub fn assemble_tenant(
-    layout: &Layout,
-    tree: &Tree,
-    shared: &Shared,
-    tenant: &TenantId,
-    folder: &PolicyFolder,
-    serving: Option<(Generation, Revision)>,
-    now: DateTime<Utc>,
-) -> Result<Outcome, Faults> {
-    let kept = layout.bundle_folder(tenant);
-    let name = kept.to_string_lossy().into_owned();
-    let on_disk = bundle::read_bundle(&kept);
-    let mut warnings = Vec::new();
-    let mut is_published = true;
-    let (mut bundle, publish) = if folder.has_manifests {
-        if layout.identity == Identity::LeftOut {
-            let message = "manifests need the identity part of the schema: leave `schema.identity` on";
-            return Err(Fault::of_file(manifests_name(folder), message).into());
-        }
-        let checked = check_manifests(tenant, &folder.manifests, &shared.schema, &shared.default_roles)?;
-        warnings = checked.warnings;
-        let compiled = compile::compile(tenant, &checked.state);
-        let mut bundle = bundle::render(&compiled, Revision(1))
-            .map_err(|error| Faults::from(Fault::of_file(&name, error.to_string())))?;
-        let found = on_disk.as_ref().ok().and_then(Option::as_ref);
-        is_published = found.is_some_and(|found| found.files == bundle.files);
-        bundle.revision = revision_after(found, serving.map(|(_, revision)| revision), &bundle);
-        (Some(bundle), true)
-    } else {
-        (on_disk.map_err(|error| Faults::from(Fault::of_file(&name, chain(&error))))?, false)
-    };
-    let parts = Parts {
-        tenant,
-        schema: &shared.schema,
-        schema_files: &tree.schema,
-        platform: &tree.platform,
-        folder,
-        bundle: bundle.as_ref(),
-        bundle_folder: &name,
-    };
-    let generation = parts.generation();
-    let revision = parts.bundle.map(|bundle| bundle.revision).unwrap_or_default();
-    if is_published && serving == Some((generation, revision)) {
-        return Ok(Outcome::Unchanged);
-    }
-    let mut snapshot = build(parts, now)?;
-    if let Some((_, serving)) = serving.filter(|(serving, _)| publish && *serving == generation) {
-        // The same directory, whose bundle on disk was lost or damaged: it is published as it was.
-        snapshot.revision = serving;
-        bundle.iter_mut().for_each(|bundle| bundle.revision = serving);
-    }
-    warnings.append(&mut snapshot.warnings);
-    snapshot.warnings = warnings;
-    Ok(Outcome::Ready(Box::new(Assembled { snapshot, bundle: bundle.filter(|_| publish) })))
-}
-
-/// Equal contents keep their revision; anything else is the next one after all that were seen.
-fn revision_after(on_disk: Option<&Bundle>, serving: Option<Revision>, compiled: &Bundle) -> Revision {
-    match on_disk {
-        Some(found) if found.files == compiled.files => found.revision,
-        found => {
-            let seen = found.map(|found| found.revision).max(serving);
-            seen.map_or(Revision(1), Revision::next)
-        }
-    }
-}
-
-fn manifests_name(folder: &PolicyFolder) -> &str {
-    folder.manifests.first().map_or("manifests", |file| file.name.as_str())
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", chain(cause)),
-        None => error.to_string(),
-    }
-}
-
 /// Assembles every tenant once, for the verbs that look at a tree and go.
 pub fn assemble_all(layout: &Layout, now: DateTime<Utc>) -> (Tree, Result<Everything, Faults>) {
     let tree = crate::tree::read_tree(&layout.dirs);
-    let everything = assemble_shared(&tree, layout.identity).map(|shared| {
+    let everything = assemble_shared(&tree, layout.identity).map_err(|mut faults| {
+        // Without a schema nothing can be validated, but what does not even parse is worth knowing now.
+        let folders = tree.tenants.iter().flat_map(BTreeMap::values).flatten();
+        folders.chain([&tree.platform]).for_each(|folder| faults.extend(syntax_faults(folder)));
+        faults
+    });
+    let everything = everything.map(|shared| {
         let tenants = tree
             .tenants
             .iter()
@@ -204,9 +123,16 @@ pub fn publish(layout: &Layout, tenant: &TenantId, bundle: &Bundle) -> Result<Ve
         let failed = |error| Fault::of_file(shown(dir), format!("cannot be made: {error}"));
         std::fs::create_dir_all(dir).map_err(failed)?;
     }
-    bundle::publish(&folder, bundle).map_err(|error| Fault::of_file(shown(&folder), chain(&error)))
+    bundle::publish(&folder, bundle).map_err(|error| Fault::of_file(shown(&folder), with_causes(&error)))
 }
 
 fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
+}
+
+fn with_causes(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(cause) => format!("{error}: {}", with_causes(cause)),
+        None => error.to_string(),
+    }
 }

@@ -9,7 +9,7 @@ mod render;
 mod write;
 
 pub use digest::sha256_hex;
-pub use read::{BundleError, parse_links, parse_providers, read_bundle};
+pub use read::{BundleError, parse_links, parse_providers, read_bundle, recorded_revision};
 pub use render::render;
 pub use write::{PublishError, publish};
 
@@ -33,6 +33,8 @@ pub const PROVIDERS_FILE: &str = "providers.json";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bundle {
     pub revision: Revision,
+    /// Whether hand-written policies stood beside it: without them it must not serve.
+    pub hand_written: bool,
     pub files: BTreeMap<String, String>,
 }
 
@@ -43,6 +45,9 @@ pub struct Index {
     pub revision: Revision,
     /// SHA-256 over the names and digests below.
     pub generation: String,
+    /// Whether hand-written policies stood beside the bundle when it was compiled.
+    #[serde(default)]
+    pub hand_written: bool,
     /// File name → SHA-256 of its bytes, hexadecimal.
     pub files: BTreeMap<String, String>,
 }
@@ -53,7 +58,12 @@ impl Bundle {
         let files: BTreeMap<_, _> =
             self.files.iter().map(|(name, text)| (name.clone(), sha256_hex(text.as_bytes()))).collect();
         let joined: String = files.iter().map(|(name, digest)| format!("{digest}  {name}\n")).collect();
-        Index { revision: self.revision, generation: sha256_hex(joined.as_bytes()), files }
+        Index {
+            revision: self.revision,
+            generation: sha256_hex(joined.as_bytes()),
+            hand_written: self.hand_written,
+            files,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use super::{
     sha256_hex,
 };
 use crate::compile::{Link, ProviderRecord};
+use crate::model::Revision;
 
 /// Why a bundle on disk cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +61,13 @@ pub fn read_bundle(dir: &Path) -> Result<Option<Bundle>, BundleError> {
         }
         files.insert(name, text);
     }
-    Ok(Some(Bundle { revision: index.revision, files }))
+    Ok(Some(Bundle { revision: index.revision, hand_written: index.hand_written, files }))
+}
+
+/// The revision that `bundle.json` names, though its files may be torn: numbers are never given twice.
+pub fn recorded_revision(dir: &Path) -> Option<Revision> {
+    let text = fs::read_to_string(dir.join(INDEX_FILE)).ok()?;
+    serde_json::from_str::<Index>(&text).ok().map(|index| index.revision)
 }
 
 fn holds_any_file(dir: &Path) -> bool {

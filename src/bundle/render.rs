@@ -23,7 +23,7 @@ pub fn render(compiled: &Compiled, revision: Revision) -> Result<Bundle, serde_j
         (ENTITIES_FILE.to_owned(), one_a_line(&compiled.entities)?),
         (PROVIDERS_FILE.to_owned(), one_a_line(&compiled.providers)?),
     ]);
-    Ok(Bundle { revision, files })
+    Ok(Bundle { revision, hand_written: false, files })
 }
 
 /// A JSON array with an item a line, so that a line number finds an item and a diff shows one.

@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 use ulid::Ulid;
 
+use super::report::Trouble;
 use super::source::{Source, json_argument};
 use super::{Common, Ending, report};
 use crate::ask::Answered;
@@ -53,8 +54,7 @@ impl Authorize {
         };
         let (principal, query) = match self.principal(&source).and_then(|who| Ok((who, self.query()?))) {
             Ok(asked) => asked,
-            Err(Refusal::Invalid(faults)) => return report::invalid(self.common.json, &faults),
-            Err(Refusal::Failed(text)) => return report::failed(self.common.json, &text),
+            Err(trouble) => return trouble.end(self.common.json),
         };
         match source.config.decider.decide(&source.snapshot, &principal, &query) {
             Ok(answer) => {
@@ -73,23 +73,23 @@ impl Authorize {
         }
     }
 
-    fn principal(&self, source: &Source) -> Result<Principal, Refusal> {
+    fn principal(&self, source: &Source) -> Result<Principal, Trouble> {
         let token = if let Some(principal) = &self.principal {
             return Ok(Principal::named(uid("--principal", principal)?));
         } else if let (Some(claims), Some(provider)) = (&self.claims, &self.provider) {
             source.trusted_claims(claims, provider)?
         } else {
             let token = self.token.as_deref().unwrap_or_default();
-            let runtime = tokio::runtime::Runtime::new().map_err(|error| Refusal::Failed(error.to_string()))?;
+            let runtime = tokio::runtime::Runtime::new().map_err(|error| Trouble::Failed(error.to_string()))?;
             let providers = &source.snapshot.identity_providers;
             runtime
                 .block_on(async { source.verifier().verify_refreshing(token, providers).await })
-                .map_err(|error| Refusal::Failed(format!("{}: {error}", error.slug())))?
+                .map_err(|error| Trouble::Failed(format!("{}: {error}", error.slug())))?
         };
-        resolve(&token, &source.snapshot).map_err(|error| Refusal::Failed(error.to_string()))
+        resolve(&token, &source.snapshot).map_err(|error| Trouble::Failed(error.to_string()))
     }
 
-    fn query(&self) -> Result<AccessQuery, Refusal> {
+    fn query(&self) -> Result<AccessQuery, Trouble> {
         let context = self.context.as_deref().map(|text| json_argument("--context", text)).transpose()?;
         let resource = ResourceQuery::named(vocabulary::entity_ref(&uid("--resource", &self.resource)?));
         Ok(AccessQuery { action: ActionName(self.action.clone()), resource, context, explain: self.explain })
@@ -114,17 +114,6 @@ impl Authorize {
         for miss in answer.explanation.iter().flat_map(|explanation| &explanation.near_misses) {
             report::say(format!("  not {} by {} at {}: false: {}", miss.effect, miss.id, miss.source, miss.failed));
         }
-    }
-}
-
-enum Refusal {
-    Invalid(Faults),
-    Failed(String),
-}
-
-impl From<Faults> for Refusal {
-    fn from(faults: Faults) -> Self {
-        Self::Invalid(faults)
     }
 }
 

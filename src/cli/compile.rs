@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
+use super::report::Trouble;
 use super::{Common, Ending, report};
 use crate::assemble::{assemble_all, publish};
 use crate::clock::{Clock, SystemClock};
@@ -26,14 +27,15 @@ impl Compile {
                 }
                 Ending::Ok
             }
-            Err(faults) => report::invalid(self.common.json, &faults),
+            Err(trouble) => trouble.end(self.common.json),
         }
     }
 
-    fn compile(&self) -> Result<Vec<serde_json::Value>, Faults> {
+    fn compile(&self) -> Result<Vec<serde_json::Value>, Trouble> {
         let config = self.common.config()?;
         let (_, everything) = assemble_all(&config.layout, SystemClock.now());
         let mut faults = Faults::default();
+        let mut unwritten = Vec::new();
         let mut compiled = Vec::new();
         let wanted = |name: &str| self.tenant.as_deref().is_none_or(|tenant| tenant == name);
         let tenants = everything?.tenants;
@@ -61,9 +63,12 @@ impl Compile {
                         "tenant": tenant, "revision": revision, "generation": generation, "written": written
                     }));
                 }
-                Err(fault) => faults.push(fault),
+                Err(fault) => unwritten.push(fault.to_string()),
             }
         }
-        faults.or(compiled)
+        if faults.0.is_empty() && !unwritten.is_empty() {
+            return Err(Trouble::Failed(unwritten.join("; ")));
+        }
+        Ok(faults.or(compiled)?)
     }
 }

@@ -8,6 +8,7 @@ use cedar_policy_core::ast;
 use clap::Args;
 use serde_json::{Value, json};
 
+use super::report::Trouble;
 use super::source::Source;
 use super::{Common, Ending, report};
 use crate::model::{Fault, Faults};
@@ -44,11 +45,11 @@ impl Export {
                 }
                 Ending::Ok
             }
-            Err(faults) => report::invalid(self.common.json, &faults),
+            Err(trouble) => trouble.end(self.common.json),
         }
     }
 
-    fn export(&self) -> Result<Option<Entity>, Faults> {
+    fn export(&self) -> Result<Option<Entity>, Trouble> {
         let source = Source::read(&self.common, &self.tenant)?;
         let principal = match (&self.claims, &self.provider) {
             (Some(claims), Some(provider)) => {
@@ -65,7 +66,7 @@ impl Export {
             entities_text(&source.snapshot, principal.as_ref())?,
         ];
         let failed = |path: &PathBuf, error: &std::io::Error| {
-            Faults::from(Fault::of_file(path.to_string_lossy(), format!("cannot be written: {error}")))
+            Trouble::Failed(format!("{} cannot be written: {error}", path.display()))
         };
         fs::create_dir_all(&self.out).map_err(|error| failed(&self.out, &error))?;
         for (file, text) in FILES.iter().zip(texts) {

@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::json;
 use walkdir::WalkDir;
 
+use super::report::Trouble;
 use super::{Common, Ending, report};
 use crate::model::{Fault, Faults};
 use crate::tree::SourceFile;
@@ -27,7 +28,7 @@ impl Fmt {
     pub(super) fn run(self) -> Ending {
         match self.format() {
             Ok(changed) => self.say(&changed),
-            Err(faults) => report::invalid(self.common.json, &faults),
+            Err(trouble) => trouble.end(self.common.json),
         }
     }
 
@@ -41,7 +42,7 @@ impl Fmt {
         if self.check && !changed.is_empty() { Ending::Difference } else { Ending::Ok }
     }
 
-    fn format(&self) -> Result<Vec<String>, Faults> {
+    fn format(&self) -> Result<Vec<String>, Trouble> {
         let roots =
             if self.paths.is_empty() { vec![self.common.config()?.layout.dirs.policies] } else { self.paths.clone() };
         let mut changed = Vec::new();
@@ -50,23 +51,24 @@ impl Fmt {
             match self.format_file(&path) {
                 Ok(true) => changed.push(path.to_string_lossy().into_owned()),
                 Ok(false) => {}
-                Err(fault) => faults.push(fault),
+                Err(Trouble::Invalid(found)) => faults.extend(found),
+                Err(failed) => return Err(failed),
             }
         }
-        faults.or(changed)
+        Ok(faults.or(changed)?)
     }
 
-    fn format_file(&self, path: &Path) -> Result<bool, Fault> {
+    fn format_file(&self, path: &Path) -> Result<bool, Trouble> {
         let name = path.to_string_lossy().into_owned();
-        let io = |error: std::io::Error| Fault::of_file(&name, error.to_string());
+        let io = |error: std::io::Error| Trouble::Failed(format!("{name}: {error}"));
         let text = fs::read_to_string(path).map_err(io)?;
         // The formatter says only that a text does not parse; Cedar itself says where.
         if let Err(errors) = text.parse::<cedar_policy::PolicySet>() {
             let file = SourceFile { name: name.clone(), relative: name.clone(), text };
-            return Err(file.fault_of(&errors));
+            return Err(Faults::from(file.fault_of(&errors)).into());
         }
         let pretty = policies_str_to_pretty(&text, &Config::default())
-            .map_err(|error| Fault::of_file(&name, format!("cannot be formatted: {error}")))?;
+            .map_err(|error| Faults::from(Fault::of_file(&name, format!("cannot be formatted: {error}"))))?;
         if pretty == text {
             return Ok(false);
         }

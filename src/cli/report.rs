@@ -27,6 +27,29 @@ pub(super) fn say_json(value: &impl Serialize) {
     }
 }
 
+/// Why a verb has no result: the input's fault, or not.
+#[derive(Debug)]
+pub(super) enum Trouble {
+    Invalid(Faults),
+    Failed(String),
+}
+
+impl Trouble {
+    /// Says it, and how the verb ended.
+    pub(super) fn end(self, json: bool) -> Ending {
+        match self {
+            Self::Invalid(faults) => invalid(json, &faults),
+            Self::Failed(text) => failed(json, &text),
+        }
+    }
+}
+
+impl From<Faults> for Trouble {
+    fn from(faults: Faults) -> Self {
+        Self::Invalid(faults)
+    }
+}
+
 /// Every fault, a line each, or as JSON; the input was invalid.
 pub(super) fn invalid(json: bool, faults: &Faults) -> Ending {
     if json {

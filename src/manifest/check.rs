@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use super::Place;
 use super::raw::read_documents;
 use super::roles::DefaultRoles;
-use crate::model::{DirectoryState, Fault, Faults, TenantId};
+use crate::model::{DirectoryState, EntityRef, Fault, Faults, TenantId};
 use crate::schema::LoadedSchema;
 use crate::tree::SourceFile;
 
@@ -17,6 +17,15 @@ use crate::tree::SourceFile;
 pub struct Checked {
     pub state: DirectoryState,
     pub warnings: Vec<Fault>,
+    /// Parents that no manifest declares; an entities file may.
+    pub open_parents: Vec<OpenParent>,
+}
+
+/// A parent that is not declared here, and the fault that it is when it is not declared elsewhere either.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenParent {
+    pub parent: EntityRef,
+    pub fault: Fault,
 }
 
 /// What both passes share.
@@ -26,6 +35,7 @@ pub(super) struct Pass<'a> {
     pub state: DirectoryState,
     pub faults: Faults,
     pub warnings: Vec<Fault>,
+    pub open_parents: Vec<OpenParent>,
     /// Where each thing was declared, to name both places when it stands twice.
     pub declared: HashMap<(&'static str, String), Place>,
 }
@@ -55,13 +65,21 @@ pub fn check_manifests(
 ) -> Result<Checked, Faults> {
     let (documents, faults) = read_documents(files);
     let state = DirectoryState { roles: default_roles.clone(), ..DirectoryState::default() };
-    let mut pass = Pass { tenant, schema, state, faults, warnings: Vec::new(), declared: HashMap::new() };
+    let mut pass = Pass {
+        tenant,
+        schema,
+        state,
+        faults,
+        warnings: Vec::new(),
+        open_parents: Vec::new(),
+        declared: HashMap::new(),
+    };
     for document in &documents {
         pass.declare_document(document);
     }
     for document in &documents {
         pass.refer_document(document);
     }
-    let Pass { state, faults, warnings, .. } = pass;
-    faults.or(Checked { state, warnings })
+    let Pass { state, faults, warnings, open_parents, .. } = pass;
+    faults.or(Checked { state, warnings, open_parents })
 }

@@ -1,7 +1,7 @@
 //! Second pass: every name that a document mentions must be declared somewhere.
 
 use super::Place;
-use super::check::Pass;
+use super::check::{OpenParent, Pass};
 use super::declare::read_entity;
 use super::raw::{Document, RawCollaborator, RawMapping};
 use crate::model::{
@@ -92,12 +92,11 @@ impl Pass<'_> {
             return;
         };
         for parent in document.raw.parents.iter().flat_map(|list| &list.value) {
-            let declared = read_entity(&parent.value).is_some_and(|found| {
-                self.state.resources.contains_key(&found) || found == vocabulary::tenant(self.tenant)
-            });
-            if !declared {
+            let Some(found) = read_entity(&parent.value) else { continue };
+            if !self.state.resources.contains_key(&found) && found != vocabulary::tenant(self.tenant) {
                 let message = format!("parent `{}` is not declared as a resource", parent.value);
-                self.warnings.push(document.place(parent).fault(message));
+                let fault = document.place(parent).fault(message);
+                self.open_parents.push(OpenParent { parent: found, fault });
             }
         }
         self.refer_collaborators(document, &entity);

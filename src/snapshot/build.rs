@@ -68,9 +68,8 @@ pub fn build(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Snapshot, Faults> {
         faults.push(bundle_fault(parts, &error));
         None
     });
-    // What is not well-formed cannot be validated without saying the same thing twice.
+    let warnings = validate(parts, &policies, &mut faults);
     faults.or(())?;
-    let warnings = validate(parts, &policies)?;
     let providers = providers.unwrap_or_default();
     Ok(Snapshot {
         tenant: parts.tenant.clone(),
@@ -140,9 +139,8 @@ fn bundle_fault(parts: Parts<'_>, error: &BundleError) -> Fault {
 }
 
 /// Strict validation of every policy, template and link against the schema.
-fn validate(parts: Parts<'_>, policies: &LoadedPolicies) -> Result<Vec<Fault>, Faults> {
+fn validate(parts: Parts<'_>, policies: &LoadedPolicies, faults: &mut Faults) -> Vec<Fault> {
     let result = Validator::new(parts.schema.schema.clone()).validate(&policies.set, ValidationMode::Strict);
-    let mut faults = Faults::default();
     for error in result.validation_errors() {
         faults.push(placed(parts, policies, error.policy_id(), error));
     }
@@ -150,7 +148,15 @@ fn validate(parts: Parts<'_>, policies: &LoadedPolicies) -> Result<Vec<Fault>, F
     let mut warnings: Vec<_> = warnings.collect();
     warnings.sort();
     warnings.dedup();
-    faults.or(warnings)
+    warnings
+}
+
+/// What of a folder does not even parse, for when there is no schema to validate with.
+pub fn syntax_faults(folder: &PolicyFolder) -> Faults {
+    let mut faults = Faults::default();
+    let mut policies = LoadedPolicies::default();
+    folder.policies.iter().for_each(|file| policies.add_file(file, &mut faults));
+    faults
 }
 
 fn placed(

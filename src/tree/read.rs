@@ -42,7 +42,14 @@ pub fn read_tree(dirs: &TreeDirs) -> Tree {
         }
     };
     tree.tenants = Some(BTreeMap::new());
-    for entry in entries.flatten() {
+    for entry in entries {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                tree.faults.push(Fault::of_file(shown(&dirs.policies), format!("cannot be read: {error}")));
+                continue;
+            }
+        };
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.starts_with('.') {
             continue;
@@ -53,6 +60,17 @@ pub fn read_tree(dirs: &TreeDirs) -> Tree {
 }
 
 fn read_top_level(tree: &mut Tree, path: &Path, name: &str) {
+    if let Err(error) = fs::metadata(path) {
+        // A link to nowhere, as of a volume that is not mounted: never to be taken for "nothing there".
+        let fault = cannot_read(&shown(path), &error);
+        match TenantId::parse(name) {
+            Ok(tenant) => {
+                tree.tenants.get_or_insert_default().insert(tenant, Err(fault.into()));
+            }
+            Err(_) => tree.faults.push(fault),
+        }
+        return;
+    }
     if !path.is_dir() {
         if name.ends_with(".cedar") || name.ends_with(ENTITIES_SUFFIX) {
             tree.faults.push(Fault::of_file(shown(path), "belongs in a tenant's folder, or in `platform/`"));
@@ -60,7 +78,7 @@ fn read_top_level(tree: &mut Tree, path: &Path, name: &str) {
         return;
     }
     if name == PLATFORM {
-        match read_folder(path) {
+        match read_folder(path, &[]) {
             Ok(folder) => tree.platform = only_policies(folder, &mut tree.faults),
             Err(faults) => tree.faults.extend(faults),
         }
@@ -68,7 +86,7 @@ fn read_top_level(tree: &mut Tree, path: &Path, name: &str) {
     }
     match TenantId::parse(name) {
         Ok(tenant) => {
-            tree.tenants.get_or_insert_default().insert(tenant, read_folder(path));
+            tree.tenants.get_or_insert_default().insert(tenant, read_folder(path, &[COMPILED, CASES, INVARIANTS]));
         }
         Err(error) => tree.strays.push(Fault::of_file(shown(path), error.to_string())),
     }
@@ -103,13 +121,14 @@ fn read_schema(dir: &Path) -> Result<SchemaFolder, Faults> {
     faults.or(folder)
 }
 
-fn read_folder(dir: &Path) -> Result<PolicyFolder, Faults> {
+/// Reads a folder of policies, passing over what has a meaning of its own.
+fn read_folder(dir: &Path, others: &[&str]) -> Result<PolicyFolder, Faults> {
     let mut folder = PolicyFolder { has_manifests: dir.join(MANIFESTS).is_dir(), ..PolicyFolder::default() };
     let mut faults = Faults::default();
     for (path, relative) in files_below(dir)? {
         let top = relative.split('/').next().unwrap_or_default();
         let kind = match top {
-            COMPILED | CASES | INVARIANTS => continue,
+            _ if others.contains(&top) => continue,
             MANIFESTS if is_yaml(&relative) => &mut folder.manifests,
             MANIFESTS if relative.ends_with(".cedar") || relative.ends_with(ENTITIES_SUFFIX) => {
                 faults.push(Fault::of_file(shown(&path), "does not belong in `manifests/`: move it out"));
@@ -140,6 +159,8 @@ fn files_below(dir: &Path) -> Result<Vec<(PathBuf, String)>, Faults> {
                 files.insert(parts.join("/"), entry.path().to_owned());
             }
             Ok(_) => {}
+            // Editors leave links to nowhere under such names.
+            Err(error) if error.path().and_then(Path::file_name).is_some_and(is_hidden) => {}
             Err(error) => {
                 let path = error.path().unwrap_or(dir);
                 faults.push(Fault::of_file(shown(path), format!("cannot be read: {error}")));

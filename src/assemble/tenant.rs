@@ -1,0 +1,177 @@
+//! One tenant: its directory, from manifests or from the bundle on disk, and everything else of it, validated.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use super::{Assembled, Layout, Shared, with_causes};
+use crate::bundle::{self, Bundle};
+use crate::compile;
+use crate::manifest::{Checked, check_manifests};
+use crate::model::{Email, EntityRef, Fault, Faults, Generation, Revision, TenantId};
+use crate::schema::Identity;
+use crate::snapshot::{Parts, Snapshot, build};
+use crate::tree::{PolicyFolder, Tree};
+use crate::vocabulary::{self, USER};
+
+/// What assembling a tenant came to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Everything is as in the generation that was given.
+    Unchanged,
+    Ready(Box<Assembled>),
+}
+
+/// Assembles one tenant; `serving` is what need not be built again, and whose revision is never gone back from.
+///
+/// # Errors
+/// Every fault of the tenant's manifests and of everything beside them.
+pub fn assemble_tenant(
+    layout: &Layout,
+    tree: &Tree,
+    shared: &Shared,
+    tenant: &TenantId,
+    folder: &PolicyFolder,
+    serving: Option<(Generation, Revision)>,
+    now: DateTime<Utc>,
+) -> Result<Outcome, Faults> {
+    let bundle_folder = layout.bundle_folder(tenant).to_string_lossy().into_owned();
+    let parts = Parts {
+        tenant,
+        schema: &shared.schema,
+        schema_files: &tree.schema,
+        platform: &tree.platform,
+        folder,
+        bundle: None,
+        bundle_folder: &bundle_folder,
+    };
+    let found = if folder.has_manifests {
+        compiled(layout, shared, tenant, folder, serving)
+    } else {
+        kept(layout, tenant, folder)
+    };
+    let mut directory = found.map_err(|mut faults| {
+        // The manifests' faults do not hide those of the files beside them.
+        faults.extend(build(parts, now).err().unwrap_or_default());
+        faults
+    })?;
+    let parts = Parts { bundle: directory.bundle.as_ref(), ..parts };
+    let generation = parts.generation();
+    let revision = parts.bundle.map(|bundle| bundle.revision).unwrap_or_default();
+    if directory.is_published && serving == Some((generation, revision)) {
+        return Ok(Outcome::Unchanged);
+    }
+    let mut snapshot = build(parts, now)?;
+    check_deactivated(&snapshot, &directory.deactivated, folder)?;
+    if let Some((_, serving)) = serving.filter(|(serving, _)| directory.is_compiled && *serving == generation) {
+        // The same directory, whose bundle on disk was lost or damaged: it is published as it was.
+        snapshot.revision = serving;
+        directory.bundle.iter_mut().for_each(|bundle| bundle.revision = serving);
+    }
+    snapshot.warnings.extend(directory.warnings);
+    let bundle = directory.bundle.filter(|_| directory.is_compiled);
+    Ok(Outcome::Ready(Box::new(Assembled { snapshot, bundle })))
+}
+
+/// A tenant's directory as a bundle.
+struct Directory {
+    bundle: Option<Bundle>,
+    /// From manifests: it is ours to publish.
+    is_compiled: bool,
+    /// What is on disk is this already.
+    is_published: bool,
+    deactivated: Vec<Email>,
+    warnings: Vec<Fault>,
+}
+
+/// The directory that the manifests say.
+fn compiled(
+    layout: &Layout,
+    shared: &Shared,
+    tenant: &TenantId,
+    folder: &PolicyFolder,
+    serving: Option<(Generation, Revision)>,
+) -> Result<Directory, Faults> {
+    let manifests = folder.manifests.first().map_or("manifests", |file| file.name.as_str());
+    if layout.identity == Identity::LeftOut {
+        let message = "manifests need the identity part of the schema: leave `schema.identity` on";
+        return Err(Fault::of_file(manifests, message).into());
+    }
+    let checked = check_manifests(tenant, &folder.manifests, &shared.schema, &shared.default_roles)?;
+    let warnings = check_parents(&checked, folder)?;
+    let state = checked.state;
+    let rendered = bundle::render(&compile::compile(tenant, &state), Revision(1));
+    let mut bundle = rendered.map_err(|error| Faults::from(Fault::of_file(manifests, error.to_string())))?;
+    bundle.hand_written = !folder.policies.is_empty();
+    let kept = layout.bundle_folder(tenant);
+    let on_disk = bundle::read_bundle(&kept).ok().flatten().filter(|found| found.files == bundle.files);
+    let is_published = on_disk.as_ref().is_some_and(|found| found.hand_written == bundle.hand_written);
+    bundle.revision = match on_disk {
+        Some(same) => same.revision,
+        None => {
+            // A number is never given twice, though the files that had it are torn.
+            let seen = bundle::recorded_revision(&kept).max(serving.map(|(_, revision)| revision));
+            seen.map_or(Revision(1), Revision::next)
+        }
+    };
+    let deactivated = state.users.into_values().filter(|user| !user.active).map(|user| user.email).collect();
+    Ok(Directory { bundle: Some(bundle), is_compiled: true, is_published, deactivated, warnings })
+}
+
+/// The directory that only the files on disk know, as on a node that they were copied to.
+fn kept(layout: &Layout, tenant: &TenantId, folder: &PolicyFolder) -> Result<Directory, Faults> {
+    let kept = layout.bundle_folder(tenant);
+    let fault = |message: String| Faults::from(Fault::of_file(kept.to_string_lossy(), message));
+    let bundle = bundle::read_bundle(&kept).map_err(|error| fault(with_causes(&error)))?;
+    if bundle.as_ref().is_some_and(|bundle| bundle.hand_written) && folder.policies.is_empty() {
+        // INVARIANT: grants never serve without the guard rails that stood beside them.
+        return Err(fault(
+            "the hand-written policies that stood beside this bundle are gone: put them back, or remove the folder"
+                .to_owned(),
+        ));
+    }
+    Ok(Directory { bundle, is_compiled: false, is_published: true, deactivated: Vec::new(), warnings: Vec::new() })
+}
+
+/// A parent that no manifest declares must be declared beside them, or be of a type of which nothing is declared.
+fn check_parents(checked: &Checked, folder: &PolicyFolder) -> Result<Vec<Fault>, Faults> {
+    let mut warnings = checked.warnings.clone();
+    let mut faults = Faults::default();
+    let beside = declared_beside(folder);
+    for open in &checked.open_parents {
+        let mut declared = checked.state.resources.keys().chain(&beside);
+        if beside.contains(&open.parent) {
+            continue;
+        }
+        if declared.any(|known| known.entity_type == open.parent.entity_type) {
+            faults.push(open.fault.clone());
+        } else {
+            warnings.push(open.fault.clone());
+        }
+    }
+    faults.or(warnings)
+}
+
+/// The entities of the hand-written files; what cannot be read of them is for the snapshot to say.
+fn declared_beside(folder: &PolicyFolder) -> BTreeSet<EntityRef> {
+    let files = folder.entities.iter().filter_map(|file| serde_json::from_str::<Vec<Value>>(&file.text).ok());
+    let uid = |entity: Value| {
+        let uid = entity.get("uid")?;
+        serde_json::from_value(uid.get("__entity").unwrap_or(uid).clone()).ok()
+    };
+    files.flatten().filter_map(uid).collect()
+}
+
+/// A user whom the manifests switch off must not come back by an entity file.
+fn check_deactivated(snapshot: &Snapshot, deactivated: &[Email], folder: &PolicyFolder) -> Result<(), Faults> {
+    let mut faults = Faults::default();
+    for email in deactivated {
+        let uid = vocabulary::uid(&EntityRef::new(USER, email.as_str())).ok();
+        if uid.is_some_and(|uid| snapshot.entities.get(&uid).is_some()) {
+            let file = folder.entities.first().map_or("entities", |file| file.name.as_str());
+            faults.push(Fault::of_file(file, format!("{USER} `{email}` is deactivated in the manifests")));
+        }
+    }
+    faults.or(())
+}
