@@ -2,6 +2,7 @@
 //! One binary, since each one more costs a minute of linking.
 
 mod authorize;
+mod cli;
 mod isolation;
 mod promises;
 mod sample;
