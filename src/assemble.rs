@@ -12,10 +12,10 @@ use chrono::{DateTime, Utc};
 
 use crate::bundle::{self, Bundle};
 use crate::compile;
-use crate::manifest::{DefaultRoles, check_manifests, read_default_roles};
+use crate::manifest::{self, DefaultRoles, check_manifests, read_default_roles};
 use crate::model::{Fault, Faults, Generation, Revision, TenantId};
 use crate::schema::{Identity, LoadedSchema, load_schema};
-use crate::snapshot::{Parts, Snapshot, build};
+use crate::snapshot::{Parts, Snapshot, build, syntax_faults};
 use crate::tree::{PolicyFolder, Tree, TreeDirs};
 
 /// Where to look, and where bundles are kept.
@@ -90,13 +90,23 @@ pub fn assemble_tenant(
     let kept = layout.bundle_folder(tenant);
     let name = kept.to_string_lossy().into_owned();
     let on_disk = bundle::read_bundle(&kept);
+    let mut parts = Parts {
+        tenant,
+        schema: &shared.schema,
+        schema_files: &tree.schema,
+        platform: &tree.platform,
+        folder,
+        bundle: None,
+        bundle_folder: &name,
+    };
     let mut warnings = Vec::new();
     let (bundle, publish) = if folder.has_manifests {
         if layout.identity == Identity::LeftOut {
             let message = "manifests need the identity part of the schema: leave `schema.identity` on";
             return Err(Fault::of_file(manifests_name(folder), message).into());
         }
-        let checked = check_manifests(tenant, &folder.manifests, &shared.schema, &shared.default_roles)?;
+        let checked = check_manifests(tenant, &folder.manifests, &shared.schema, &shared.default_roles);
+        let checked = checked.map_err(|faults| faults.and(build(parts, now).err()))?;
         warnings = checked.warnings;
         let compiled = compile::compile(tenant, &checked.state);
         let mut bundle = bundle::render(&compiled, Revision(1))
@@ -106,15 +116,7 @@ pub fn assemble_tenant(
     } else {
         (on_disk.map_err(|error| Faults::from(Fault::of_file(&name, chain(&error))))?, false)
     };
-    let parts = Parts {
-        tenant,
-        schema: &shared.schema,
-        schema_files: &tree.schema,
-        platform: &tree.platform,
-        folder,
-        bundle: bundle.as_ref(),
-        bundle_folder: &name,
-    };
+    parts.bundle = bundle.as_ref();
     if serving == Some(parts.generation()) {
         return Ok(Outcome::Unchanged);
     }
@@ -147,7 +149,8 @@ fn chain(error: &dyn std::error::Error) -> String {
 /// Assembles every tenant once, for the verbs that look at a tree and go.
 pub fn assemble_all(layout: &Layout, now: DateTime<Utc>) -> (Tree, Result<Everything, Faults>) {
     let tree = crate::tree::read_tree(&layout.dirs);
-    let everything = assemble_shared(&tree, layout.identity).map(|shared| {
+    let shared = assemble_shared(&tree, layout.identity).map_err(|faults| faults.and(Some(unreadable(&tree))));
+    let everything = shared.map(|shared| {
         let tenants = tree
             .tenants
             .iter()
@@ -166,6 +169,22 @@ pub fn assemble_all(layout: &Layout, now: DateTime<Utc>) -> (Tree, Result<Everyt
         Everything { shared, tenants }
     });
     (tree, everything)
+}
+
+/// What is wrong in the tenants' and the platform's files, as far as it can be said without a schema.
+fn unreadable(tree: &Tree) -> Faults {
+    let mut faults = Faults::default();
+    // A tenant at a time: two of them may give the same id.
+    for folder in tree.tenants.values() {
+        match folder {
+            Ok(folder) => {
+                faults.extend(syntax_faults(tree.platform.policies.iter().chain(&folder.policies)));
+                faults.extend(manifest::syntax_faults(&folder.manifests));
+            }
+            Err(found) => faults.extend(found.clone()),
+        }
+    }
+    faults
 }
 
 /// Every tenant of a tree.

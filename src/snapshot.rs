@@ -11,7 +11,7 @@ mod policies;
 mod watch;
 
 pub use assume::AssumePolicies;
-pub use build::{Parts, build};
+pub use build::{Parts, build, syntax_faults};
 pub use entities::{EntityStore, place_in_tenant, reach};
 pub use handle::{ReloadOutcome, TenantHandle, Tenants};
 pub use policies::{LoadedPolicies, PolicySource};

@@ -68,9 +68,12 @@ pub fn build(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Snapshot, Faults> {
         faults.push(bundle_fault(parts, &error));
         None
     });
-    // What is not well-formed cannot be validated without saying the same thing twice.
+    // What is well-formed is validated also beside what is not: one fault hides no other.
+    let warnings = validate(parts, &policies).unwrap_or_else(|found| {
+        faults.extend(found);
+        Vec::new()
+    });
     faults.or(())?;
-    let warnings = validate(parts, &policies)?;
     let providers = providers.unwrap_or_default();
     Ok(Snapshot {
         tenant: parts.tenant.clone(),
@@ -84,6 +87,14 @@ pub fn build(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Snapshot, Faults> {
         providers,
         warnings,
     })
+}
+
+/// The faults of texts that cannot be read, whatever the schema says: for when there is no schema.
+pub fn syntax_faults<'a>(files: impl IntoIterator<Item = &'a SourceFile>) -> Faults {
+    let mut faults = Faults::default();
+    let mut policies = LoadedPolicies::default();
+    files.into_iter().for_each(|file| policies.add_file(file, &mut faults));
+    faults
 }
 
 fn load_policies(parts: Parts<'_>, faults: &mut Faults) -> LoadedPolicies {
