@@ -27,7 +27,8 @@ async fn one_request_sees_one_generation() {
             let reply = server.post("/authorize/batch", batch.clone()).await;
             assert_eq!(reply.status, 200, "{}", reply.body);
             let results = reply.body["results"].as_array().unwrap();
-            let part = |result: &Value| (result["generation"].clone(), result["revision"].clone(), result["decision"].clone());
+            let part =
+                |result: &Value| (result["generation"].clone(), result["revision"].clone(), result["decision"].clone());
             assert!(results.iter().all(|result| part(result) == part(&results[0])), "a torn batch");
             let mut seen = seen.lock().unwrap();
             let generation = results[0]["generation"].as_str().unwrap().to_owned();
@@ -78,7 +79,9 @@ async fn a_bundle_with_a_wrong_digest_never_replaces_a_good_snapshot() {
     let server = TestServer::over(tree, okta, github, |_| {}).await;
     let good = server.ask(&server.jane(), "viewModel", "Model::\"gpt-4o\"").await;
     assert_eq!(good.body["decision"], "allow", "{}", good.body);
-    server.tree.edit("policies/acme/compiled/collaborators.json", |text| text.replace("Team::\\\"ml\\\"", "Team::\\\"x\\\""));
+    server
+        .tree
+        .edit("policies/acme/compiled/collaborators.json", |text| text.replace("Team::\\\"ml\\\"", "Team::\\\"x\\\""));
     eventually("the fault is seen", || async { server.status("acme").await["last_reload"]["ok"] == false }).await;
     let answer = server.ask(&server.jane(), "viewModel", "Model::\"gpt-4o\"").await;
     assert_eq!(answer.body["generation"], good.body["generation"]);
@@ -134,7 +137,9 @@ async fn equal_directory_state_compiles_to_equal_bytes() {
     let compiled = |server: &TestServer| -> BTreeMap<String, String> {
         let folder = std::fs::read_dir(server.tree.policies().join("acme/compiled")).unwrap();
         let files = folder.map(|file| file.unwrap().path());
-        files.map(|path| (path.file_name().unwrap().to_str().unwrap().into(), std::fs::read_to_string(path).unwrap())).collect()
+        files
+            .map(|path| (path.file_name().unwrap().to_str().unwrap().into(), std::fs::read_to_string(path).unwrap()))
+            .collect()
     };
     let (one, other) = (compiled(&one), compiled(&other));
     assert_eq!(one.keys().collect::<Vec<_>>(), other.keys().collect::<Vec<_>>());
@@ -242,9 +247,7 @@ async fn nothing_of_one_tenant_is_readable_or_effective_in_another() {
     let secret = "---\ntype: resource\nresource: Model::secret\ncollaborators: [{subject: team:ml, role: viewer}]\n";
     let two = TwoTenants::start(|tree| tree.write("policies/acme/manifests/secret.yaml", secret)).await;
     let jane = |issuer: &crate::support::TestIssuer| issuer.token(json!({"sub": "00u1", "email": "jane@acme.com"}));
-    let question = |tenant: &str, token: String| {
-        json!({"tenant": tenant, "token": token, "action": "viewModel", "resource": "Model::\"secret\"", "explain": true})
-    };
+    let question = |tenant: &str, token: String| json!({"tenant": tenant, "token": token, "action": "viewModel", "resource": "Model::\"secret\"", "explain": true});
     let acme = two.server.post("/authorize", question("acme", jane(&two.server.okta))).await;
     assert_eq!(acme.body["decision"], "allow", "{}", acme.body);
     let globex = two.server.post("/authorize", question("globex", jane(&two.globex_okta))).await;

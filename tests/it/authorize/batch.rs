@@ -55,7 +55,8 @@ async fn each_question_is_about_its_own_principal_or_else_the_batchs() {
 async fn the_header_is_the_default_of_a_batch() {
     let server = TestServer::start().await;
     let bearer = format!("Bearer {}", server.jane());
-    let body = json!({"requests": [question("viewModel"), with(question("viewModel"), json!({"token": server.partner()}))]});
+    let body =
+        json!({"requests": [question("viewModel"), with(question("viewModel"), json!({"token": server.partner()}))]});
     let reply = server.post_with("/authorize/batch", body, &[("authorization", &bearer)]).await;
     assert_eq!(all(&reply, "principal"), ["User::\"jane@acme.com\"", "ExternalSubject::\"okta|00u9\""]);
 }
@@ -89,7 +90,8 @@ async fn a_fault_names_the_question_that_has_it() {
 #[tokio::test]
 async fn a_question_about_nobody_is_named_too() {
     let server = TestServer::start().await;
-    let body = json!({"requests": [with(question("viewModel"), json!({"token": server.jane()})), question("viewModel")]});
+    let body =
+        json!({"requests": [with(question("viewModel"), json!({"token": server.jane()})), question("viewModel")]});
     let reply = server.post("/authorize/batch", body).await;
     assert_problem(&reply, 401, "token-missing");
     assert!(reply.body["detail"].as_str().unwrap().starts_with("`requests[1]`"), "{}", reply.body);

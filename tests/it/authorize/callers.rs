@@ -51,7 +51,8 @@ async fn vouching_takes_a_key_that_may_vouch() {
     let server = server_with_other_key(vec![], None).await;
     let body = json!({"principal": "User::\"jane@acme.com\"", "action": "viewModel", "resource": "Model::\"gpt-4o\""});
     assert_problem(&server.post("/authorize", body.clone()).await, 403, "caller-may-not");
-    for (key, slug) in [(OTHER_KEY, "caller-may-not"), ("cgcaller_wrong", "caller-key-unknown"), ("", "caller-key-unknown")]
+    for (key, slug) in
+        [(OTHER_KEY, "caller-may-not"), ("cgcaller_wrong", "caller-key-unknown"), ("", "caller-key-unknown")]
     {
         let reply = server.post_with("/authorize", body.clone(), &[("x-cedargate-key", key)]).await;
         assert_problem(&reply, 403, slug);

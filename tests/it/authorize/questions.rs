@@ -105,7 +105,8 @@ async fn a_group_of_actions_and_our_own_action_cannot_be_asked_for() {
 #[tokio::test]
 async fn a_resource_type_that_the_schema_does_not_have_is_named() {
     let server = TestServer::start().await;
-    for resource in [json!("Spaceship::\"x\""), json!({"type": "Spaceship", "id": "x"}), json!({"type": "", "id": "x"})] {
+    for resource in [json!("Spaceship::\"x\""), json!({"type": "Spaceship", "id": "x"}), json!({"type": "", "id": "x"})]
+    {
         assert_problem(&ask_with(&server, json!({"resource": resource})).await, 400, "unknown-resource-type");
     }
     let parents = json!({"type": "Model", "id": "a", "parents": ["Spaceship::\"x\""]});
@@ -169,6 +170,7 @@ async fn a_context_that_does_not_fit_the_schema_is_refused() {
 #[tokio::test]
 async fn a_context_may_be_written_with_the_schemas_own_types() {
     let server = TestServer::start().await;
-    let context = json!({"ip": "10.0.0.1", "time": "2026-01-09T10:00:00Z", "agent": {"type": "Agent", "id": "analyst"}});
+    let context =
+        json!({"ip": "10.0.0.1", "time": "2026-01-09T10:00:00Z", "agent": {"type": "Agent", "id": "analyst"}});
     assert_eq!(ask_with(&server, json!({"context": context})).await.status, 200);
 }

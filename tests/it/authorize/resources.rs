@@ -6,7 +6,8 @@ use super::{ask_with, assert_problem};
 use crate::support::{Reply, TestServer};
 
 async fn invoke(server: &TestServer, resource: Value, context: Value) -> Reply {
-    let question = json!({"token": server.partner(), "action": "invokeModel", "resource": resource, "context": context});
+    let question =
+        json!({"token": server.partner(), "action": "invokeModel", "resource": resource, "context": context});
     ask_with(server, question).await
 }
 
@@ -57,7 +58,9 @@ async fn parents_of_the_request_add_to_the_directorys() {
 async fn a_resource_that_the_directory_does_not_know_is_the_tenants() {
     let server = TestServer::start().await;
     let lee = server.okta.token(json!({"sub": "00u2", "email": "lee@acme.com"}));
-    for resource in [json!("Model::\"brand-new\""), json!({"type": "Model", "id": "brand-new", "attributes": {"tier": "gold"}})] {
+    for resource in
+        [json!("Model::\"brand-new\""), json!({"type": "Model", "id": "brand-new", "attributes": {"tier": "gold"}})]
+    {
         let answer = ask_with(&server, json!({"token": lee, "resource": resource})).await;
         assert_eq!(answer.body["decision"], "allow", "{}", answer.body);
         assert_eq!(answer.body["policies"][0]["id"], "collaborator/Tenant/acme/admin/User/lee@acme.com");
@@ -78,7 +81,8 @@ async fn a_resource_of_another_tenant_is_refused() {
 }
 
 /// People and teams as resources, and a policy by which members of `ml` see each of them.
-const PEOPLE_SCHEMA: &str = "action viewPerson appliesTo { principal: [User, ExternalSubject], resource: [User, Team] };";
+const PEOPLE_SCHEMA: &str =
+    "action viewPerson appliesTo { principal: [User, ExternalSubject], resource: [User, Team] };";
 const PEOPLE_POLICY: &str =
     r#"@id("people") permit (principal in Team::"ml", action == Action::"viewPerson", resource);"#;
 
@@ -113,8 +117,7 @@ async fn nothing_in_a_request_changes_what_the_principal_is_in() {
     let server = people_server().await;
     let described = json!({"type": "Team", "id": "support", "parents": ["Tenant::\"acme\""]});
     let body = json!({"principal": "User::\"sofia@acme.com\"", "action": "viewPerson", "resource": described});
-    let reply =
-        server.post_with("/authorize", body, &[("x-cedargate-key", crate::support::server::CALLER_KEY)]).await;
+    let reply = server.post_with("/authorize", body, &[("x-cedargate-key", crate::support::server::CALLER_KEY)]).await;
     assert_problem(&reply, 400, "resource-invalid");
 }
 

@@ -56,7 +56,15 @@ fn explain_says_in_words_what_was_false() {
     let tree = sample();
     let ran = authorize(
         &tree,
-        &["--principal", "VirtualAccount::\"ci\"", "--action", "invokeModel", "--context", r#"{"tokens_requested": 1}"#, "--explain"],
+        &[
+            "--principal",
+            "VirtualAccount::\"ci\"",
+            "--action",
+            "invokeModel",
+            "--context",
+            r#"{"tokens_requested": 1}"#,
+            "--explain",
+        ],
     );
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stdout.contains("false: context.tokens_requested > resource.max_tokens"), "{}", ran.stdout);
@@ -94,7 +102,8 @@ fn what_cannot_be_asked_is_3() {
         assert_eq!(ran.code, 3, "{more:?}: {}", ran.stdout);
         assert!(!ran.json()["faults"].as_array().unwrap().is_empty(), "{more:?}");
     }
-    let arguments = ["authorize", "--tenant", "globex", "--principal", jane, "--action", "viewModel", "--resource", "Model::\"a\""];
+    let arguments =
+        ["authorize", "--tenant", "globex", "--principal", jane, "--action", "viewModel", "--resource", "Model::\"a\""];
     assert_eq!(cedargate(tree.path(), &arguments).code, 3);
     tree.write("policies/acme/broken.cedar", "permit (");
     assert_eq!(authorize(&tree, &["--principal", jane, "--action", "viewModel"]).code, 3);

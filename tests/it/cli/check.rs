@@ -8,10 +8,20 @@ use crate::support::TestTree;
 /// One fault in each kind of file: what is written, and where the fault is.
 const FAULTS: [(&str, &str, u64, u64); 5] = [
     ("policies/acme/broken.cedar", "// first\npermit (\n  principle, action, resource);\n", 3, 3),
-    ("policies/acme/typo.cedar", "permit (principal, action == Action::\"viewModel\", resource)\nwhen { resource.teir == \"gold\" };\n", 2, 8),
-    ("policies/acme/more.entities.json", "[\n  {\"uid\": {\"type\": \"Model\", \"id\": \"x\"}, \"attrs\": {\"tier\": 1}, \"parents\": []}\n]\n", 2, 3),
-    ("policies/acme/manifests/more.yaml", "type: team\nname: night\nmembers: [nobody@acme.com]\n", 3, 11),
-    ("policies/globex/broken.cedar", "permit (principal, action, resource", 1, 1),
+    (
+        "policies/acme/typo.cedar",
+        "permit (principal, action == Action::\"viewModel\", resource)\nwhen { resource.teir == \"gold\" };\n",
+        2,
+        8,
+    ),
+    (
+        "policies/acme/more.entities.json",
+        "[\n  {\"uid\": {\"type\": \"Model\", \"id\": \"x\"}, \"attrs\": {\"tier\": 1}, \"parents\": []}\n]\n",
+        2,
+        3,
+    ),
+    ("policies/acme/manifests/more.yaml", "type: external-identity\nname: night\nidentity_provider: nobody\n", 3, 20),
+    ("policies/globex/broken.cedar", "permit (principal, action, resource", 1, 36),
 ];
 
 fn faults(ran: &super::Ran) -> Vec<Value> {
@@ -68,8 +78,7 @@ fn each_kind_of_file_says_where_its_fault_is() {
         tree.write(file, text);
         let ran = cedargate(tree.path(), &["check", "--json"]);
         assert_eq!(ran.code, 3, "{file}");
-        let column = (!text.starts_with("permit (principal, action, resource")).then_some(column);
-        assert_found(&faults(&ran), file, line, column);
+        assert_found(&faults(&ran), file, line, Some(column));
     }
 }
 
@@ -86,6 +95,7 @@ fn a_fault_of_the_schema_or_of_the_platform_is_listed_beside_the_tenants() {
     assert_found(&found, "schema/more.cedarschema", 3, Some(17));
     assert!(found.iter().any(|fault| fault["file"].as_str().unwrap().ends_with("platform/broken.cedar")), "{found:#?}");
     assert!(found.iter().any(|fault| fault["file"].as_str().unwrap().ends_with("acme/broken.cedar")), "{found:#?}");
+    assert_found(&found, "acme/manifests/more.yaml", 2, None);
 }
 
 #[test]

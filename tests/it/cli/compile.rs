@@ -7,12 +7,20 @@ use serde_json::{Value, json};
 
 use super::{cedargate, sample};
 
-const BUNDLE: [&str; 6] =
-    ["bundle.json", "collaborators.json", "entities.json", "external-identities.cedar", "providers.json", "roles.cedar"];
+const BUNDLE: [&str; 6] = [
+    "bundle.json",
+    "collaborators.json",
+    "entities.json",
+    "external-identities.cedar",
+    "providers.json",
+    "roles.cedar",
+];
 
 fn files(dir: &Path) -> BTreeMap<String, String> {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    entries.map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read_to_string(&path).unwrap())).collect()
+    entries
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), std::fs::read_to_string(&path).unwrap()))
+        .collect()
 }
 
 fn compiled(ran: &super::Ran) -> Value {

@@ -71,7 +71,8 @@ impl Demo {
 #[tokio::test]
 async fn the_demo_shows_everything_on_one_line_and_all_of_it_works() {
     let demo = Demo::start();
-    for member in ["base_url", "tenant", "provider", "issuer", "jwks_uri", "mint_url", "policies_dir", "manifests_dir"] {
+    for member in ["base_url", "tenant", "provider", "issuer", "jwks_uri", "mint_url", "policies_dir", "manifests_dir"]
+    {
         assert!(!demo.text(member).is_empty());
     }
     assert!(demo.text("caller_key").starts_with("cgcaller_") && demo.text("admin_key").starts_with("cgadmin_"));
@@ -86,7 +87,9 @@ async fn the_demo_shows_everything_on_one_line_and_all_of_it_works() {
     let (_, answer) = demo.ask(jane, "viewModel").await;
     assert_eq!(answer["decision"], "allow", "{answer}");
     let (status, answer) = demo
-        .authorize(json!({"principal": "User::\"jane@acme.com\"", "action": "viewModel", "resource": "Model::\"gpt-4o\""}))
+        .authorize(
+            json!({"principal": "User::\"jane@acme.com\"", "action": "viewModel", "resource": "Model::\"gpt-4o\""}),
+        )
         .await;
     assert_eq!((status, &answer["decision"]), (200, &json!("allow")));
 
@@ -102,7 +105,11 @@ async fn mint_signs_any_claims(demo: &Demo) {
     for algorithm in ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"] {
         let token = demo.mint(json!({"claims": {"sub": "00u5"}, "alg": algorithm})).await;
         let (status, answer) = demo.ask(&token, "viewModel").await;
-        assert_eq!((status, &answer["principal"]), (200, &json!("ExternalSubject::\"okta|00u5\"")), "{algorithm}: {answer}");
+        assert_eq!(
+            (status, &answer["principal"]),
+            (200, &json!("ExternalSubject::\"okta|00u5\"")),
+            "{algorithm}: {answer}"
+        );
     }
     let claims = json!({"sub": "00u1", "email": "jane@acme.com"});
     let (_, answer) = demo.ask(&demo.mint(json!({"claims": claims})).await, "viewModel").await;
