@@ -74,10 +74,9 @@ impl App {
             clock: Arc::clone(&clock),
         };
         // Watching starts before reading, so that no change falls between the two.
-        let dirs = &config.layout.dirs;
-        let watcher = Watcher::start(vec![dirs.policies.clone(), dirs.schema.clone()], config.watch)?;
+        let watcher = Watcher::start(config.layout.folders(), config.watch)?;
         let first = reloader.clone();
-        tokio::task::spawn_blocking(move || first.reload()).await.map_err(AppError::FirstLoad)?;
+        tokio::task::spawn_blocking(move || first.load_first()).await.map_err(AppError::FirstLoad)?;
         let follower = tokio::spawn(reloader.follow(watcher)).abort_handle();
         let address = config.http.bind;
         let bound = |source| AppError::Bind { address, source };

@@ -28,6 +28,12 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Every folder that a change can come from.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let own = [&self.dirs.policies, &self.dirs.schema];
+        own.into_iter().chain(&self.bundle_dir).cloned().collect()
+    }
+
     /// Where a tenant's bundle is kept.
     pub fn bundle_folder(&self, tenant: &TenantId) -> PathBuf {
         match &self.bundle_dir {
@@ -74,7 +80,7 @@ pub enum Outcome {
     Ready(Box<Assembled>),
 }
 
-/// Assembles one tenant; `serving` is the generation that need not be built again.
+/// Assembles one tenant; `serving` is what need not be built again, and whose revision is never gone back from.
 ///
 /// # Errors
 /// Every fault of the tenant's manifests, or of everything once they hold.
@@ -84,7 +90,7 @@ pub fn assemble_tenant(
     shared: &Shared,
     tenant: &TenantId,
     folder: &PolicyFolder,
-    serving: Option<Generation>,
+    serving: Option<(Generation, Revision)>,
     now: DateTime<Utc>,
 ) -> Result<Outcome, Faults> {
     let kept = layout.bundle_folder(tenant);
@@ -100,7 +106,8 @@ pub fn assemble_tenant(
         bundle_folder: &name,
     };
     let mut warnings = Vec::new();
-    let (bundle, publish) = if folder.has_manifests {
+    let mut is_published = true;
+    let (mut bundle, publish) = if folder.has_manifests {
         if layout.identity == Identity::LeftOut {
             let message = "manifests need the identity part of the schema: leave `schema.identity` on";
             return Err(Fault::of_file(manifests_name(folder), message).into());
@@ -111,27 +118,38 @@ pub fn assemble_tenant(
         let compiled = compile::compile(tenant, &checked.state);
         let mut bundle = bundle::render(&compiled, Revision(1))
             .map_err(|error| Faults::from(Fault::of_file(&name, error.to_string())))?;
-        bundle.revision = revision_after(on_disk.as_ref().ok().and_then(Option::as_ref), &bundle);
+        let found = on_disk.as_ref().ok().and_then(Option::as_ref);
+        is_published = found.is_some_and(|found| found.files == bundle.files);
+        bundle.revision = revision_after(found, serving.map(|(_, revision)| revision), &bundle);
         (Some(bundle), true)
     } else {
         (on_disk.map_err(|error| Faults::from(Fault::of_file(&name, chain(&error))))?, false)
     };
     parts.bundle = bundle.as_ref();
-    if serving == Some(parts.generation()) {
+    let generation = parts.generation();
+    let revision = parts.bundle.map(|bundle| bundle.revision).unwrap_or_default();
+    if is_published && serving == Some((generation, revision)) {
         return Ok(Outcome::Unchanged);
     }
     let mut snapshot = build(parts, now)?;
+    if let Some((_, serving)) = serving.filter(|(serving, _)| publish && *serving == generation) {
+        // The same directory, whose bundle on disk was lost or damaged: it is published as it was.
+        snapshot.revision = serving;
+        bundle.iter_mut().for_each(|bundle| bundle.revision = serving);
+    }
     warnings.append(&mut snapshot.warnings);
     snapshot.warnings = warnings;
     Ok(Outcome::Ready(Box::new(Assembled { snapshot, bundle: bundle.filter(|_| publish) })))
 }
 
-/// Equal contents keep their revision; anything else is the next one.
-fn revision_after(on_disk: Option<&Bundle>, compiled: &Bundle) -> Revision {
+/// Equal contents keep their revision; anything else is the next one after all that were seen.
+fn revision_after(on_disk: Option<&Bundle>, serving: Option<Revision>, compiled: &Bundle) -> Revision {
     match on_disk {
         Some(found) if found.files == compiled.files => found.revision,
-        Some(found) => found.revision.next(),
-        None => Revision(1),
+        found => {
+            let seen = found.map(|found| found.revision).max(serving);
+            seen.map_or(Revision(1), Revision::next)
+        }
     }
 }
 
@@ -154,6 +172,7 @@ pub fn assemble_all(layout: &Layout, now: DateTime<Utc>) -> (Tree, Result<Everyt
         let tenants = tree
             .tenants
             .iter()
+            .flatten()
             .map(|(tenant, folder)| {
                 let outcome = match folder {
                     Ok(folder) => assemble_tenant(layout, &tree, &shared, tenant, folder, None, now),
@@ -175,7 +194,7 @@ pub fn assemble_all(layout: &Layout, now: DateTime<Utc>) -> (Tree, Result<Everyt
 fn unreadable(tree: &Tree) -> Faults {
     let mut faults = Faults::default();
     // A tenant at a time: two of them may give the same id.
-    for folder in tree.tenants.values() {
+    for (_, folder) in tree.tenants.iter().flatten() {
         match folder {
             Ok(folder) => {
                 faults.extend(syntax_faults(tree.platform.policies.iter().chain(&folder.policies)));
@@ -200,6 +219,10 @@ pub struct Everything {
 /// When it cannot be written.
 pub fn publish(layout: &Layout, tenant: &TenantId, bundle: &Bundle) -> Result<Vec<String>, Fault> {
     let folder = layout.bundle_folder(tenant);
+    if let Some(dir) = &layout.bundle_dir {
+        let failed = |error| Fault::of_file(shown(dir), format!("cannot be made: {error}"));
+        std::fs::create_dir_all(dir).map_err(failed)?;
+    }
     bundle::publish(&folder, bundle).map_err(|error| Fault::of_file(shown(&folder), chain(&error)))
 }
 

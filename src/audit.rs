@@ -9,4 +9,4 @@ mod writer;
 
 pub use record::{DecisionRecord, Mask};
 pub use sink::{Sink, SinkError};
-pub use writer::{Audit, AuditCounters, AuditSettings, WhenFull};
+pub use writer::{Audit, AuditCounters, AuditSettings, Unrecorded, WhenFull};

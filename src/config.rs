@@ -10,8 +10,10 @@ mod sections;
 
 pub use environment::Environment;
 pub use keys::{CallerKey, CallerKeys, KeyError, Permission, hash_key, new_key};
-pub use raw::{RawAuditSink, RawCallerKey, RawConfig};
-pub use sections::{AuditConfig, AuditSink, CallersConfig, Config, HttpConfig, LogConfig, LogFormat, WhoMayAsk};
+pub use raw::{RawAuditSink, RawCallerKey, RawConfig, RawWhenFull};
+pub use sections::{
+    AuditConfig, AuditSink, CallersConfig, Config, HttpConfig, LogConfig, LogFormat, WhoMayAsk, WhoMayExplain,
+};
 
 use std::path::Path;
 

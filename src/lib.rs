@@ -1,24 +1,71 @@
-//! cedargate
-pub mod app;
-pub mod ask;
-pub mod assemble;
-pub mod audit;
-pub mod authn;
-pub mod bundle;
-pub mod cli;
-pub mod clock;
-pub mod compile;
-pub mod config;
-pub mod decide;
-pub mod demo;
+//! cedargate: an authorization server on [Cedar](https://www.cedarpolicy.com).
+//!
+//! Two stories run through the code, and files on disk are where they meet.
+//!
+//! **A question is asked.** Nothing here does I/O but the one fetch of a signing key not seen before:
+//!
+//! | step | module | what happens |
+//! |---|---|---|
+//! | 1 | [`http`] | a request is read, bounded and its caller known; problems leave as RFC 9457 |
+//! | 2 | [`ask`] | the story in one place: one snapshot is taken and kept to the end |
+//! | 3 | [`authn`] | the token is verified against its provider's keys |
+//! | 4 | [`principal`] | what it proves becomes a Cedar entity: attributes, tags, parents |
+//! | 5 | [`decide`] | Cedar decides over the policies and the entities in reach |
+//! | 6 | [`audit`] | one line is kept of it, enough to decide it again |
+//!
+//! **The rules change.** A running request never notices; the next one sees all of the change or nothing:
+//!
+//! | step | module | what happens |
+//! |---|---|---|
+//! | 1 | [`tree`] | the folders are read: schema, policies, entities, manifests |
+//! | 2 | [`schema`], [`manifest`] | texts become one checked schema and one checked directory |
+//! | 3 | [`compile`] | the directory becomes templates, links, assume policies, entities; pure |
+//! | 4 | [`snapshot`] | everything together is validated and indexed, or refused with every fault |
+//! | 5 | [`bundle`] | what was compiled is written, whole files only, the index last |
+//! | 6 | [`reload`] | watches, runs 1–5 for each tenant ([`assemble`]) and swaps the snapshot in |
+//!
+//! Around them: [`cli`] has one verb a file, [`app`] puts a server together and takes it down, [`config`] says how,
+//! [`demo`] brings a sample to try it on. [`model`] holds the plain facts and names, [`vocabulary`] the Cedar names
+//! that are ours, [`strict_json`] reads JSON from strangers, [`clock`] tells the time, [`telemetry`] logs and counts.
+//!
+//! Where does a change go? A new claim rule: `principal/`. Another thing in manifests: `model/facts.rs`, `manifest/`,
+//! `compile/`. A route: `http/router.rs` shows them all. A status code: `http/problem.rs`, nowhere else. Which module
+//! may import which is checked by `tests/it/architecture.rs`.
+
 pub mod http;
-pub mod manifest;
-pub mod model;
+
+pub mod ask;
+
+pub mod authn;
+
 pub mod principal;
-pub mod reload;
+
+pub mod decide;
+
+pub mod audit;
+
+pub mod tree;
+
 pub mod schema;
+
+pub mod manifest;
+
+pub mod compile;
+
 pub mod snapshot;
+
+pub mod bundle;
+
+pub mod assemble;
+pub mod reload;
+
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod demo;
+
+pub mod clock;
+pub mod model;
 pub mod strict_json;
 pub mod telemetry;
-pub mod tree;
 pub mod vocabulary;

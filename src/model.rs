@@ -3,17 +3,19 @@
 //! In: nothing of ours. Out: types that cannot be wrong once built. std and serde only, so every other
 //! module may use them without learning about Cedar, HTTP or files.
 
+pub mod claim_text;
 pub mod digest;
 pub mod entity_ref;
 pub mod facts;
 pub mod fault;
 pub mod ids;
 
+pub use claim_text::{claim_text, whole};
 pub use digest::{Generation, Revision};
 pub use entity_ref::EntityRef;
 pub use facts::{
     ClaimNames, Collaborator, DirectoryState, ExternalIdentity, IdentityProvider, MatchMode, Resource, Role,
     SigningAlgorithm, Subject, Team, TeamMapping, User, VirtualAccount,
 };
-pub use fault::{Fault, Faults};
+pub use fault::{Fault, Faults, Lines};
 pub use ids::{Email, ExternalIdentityName, NameError, ProviderName, RoleName, TeamName, TenantId, VirtualAccountName};

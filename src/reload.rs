@@ -4,16 +4,28 @@
 //! log, in `/status` and in a metric.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::assemble::{Layout, Outcome, Shared, assemble_shared, assemble_tenant, publish};
 use crate::authn::KeyRegistry;
 use crate::clock::SharedClock;
 use crate::model::{Faults, TenantId};
-use crate::snapshot::{TenantHandle, Tenants, Watcher};
+use crate::snapshot::{Cause, ReloadOutcome, TenantHandle, Tenants, Watcher};
 use crate::telemetry::{Metrics, ReloadLabels, ReloadResult, SizeLabels, TenantLabels};
-use crate::tree::{Tree, fingerprint, read_tree};
+use crate::tree::{Fingerprint, Tree, fingerprint, read_tree};
+
+/// How a reading of the tree ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Reloaded {
+    /// Every tenant is what the tree says, which was read as it stood at this fingerprint.
+    Good(Fingerprint),
+    /// Something has a fault, or could not be written: worth another look even when no file changes.
+    Faulty,
+    /// Files were being written: look again in a moment.
+    Unsettled,
+}
 
 /// Keeps the serving snapshots what the tree says.
 #[derive(Clone)]
@@ -28,67 +40,118 @@ pub struct Reloader {
 impl Reloader {
     /// Reloads whenever the tree changes, for as long as it is polled.
     pub async fn follow(self, mut watcher: Watcher) {
+        let mut seen = None;
         loop {
-            watcher.changed().await;
+            let cause = watcher.changed().await;
             for _ in 0..MOST_ATTEMPTS {
-                let reloader = self.clone();
-                let settled = tokio::task::spawn_blocking(move || reloader.reload()).await;
-                if settled.is_ok_and(|settled| settled) {
+                let before = self.fingerprint();
+                // A poll reads files only when the file system says that one of them is another.
+                if cause == Cause::Poll && seen.as_ref() == Some(&before) {
                     break;
                 }
-                watcher.settle().await;
-            }
-        }
-    }
-
-    /// Reads the tree once and makes what changed serve. `false` when files were being written meanwhile: nothing
-    /// that was read then is used, since half a file can be a valid one.
-    pub fn reload(&self) -> bool {
-        let before = self.fingerprint();
-        let tree = read_tree(&self.layout.dirs);
-        if before != self.fingerprint() {
-            return false;
-        }
-        let handles = self.tenants.retain(tree.tenants.keys().cloned());
-        tree.strays.0.iter().for_each(|fault| tracing::warn!(%fault, "a folder is not a tenant"));
-        match assemble_shared(&tree, self.layout.identity) {
-            Ok(shared) => {
-                for (tenant, handle) in handles.iter() {
-                    self.reload_tenant(&tree, &shared, tenant, handle);
+                watcher.quiet_moment().await;
+                let reloader = self.clone();
+                match tokio::task::spawn_blocking(move || reloader.reload_since(before)).await {
+                    Ok(Reloaded::Good(fingerprint)) => {
+                        seen = Some(fingerprint);
+                        break;
+                    }
+                    Ok(Reloaded::Faulty) => {
+                        seen = None;
+                        break;
+                    }
+                    Ok(Reloaded::Unsettled) => {}
+                    Err(error) => {
+                        tracing::error!(%error, "reading the tree failed");
+                        break;
+                    }
                 }
             }
-            Err(faults) => handles.iter().for_each(|(tenant, handle)| self.fail(tenant, handle, faults.clone())),
         }
+    }
+
+    /// The first reading, before anything serves.
+    pub fn load_first(&self) {
+        for _ in 0..MOST_ATTEMPTS {
+            if self.reload_since(self.fingerprint()) != Reloaded::Unsettled {
+                return;
+            }
+            std::thread::sleep(BETWEEN_FIRST_ATTEMPTS);
+        }
+    }
+
+    /// Reads the tree and makes what changed serve, unless files were being written since the fingerprint was
+    /// taken: nothing that was read then is used, since half a file can be a valid one.
+    fn reload_since(&self, before: Fingerprint) -> Reloaded {
+        let tree = read_tree(&self.layout.dirs);
+        if before != self.fingerprint() {
+            return Reloaded::Unsettled;
+        }
+        // A folder that is away for a moment takes no tenant with it.
+        let handles = match &tree.tenants {
+            Some(tenants) => self.tenants.retain(tenants.keys().cloned()),
+            None => self.tenants.all(),
+        };
+        let shared = assemble_shared(&tree, self.layout.identity);
+        self.note_shared(shared.as_ref().err(), &tree.strays);
+        let good = match &shared {
+            Ok(shared) => {
+                let reload = |(tenant, handle): (&TenantId, &Arc<TenantHandle>)| {
+                    self.reload_tenant(&tree, shared, tenant, handle)
+                };
+                // Every tenant has its turn, whatever became of the one before.
+                let good: Vec<bool> = handles.iter().map(reload).collect();
+                good.into_iter().all(|one| one)
+            }
+            Err(faults) => {
+                handles.iter().for_each(|(tenant, handle)| self.fail(tenant, handle, faults.clone()));
+                false
+            }
+        };
         self.configure_keys();
-        true
+        if good { Reloaded::Good(before) } else { Reloaded::Faulty }
     }
 
-    fn fingerprint(&self) -> Vec<impl PartialEq + use<>> {
-        let dirs: [&Path; 2] = [&self.layout.dirs.policies, &self.layout.dirs.schema];
-        fingerprint(&dirs)
+    /// Faults of what all tenants share, and folders that are no tenant: to be seen though no tenant has them.
+    fn note_shared(&self, faults: Option<&Faults>, strays: &Faults) {
+        let errors: Vec<_> = faults.into_iter().chain([strays]).flat_map(|faults| faults.0.clone()).collect();
+        let before = self.tenants.shared();
+        for fault in errors.iter().filter(|fault| !before.errors.contains(fault)) {
+            tracing::error!(%fault, "the tree has a fault");
+        }
+        self.tenants.note_shared(ReloadOutcome { ok: errors.is_empty(), at: Some(self.clock.now()), errors });
     }
 
-    fn reload_tenant(&self, tree: &Tree, shared: &Shared, tenant: &TenantId, handle: &TenantHandle) {
+    fn fingerprint(&self) -> Fingerprint {
+        let folders = self.layout.folders();
+        fingerprint(&folders.iter().map(PathBuf::as_path).collect::<Vec<_>>())
+    }
+
+    fn reload_tenant(&self, tree: &Tree, shared: &Shared, tenant: &TenantId, handle: &TenantHandle) -> bool {
         let now = self.clock.now();
-        let serving = handle.snapshot().map(|snapshot| snapshot.generation);
-        let assembled = match tree.tenants.get(tenant) {
+        let serving = handle.snapshot().map(|snapshot| (snapshot.generation, snapshot.revision));
+        let assembled = match tree.tenants.as_ref().and_then(|tenants| tenants.get(tenant)) {
             Some(Ok(folder)) => assemble_tenant(&self.layout, tree, shared, tenant, folder, serving, now),
             Some(Err(faults)) => Err(faults.clone()),
-            None => return,
+            None => return true,
         };
         let assembled = match assembled {
             Ok(Outcome::Ready(assembled)) => assembled,
             Ok(Outcome::Unchanged) => {
                 handle.confirm(now);
                 self.note_outcome(tenant, true);
-                return;
+                return true;
             }
-            Err(faults) => return self.fail(tenant, handle, faults),
+            Err(faults) => {
+                self.fail(tenant, handle, faults);
+                return false;
+            }
         };
         if let Some(bundle) = &assembled.bundle
             && let Err(fault) = publish(&self.layout, tenant, bundle)
         {
-            return self.fail(tenant, handle, fault.into());
+            self.fail(tenant, handle, fault.into());
+            return false;
         }
         let snapshot = assembled.snapshot;
         let sizes = [
@@ -111,6 +174,7 @@ impl Reloader {
         let seconds = now.timestamp() as f64;
         self.metrics.last_reload.get_or_create(&TenantLabels { tenant: tenant.to_string() }).set(seconds);
         tracing::info!(%tenant, %generation, %revision, "a new snapshot serves");
+        true
     }
 
     fn fail(&self, tenant: &TenantId, handle: &TenantHandle, faults: Faults) {
@@ -145,3 +209,4 @@ impl Reloader {
 
 /// A tree that never stops changing is looked at again at the next event.
 const MOST_ATTEMPTS: usize = 20;
+const BETWEEN_FIRST_ATTEMPTS: Duration = Duration::from_millis(50);

@@ -14,8 +14,8 @@ pub use assume::AssumePolicies;
 pub use build::{Parts, build, syntax_faults};
 pub use entities::{EntityStore, place_in_tenant, reach};
 pub use handle::{ReloadOutcome, TenantHandle, Tenants};
-pub use policies::{LoadedPolicies, PolicySource};
-pub use watch::{WatchError, WatchSettings, Watcher};
+pub use policies::{LoadedPolicies, PolicySource, exact};
+pub use watch::{Cause, WatchError, WatchSettings, Watcher};
 
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@
 mod read;
 mod source;
 
-pub use read::{TreeDirs, fingerprint, read_tree};
+pub use read::{Fingerprint, TreeDirs, fingerprint, read_tree};
 pub use source::{SourceFile, first_label, one_line};
 
 use std::collections::BTreeMap;
@@ -18,8 +18,9 @@ use crate::model::{Faults, TenantId};
 pub struct Tree {
     pub schema: SchemaFolder,
     pub platform: PolicyFolder,
-    /// A tenant whose folder could not be read has its faults here, and the others go on.
-    pub tenants: BTreeMap<TenantId, Result<PolicyFolder, Faults>>,
+    /// A tenant whose folder could not be read has its faults here, and the others go on. `None` when the folder of
+    /// all tenants cannot be read: then nobody knows which there are.
+    pub tenants: Option<BTreeMap<TenantId, Result<PolicyFolder, Faults>>>,
     /// What is wrong with the shared part of the tree: it stops every tenant.
     pub faults: Faults,
     /// Folders that cannot be a tenant.

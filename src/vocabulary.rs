@@ -3,6 +3,7 @@
 //! Resource types and their actions belong to the schema files; nothing here or elsewhere in `src/` names one.
 
 use cedar_policy::{EntityId, EntityTypeName, EntityUid, ParseErrors};
+use cedar_policy_core::parser::unescape::to_unescaped_string;
 
 use crate::model::{EntityRef, ProviderName, Subject, TenantId};
 
@@ -58,7 +59,75 @@ pub fn uid(entity: &EntityRef) -> Result<EntityUid, Box<ParseErrors>> {
     Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(&entity.id)))
 }
 
+/// Reads `Type::"id"`. The id may be escaped as in a policy and need not be as Cedar's own printing escapes it
+/// (`User::"o'brien@acme.com"` is what people and gateways write); around it there is no room for white space or a
+/// comment, so that a text put together from parts cannot end early.
+pub fn read_uid(text: &str) -> Option<EntityUid> {
+    let (kind, quoted) = text.split_once("::\"")?;
+    let id = quoted.strip_suffix('"')?;
+    let mut is_escaped = false;
+    for letter in id.chars() {
+        if letter == '"' && !is_escaped {
+            return None;
+        }
+        is_escaped = letter == '\\' && !is_escaped;
+    }
+    let kind: EntityTypeName = kind.parse().ok()?;
+    let id = to_unescaped_string(id).ok()?;
+    Some(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
+}
+
 /// Cedar's uid as a reference.
 pub fn entity_ref(uid: &EntityUid) -> EntityRef {
     EntityRef::new(uid.type_name().to_string(), uid.id().unescaped())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_entity_is_read_with_its_id_escaped_or_not() {
+        let id = |text: &str| read_uid(text).map(|uid| entity_ref(&uid));
+        let user = |id: &str| Some(EntityRef::new(USER, id));
+        assert_eq!(id(r#"User::"o'brien@acme.com""#), user("o'brien@acme.com"));
+        assert_eq!(id(r#"User::"o\'brien@acme.com""#), user("o'brien@acme.com"));
+        assert_eq!(id(r#"User::"a\"b\\""#), user("a\"b\\"));
+        assert_eq!(id(r#"User::"\u{1f332} is 🌲""#), user("🌲 is 🌲"));
+        assert_eq!(id(r#"User::"x::"y""#), None);
+        assert_eq!(id(r#"Acme::User::"x::y""#), Some(EntityRef::new("Acme::User", "x::y")));
+    }
+
+    #[test]
+    fn nothing_stands_around_an_entity_and_its_id_ends_once() {
+        for text in [
+            "",
+            "User",
+            "User::",
+            "User::x",
+            r#"User::"x"#,
+            r#"User::"x\""#,
+            r#"User::"\q""#,
+            r#"::"x""#,
+            r#"User::"x" "#,
+            r#" User::"x""#,
+            r#"User ::"x""#,
+            r#"User:: "x""#,
+            "User::\"x\" // \"",
+            r#"User::"x" || User::"y""#,
+        ] {
+            assert_eq!(read_uid(text), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_written_is_read_back(id in any::<String>()) {
+            let entity = EntityRef::new(USER, id);
+            prop_assert_eq!(read_uid(&entity.to_string()), uid(&entity).ok());
+            prop_assert_eq!(read_uid(&uid(&entity).unwrap().to_string()).map(|uid| entity_ref(&uid)), Some(entity));
+        }
+    }
 }

@@ -22,7 +22,7 @@ pub struct DecisionRecord {
     /// The caller key's name, or `token` for someone who asked about themselves.
     pub caller: String,
     pub principal: EntityUid,
-    /// The principal as it was built; `None` when the directory's own entity stood.
+    /// The principal as it was built, or as the directory has it; `None` when nobody knows it.
     pub entity: Option<Entity>,
     pub external_identities: Vec<String>,
     pub query: Arc<AccessQuery>,
@@ -98,9 +98,9 @@ impl DecisionRecord {
         let mut out = Map::from_iter([("uid".to_owned(), Value::from(uid))]);
         for (member, mut value) in built.into_iter().filter(|(member, _)| member != "uid") {
             if let Value::Object(members) = &mut value {
-                hide(members, mask);
+                hide(members, "", mask);
                 if let Some(Value::Object(claims)) = members.get_mut("claims") {
-                    hide(claims, mask);
+                    hide(claims, "", mask);
                 }
             }
             let member = if member == "attrs" { "attributes".to_owned() } else { member };
@@ -110,10 +110,14 @@ impl DecisionRecord {
     }
 }
 
-fn hide(members: &mut Map<String, Value>, mask: &Mask) {
+/// Hides what is masked, also where a typed claim is an object of its own.
+fn hide(members: &mut Map<String, Value>, above: &str, mask: &Mask) {
     for (name, value) in members {
-        if mask.covers(name) {
+        let path = format!("{above}{name}");
+        if mask.covers(&path) {
             *value = Value::from(MASKED);
+        } else if let Value::Object(inner) = value {
+            hide(inner, &format!("{path}/"), mask);
         }
     }
 }

@@ -36,6 +36,11 @@ pub struct AuditCounters {
     pub failed: AtomicU64,
 }
 
+/// The decision log is gone, and answers may not go out without it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the decision log cannot be written")]
+pub struct Unrecorded;
+
 /// Takes records; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Audit {
@@ -79,20 +84,28 @@ impl Audit {
     }
 
     /// Takes a record; waits only with `WhenFull::Block`.
-    pub async fn record(&self, record: DecisionRecord) {
-        let Some(sender) = &self.sender else { return };
+    ///
+    /// # Errors
+    /// With `WhenFull::Block`, when the writer is gone: then no answer may go out that is not on record.
+    pub async fn record(&self, record: DecisionRecord) -> Result<(), Unrecorded> {
+        let Some(sender) = &self.sender else { return Ok(()) };
         match (sender.try_send(record), self.when_full) {
             (Ok(()), _) => {}
             (Err(TrySendError::Full(record)), WhenFull::Block) => {
                 self.counters.waited.fetch_add(1, Ordering::Relaxed);
-                if sender.send(record).await.is_err() {
-                    self.counters.dropped.fetch_add(1, Ordering::Relaxed);
-                }
+                sender.send(record).await.map_err(|_| self.lost())?;
             }
-            (Err(TrySendError::Full(_) | TrySendError::Closed(_)), _) => {
-                self.counters.dropped.fetch_add(1, Ordering::Relaxed);
+            (Err(TrySendError::Closed(_)), WhenFull::Block) => return Err(self.lost()),
+            (Err(TrySendError::Full(_) | TrySendError::Closed(_)), WhenFull::Drop) => {
+                self.lost();
             }
         }
+        Ok(())
+    }
+
+    fn lost(&self) -> Unrecorded {
+        self.counters.dropped.fetch_add(1, Ordering::Relaxed);
+        Unrecorded
     }
 }
 

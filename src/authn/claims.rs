@@ -44,15 +44,18 @@ impl Claims {
         Ok(Self(map))
     }
 
-    /// The value at a claim path: a claim of exactly this name, else the path split at `/` through nested
-    /// objects (`realm_access/roles`). `null` is a value here; callers decide what it means.
+    /// The value at a claim path: a claim of exactly this name, else the claim whose name is the longest beginning
+    /// of the path, and from there through nested objects (`realm_access/roles`). Below the top level a name's `/`
+    /// is written `~1` and its `~` as `~0`. `null` is a value here; callers decide what it means.
     pub fn get(&self, path: &str) -> Option<&Value> {
         if let Some(literal) = self.0.get(path) {
             return Some(literal);
         }
-        let mut segments = path.split('/');
-        let first = self.0.get(segments.next()?)?;
-        segments.try_fold(first, |value, segment| value.as_object()?.get(segment))
+        path.rmatch_indices('/').find_map(|(at, _)| {
+            let top = self.0.get(path.get(..at)?)?;
+            let below = path.get(at + 1..)?.split('/').map(|name| name.replace("~1", "/").replace("~0", "~"));
+            below.into_iter().try_fold(top, |value, name| value.as_object()?.get(&name))
+        })
     }
 
     /// Every top-level claim, in the token's order.

@@ -60,7 +60,7 @@ impl Default for Settings {
             min_retry: Duration::from_secs(1),
             max_retry: Duration::from_secs(60),
             unknown_key_interval: Duration::from_secs(5),
-            max_stale: Duration::from_secs(24 * 60 * 60),
+            max_stale: Duration::from_secs(3 * 24 * 60 * 60),
             fetch_timeout: Duration::from_secs(5),
             max_body_bytes: 1024 * 1024,
             max_redirects: 3,

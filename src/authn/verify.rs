@@ -59,6 +59,13 @@ pub struct VerifiedToken {
     pub expires_at: Option<i64>,
 }
 
+impl VerifiedToken {
+    /// The email, unless the issuer says that it is not the subject's.
+    pub fn trusted_email(&self) -> Option<&str> {
+        self.email.as_deref().filter(|_| self.email_verified != Some(false))
+    }
+}
+
 /// Verifies tokens against the keys at hand.
 #[derive(Clone)]
 pub struct Verifier {

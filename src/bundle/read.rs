@@ -7,7 +7,10 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 
-use super::{Bundle, COLLABORATORS_FILE, INDEX_FILE, Index, PROVIDERS_FILE, sha256_hex};
+use super::{
+    Bundle, COLLABORATORS_FILE, ENTITIES_FILE, EXTERNAL_IDENTITIES_FILE, INDEX_FILE, Index, PROVIDERS_FILE, ROLES_FILE,
+    sha256_hex,
+};
 use crate::compile::{Link, ProviderRecord};
 
 /// Why a bundle on disk cannot be used.
@@ -39,7 +42,8 @@ pub fn read_bundle(dir: &Path) -> Result<Option<Bundle>, BundleError> {
     let index_path = dir.join(INDEX_FILE);
     let text = match fs::read_to_string(&index_path) {
         Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        // INVARIANT: `bundle.json` is written last; files without it are half of a bundle, not none.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !holds_any_file(dir) => return Ok(None),
         Err(source) => return Err(BundleError::Io { file: INDEX_FILE.to_owned(), source }),
     };
     let index: Index =
@@ -57,6 +61,12 @@ pub fn read_bundle(dir: &Path) -> Result<Option<Bundle>, BundleError> {
         files.insert(name, text);
     }
     Ok(Some(Bundle { revision: index.revision, files }))
+}
+
+fn holds_any_file(dir: &Path) -> bool {
+    [ROLES_FILE, EXTERNAL_IDENTITIES_FILE, COLLABORATORS_FILE, ENTITIES_FILE, PROVIDERS_FILE]
+        .iter()
+        .any(|name| dir.join(name).exists())
 }
 
 /// The template links of a bundle, each with its line.

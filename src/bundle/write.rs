@@ -22,7 +22,7 @@ pub enum PublishError {
     Index(#[source] serde_json::Error),
 }
 
-/// Writes what differs, and says which files that were.
+/// Writes what differs, and says which files that were. The folder above must be there.
 ///
 /// # Errors
 /// When a file cannot be written; what stood before then still stands.
@@ -31,7 +31,11 @@ pub fn publish(dir: &Path, bundle: &Bundle) -> Result<Vec<String>, PublishError>
         let path = path.to_owned();
         move |source| PublishError::Io { path, source }
     };
-    fs::create_dir_all(dir).map_err(failed(dir))?;
+    // Not with its parents: a tenant whose folder was taken away meanwhile must not come back as its bundle.
+    match fs::create_dir(dir) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(dir)(error)),
+        _ => {}
+    }
     let mut written = Vec::new();
     for (name, text) in &bundle.files {
         let path = dir.join(name);

@@ -130,5 +130,6 @@ impl From<Faults> for Refusal {
 
 fn uid(flag: &str, text: &str) -> Result<EntityUid, Faults> {
     let message = || json!(text).to_string();
-    text.parse().map_err(|_| Fault::of_file(flag, format!("{} is not an entity: write Type::\"id\"", message())).into())
+    vocabulary::read_uid(text)
+        .ok_or_else(|| Fault::of_file(flag, format!("{} is not an entity: write Type::\"id\"", message())).into())
 }

@@ -12,7 +12,7 @@ use super::source::Source;
 use super::{Common, Ending, report};
 use crate::model::{Fault, Faults};
 use crate::principal::resolve;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, exact};
 
 #[derive(Debug, Args)]
 pub(super) struct Export {
@@ -96,11 +96,12 @@ fn policies_text(snapshot: &Snapshot) -> String {
 }
 
 fn identified(id: &PolicyId, annotated: Option<&str>, written: &str) -> (String, String) {
+    let id = exact(id);
     let text = match annotated {
         Some(_) => written.to_owned(),
-        None => format!("@id(\"{}\")\n{written}", id.to_string().escape_debug()),
+        None => format!("@id(\"{}\")\n{written}", id.escape_debug()),
     };
-    (id.to_string(), text)
+    (id.to_owned(), text)
 }
 
 fn links_text(snapshot: &Snapshot) -> String {
@@ -112,9 +113,9 @@ fn links_text(snapshot: &Snapshot) -> String {
             let values = policy.template_links()?;
             let args: serde_json::Map<_, _> =
                 values.into_iter().map(|(slot, uid)| (slot.to_string(), Value::from(uid.to_string()))).collect();
-            let template = policy.template_id()?.to_string();
-            let link = json!({"template_id": template, "link_id": policy.id().to_string(), "args": args});
-            Some((policy.id().to_string(), link))
+            let (template, id) = (exact(policy.template_id()?), exact(policy.id()));
+            let link = json!({"template_id": template, "link_id": id, "args": args});
+            Some((id.to_owned(), link))
         })
         .collect();
     links.sort_by(|left, right| left.0.cmp(&right.0));

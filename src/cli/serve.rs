@@ -40,9 +40,12 @@ impl Serve {
 
 fn run(config: Config) -> Result<(), AppError> {
     let runtime = tokio::runtime::Runtime::new().map_err(AppError::Serve)?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let app = App::start(config, Arc::new(SystemClock)).await?;
         tracing::info!(address = %app.address(), "listening");
         app.run(stop_signal()).await
-    })
+    });
+    // A log that nobody takes must not keep the process: its time to finish is over.
+    runtime.shutdown_background();
+    ended
 }

@@ -1,7 +1,7 @@
 //! The directory as Cedar entities: tenant, providers, external identities, teams, users, virtual accounts and
 //! resources, each with its parents.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -11,6 +11,7 @@ use crate::vocabulary::{self, EXTERNAL_IDENTITY, IDENTITY_PROVIDER, TEAM, USER, 
 /// All entities, sorted by type and id. Only active users are among them.
 pub fn directory_entities(tenant: &TenantId, state: &DirectoryState) -> Vec<Value> {
     let tenant = vocabulary::tenant(tenant);
+    let teams = teams_of_members(state);
     let in_tenant = || BTreeSet::from([tenant.clone()]);
     let mut entities = vec![(tenant.clone(), Map::new(), BTreeSet::new())];
     for name in state.identity_providers.keys() {
@@ -29,7 +30,7 @@ pub fn directory_entities(tenant: &TenantId, state: &DirectoryState) -> Vec<Valu
         let mut attributes = Map::new();
         attributes.insert("email".into(), user.email.as_str().into());
         let mut parents = in_tenant();
-        parents.extend(teams_of(state, &user.email));
+        parents.extend(teams.get(&user.email).into_iter().flatten().cloned());
         entities.push((EntityRef::new(USER, user.email.as_str()), attributes, parents));
     }
     for resource in state.resources.values() {
@@ -44,9 +45,14 @@ pub fn directory_entities(tenant: &TenantId, state: &DirectoryState) -> Vec<Valu
 }
 
 /// Members only: a manager may change who is in a team, and is in it only when listed as a member too.
-fn teams_of<'a>(state: &'a DirectoryState, email: &'a Email) -> impl Iterator<Item = EntityRef> + 'a {
-    let is_in = move |team: &&crate::model::Team| team.members.contains(email);
-    state.teams.values().filter(is_in).map(|team| EntityRef::new(TEAM, team.name.as_str()))
+fn teams_of_members(state: &DirectoryState) -> BTreeMap<&Email, BTreeSet<EntityRef>> {
+    let mut teams: BTreeMap<&Email, BTreeSet<EntityRef>> = BTreeMap::new();
+    for team in state.teams.values() {
+        for member in &team.members {
+            teams.entry(member).or_default().insert(EntityRef::new(TEAM, team.name.as_str()));
+        }
+    }
+    teams
 }
 
 fn entity(uid: &EntityRef, attributes: Map<String, Value>, parents: &BTreeSet<EntityRef>) -> Value {

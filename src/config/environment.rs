@@ -29,7 +29,8 @@ impl Environment {
     pub(super) fn overlay(&self, table: &mut Table) -> Result<(), Faults> {
         let mut faults = Faults::default();
         for (name, value) in &self.0 {
-            let path: Vec<_> = name.trim_start_matches(PREFIX).split(SEPARATOR).map(str::to_ascii_lowercase).collect();
+            let path: Vec<_> =
+                name.strip_prefix(PREFIX).unwrap_or(name).split(SEPARATOR).map(str::to_ascii_lowercase).collect();
             // A value that reads as TOML is that (`true`, `30`, `["a"]`); anything else is a string.
             let candidates = [read_value(value), Some(Value::String(value.clone()))];
             let mut problem = None;

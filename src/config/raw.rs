@@ -64,7 +64,7 @@ section!(RawKeys {
     min_refresh_seconds: u64 = 60,
     max_refresh_seconds: u64 = 24 * 60 * 60,
     unknown_key_interval_seconds: u64 = 5,
-    max_stale_seconds: u64 = 24 * 60 * 60,
+    max_stale_seconds: u64 = 3 * 24 * 60 * 60,
     timeout_seconds: u64 = 5,
     /// Hosts, `name` or `name:port`, that keys may be fetched from without TLS; loopback always may.
     allow_http: Vec<String> = Vec::new(),
@@ -72,6 +72,8 @@ section!(RawKeys {
 section!(RawDecisions { forbid_errors: RawForbidErrors = RawForbidErrors::Deny });
 section!(RawCallers {
     anonymous: RawAnonymous = RawAnonymous::Token,
+    /// Who may ask for explanations: they name grants and people of the directory.
+    explain: RawExplain = RawExplain::Anyone,
     keys: Vec<RawCallerKey> = Vec::new(),
 });
 section!(RawAudit {
@@ -110,6 +112,7 @@ macro_rules! choice {
 choice!(RawTrailingSlash { Exact, Ignore });
 choice!(RawForbidErrors { Deny, Skip });
 choice!(RawAnonymous { Token, Nobody });
+choice!(RawExplain { Anyone, Keyed });
 choice!(RawAuditSink { Off, Stdout, File });
 choice!(RawWhenFull { Drop, Block });
 choice!(RawLogFormat { Text, Json });

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::keys::CallerKeys;
-use super::raw::{RawAnonymous, RawAuditSink, RawConfig, RawForbidErrors, RawLogFormat, RawTrailingSlash, RawWhenFull};
+use super::raw::{
+    RawAnonymous, RawAuditSink, RawConfig, RawExplain, RawForbidErrors, RawLogFormat, RawTrailingSlash, RawWhenFull,
+};
 use crate::assemble::Layout;
 use crate::audit::{AuditSettings, Mask, WhenFull};
 use crate::authn::{KeySettings, TokenSettings, TrailingSlash};
@@ -44,6 +46,7 @@ pub struct HttpConfig {
 #[derive(Clone, Debug)]
 pub struct CallersConfig {
     pub anonymous: WhoMayAsk,
+    pub explain: WhoMayExplain,
     pub keys: CallerKeys,
 }
 
@@ -54,6 +57,15 @@ pub enum WhoMayAsk {
     #[default]
     WithToken,
     Nobody,
+}
+
+/// Who may ask for explanations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhoMayExplain {
+    #[default]
+    Anyone,
+    /// Callers with a key.
+    Keyed,
 }
 
 #[derive(Clone, Debug)]
@@ -101,12 +113,19 @@ impl TryFrom<RawConfig> for Config {
             ("audit.queue", raw.audit.queue),
             ("audit.rotate_bytes", raw.audit.rotate_bytes),
         ] {
-            if value == 0 {
-                fault(key, "must be more than 0".to_owned());
+            if !(1..=MOST).contains(&value) {
+                fault(key, format!("must be between 1 and {MOST}"));
             }
         }
         if raw.keys.min_refresh_seconds > raw.keys.max_refresh_seconds {
             fault("keys.min_refresh_seconds", "is more than `keys.max_refresh_seconds`".to_owned());
+        }
+        if raw.keys.max_stale_seconds <= raw.keys.max_refresh_seconds {
+            // Keys would be too old at the very moment at which they are due.
+            fault("keys.max_stale_seconds", "must be more than `keys.max_refresh_seconds`".to_owned());
+        }
+        if tracing_subscriber::EnvFilter::try_new(&raw.log.level).is_err() {
+            fault("log.level", format!("`{}` is not a level or a filter", raw.log.level));
         }
         let default_tenant =
             raw.tenants.default.as_deref().and_then(|name| {
@@ -176,6 +195,10 @@ impl TryFrom<RawConfig> for Config {
                     RawAnonymous::Token => WhoMayAsk::WithToken,
                     RawAnonymous::Nobody => WhoMayAsk::Nobody,
                 },
+                explain: match raw.callers.explain {
+                    RawExplain::Anyone => WhoMayExplain::Anyone,
+                    RawExplain::Keyed => WhoMayExplain::Keyed,
+                },
                 keys,
             },
             audit: AuditConfig {
@@ -204,3 +227,6 @@ impl TryFrom<RawConfig> for Config {
         faults.or(config)
     }
 }
+
+/// Nothing that is counted here is meant to be more; queues and semaphores cannot be.
+const MOST: usize = 1 << 40;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ForbidErrors;
 use super::explain::Explanation;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, exact};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -113,7 +113,7 @@ fn determining(snapshot: &Snapshot, id: &PolicyId) -> Option<DeterminingPolicy> 
     let source = snapshot.source(id);
     let annotations = policy.annotations().filter(|(name, _)| *name != "id");
     Some(DeterminingPolicy {
-        id: id.to_string(),
+        id: exact(id).to_owned(),
         effect: effect(policy.effect()),
         source: source.map(ToString::to_string).unwrap_or_default(),
         annotations: annotations.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
@@ -128,7 +128,7 @@ fn failed(snapshot: &Snapshot, error: &AuthorizationError) -> EvaluationError {
     // INVARIANT: a policy that is not found counts as a forbid: fail closed.
     let found = snapshot.policies.set.policy(id).map_or(Effect::Forbid, |policy| policy.effect());
     EvaluationError {
-        id: id.to_string(),
+        id: exact(id).to_owned(),
         effect: effect(found),
         source: snapshot.source(id).map(ToString::to_string).unwrap_or_default(),
         message: crate::tree::one_line(error.inner()),

@@ -90,7 +90,7 @@ pub(super) fn find_action(snapshot: &Snapshot, name: &ActionName) -> Result<Enti
     if let Some(action) = snapshot.schema.action(&name.0) {
         return Ok(action);
     }
-    let uid: EntityUid = name.0.parse().map_err(|_| unknown())?;
+    let uid = vocabulary::read_uid(&name.0).ok_or_else(unknown)?;
     if snapshot.schema.has_action(&uid) { Ok(uid) } else { Err(unknown()) }
 }
 

@@ -9,7 +9,7 @@ use super::query::{QueryError, ResourceQuery, known_uid};
 use crate::model::EntityRef;
 use crate::principal::Principal;
 use crate::schema::Identity;
-use crate::snapshot::{Snapshot, place_in_tenant};
+use crate::snapshot::{Snapshot, place_in_tenant, reach};
 use crate::tree::one_line;
 
 /// A resource, ready to be decided about.
@@ -27,15 +27,20 @@ pub(super) fn find_resource(
     action: &EntityUid,
 ) -> Result<FoundResource, QueryError> {
     let uid = known_uid(snapshot, &query.entity)?;
+    if query.parents.len() > MAX_PARENTS {
+        return Err(QueryError::Resource(format!("more than {MAX_PARENTS} parents")));
+    }
     check_applies(snapshot, action, &uid)?;
     let known = snapshot.entities.get(&uid);
     let says_nothing = query.attributes.is_empty() && query.parents.is_empty();
     let is_plain = snapshot.schema.identity == Identity::LeftOut;
-    let is_of_principal = is_of_principal(snapshot, principal, &uid);
-    if says_nothing && (known.is_some() || is_plain || is_of_principal) {
+    if says_nothing && (known.is_some() || is_plain) {
         return Ok(FoundResource { uid, entity: None });
     }
-    if is_of_principal {
+    if is_of_principal(snapshot, principal, &uid) {
+        if says_nothing {
+            return Ok(FoundResource { uid, entity: None });
+        }
         return Err(QueryError::Resource(format!(
             "{uid} is the principal or what the principal is in: a request cannot describe it"
         )));
@@ -44,24 +49,21 @@ pub(super) fn find_resource(
     Ok(FoundResource { uid, entity: Some(in_tenant(snapshot, entity)?) })
 }
 
-/// Whether an entity is the principal or one of its ancestors.
+/// Whether an entity is the principal or something that the principal leads to.
 /// INVARIANT: nothing in a request changes the principal, so these are never described by one.
 fn is_of_principal(snapshot: &Snapshot, principal: &Principal, uid: &EntityUid) -> bool {
     let mut seen: HashSet<EntityUid> = HashSet::new();
     let mut open = vec![principal.uid.clone()];
-    open.extend(principal.entity.iter().flat_map(direct_parents));
+    open.extend(principal.entity.iter().flat_map(reach));
     while let Some(next) = open.pop() {
         if next == *uid {
             return true;
         }
-        open.extend(snapshot.entities.get(&next).into_iter().flat_map(direct_parents).filter(|it| !seen.contains(it)));
-        seen.insert(next);
+        if seen.insert(next.clone()) {
+            open.extend(snapshot.entities.reach_of(&next).iter().cloned());
+        }
     }
     false
-}
-
-fn direct_parents(entity: &Entity) -> HashSet<EntityUid> {
-    entity.clone().into_inner().2
 }
 
 fn check_applies(snapshot: &Snapshot, action: &EntityUid, uid: &EntityUid) -> Result<(), QueryError> {
@@ -105,3 +107,6 @@ fn in_tenant(snapshot: &Snapshot, entity: Entity) -> Result<Entity, QueryError> 
         _ => Ok(entity),
     }
 }
+
+/// The most parents that a request may give a resource.
+const MAX_PARENTS: usize = 256;

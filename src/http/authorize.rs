@@ -16,7 +16,7 @@ use super::caller::Caller;
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::state::{AppState, DefaultTenant, Limits};
-use crate::ask::{Answered, Ask, Asker};
+use crate::ask::{Answered, Asker};
 use crate::snapshot::Tenants;
 
 type Body = Result<Bytes, BytesRejection>;
@@ -75,7 +75,7 @@ async fn answer_one(
     let tenant = choose_tenant(path_tenant, raw.tenant.clone(), &state.default_tenant, &state.tenants)?;
     caller.check_tenant(&tenant)?;
     let question = raw.into_question(bearer(headers)?, &caller)?;
-    Ok(Json(ask(state).one(&tenant, question, &asker(&caller, id)).await?))
+    Ok(Json(state.ask.one(&tenant, question, &asker(&caller, id)).await?))
 }
 
 async fn answer_batch(
@@ -91,17 +91,13 @@ async fn answer_batch(
     let tenant = choose_tenant(path_tenant, raw.tenant.clone(), &state.default_tenant, &state.tenants)?;
     caller.check_tenant(&tenant)?;
     let questions = raw.into_questions(bearer(headers)?, &caller)?;
-    let results = ask(state).many(&tenant, questions, &asker(&caller, id)).await?;
+    let results = state.ask.many(&tenant, questions, &asker(&caller, id)).await?;
     Ok(Json(Results { results }).into_response())
 }
 
 #[derive(Serialize)]
 struct Results {
     results: Vec<Answered>,
-}
-
-fn ask(state: &AppState) -> &Ask {
-    &state.ask
 }
 
 fn asker(caller: &Caller, id: &RequestId) -> Asker {
@@ -147,6 +143,7 @@ fn bearer(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let text = first.to_str().unwrap_or_default();
     match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim().to_owned())),
+        None if text.eq_ignore_ascii_case("bearer") => Err(Problem::TokenMissing),
         _ => Err(Problem::Malformed("`Authorization` must be `Bearer` and a token".to_owned())),
     }
 }

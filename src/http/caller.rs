@@ -6,14 +6,14 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 
 use super::problem::Problem;
-use crate::config::{CallerKey, CallersConfig, Permission, WhoMayAsk};
+use crate::config::{CallerKey, CallersConfig, Permission, WhoMayAsk, WhoMayExplain};
 use crate::model::TenantId;
 
 /// The caller of a request.
 #[derive(Clone, Debug)]
 pub(super) enum Caller {
     Keyed(CallerKey),
-    Anonymous,
+    Anonymous { explain: WhoMayExplain },
 }
 
 /// Proof that the caller may name principals.
@@ -24,23 +24,32 @@ impl Caller {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Keyed(key) => format!("key:{}", key.name),
-            Self::Anonymous => "token".to_owned(),
+            Self::Anonymous { .. } => "token".to_owned(),
         }
     }
 
     /// Whether the caller may ask about this tenant at all.
     pub(super) fn check_tenant(&self, tenant: &str) -> Result<(), Problem> {
         match self {
-            Self::Anonymous => Ok(()),
+            Self::Anonymous { .. } => Ok(()),
             Self::Keyed(key) if TenantId::parse(tenant).is_ok_and(|tenant| key.is_for(&tenant)) => Ok(()),
             Self::Keyed(_) => Err(Problem::CallerMayNot("ask about this tenant")),
+        }
+    }
+
+    pub(super) fn check_explain(&self, wanted: bool) -> Result<(), Problem> {
+        match self {
+            Self::Anonymous { explain: WhoMayExplain::Keyed } if wanted => {
+                Err(Problem::CallerMayNot("ask for explanations without a key in `X-Cedargate-Key`"))
+            }
+            Self::Anonymous { .. } | Self::Keyed(_) => Ok(()),
         }
     }
 
     pub(super) fn may_vouch(&self) -> Result<MayVouch, Problem> {
         match self {
             Self::Keyed(key) if key.may(Permission::Vouch) => Ok(MayVouch),
-            Self::Keyed(_) | Self::Anonymous => Err(Problem::CallerMayNot(
+            Self::Keyed(_) | Self::Anonymous { .. } => Err(Problem::CallerMayNot(
                 "name a `principal`: send a key that may vouch in `X-Cedargate-Key`, or a token instead",
             )),
         }
@@ -58,7 +67,7 @@ where
         let callers = Arc::<CallersConfig>::from_ref(state);
         let Some(given) = parts.headers.get(HEADER) else {
             return match callers.anonymous {
-                WhoMayAsk::WithToken => Ok(Self::Anonymous),
+                WhoMayAsk::WithToken => Ok(Self::Anonymous { explain: callers.explain }),
                 WhoMayAsk::Nobody => Err(Problem::CallerMayNot("ask without a key in `X-Cedargate-Key`")),
             };
         };

@@ -27,6 +27,9 @@ pub(super) async fn ready(
     if readiness.is_stopping() {
         return Err(Problem::NotReady("the server is stopping".to_owned()));
     }
+    if !tenants.is_listed() {
+        return Err(Problem::NotReady("the policies folder has not been read yet: see `/status`".to_owned()));
+    }
     let all = tenants.all();
     let missing = all.iter().filter(|(_, handle)| handle.snapshot().is_none());
     let missing: Vec<_> = missing.map(|(tenant, _)| format!("`{tenant}`")).collect();

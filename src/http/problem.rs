@@ -40,6 +40,7 @@ pub(super) enum Problem {
     NoSnapshot(String),
     KeysUnavailable(String),
     NotReady(String),
+    LogUnavailable,
     TimedOut,
     Internal,
     /// What is wrong with one question of many.
@@ -59,9 +60,11 @@ impl Problem {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
-            Self::NoSnapshot(_) | Self::KeysUnavailable(_) | Self::NotReady(_) | Self::TimedOut => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::NoSnapshot(_)
+            | Self::KeysUnavailable(_)
+            | Self::NotReady(_)
+            | Self::LogUnavailable
+            | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::InBatch { problem, .. } => problem.status(),
         }
@@ -83,6 +86,7 @@ impl Problem {
             Self::NoSnapshot(_) => "no-snapshot",
             Self::KeysUnavailable(_) => "keys-unavailable",
             Self::NotReady(_) => "not-ready",
+            Self::LogUnavailable => "log-unavailable",
             Self::TimedOut => "timed-out",
             Self::Internal => "internal",
             Self::InBatch { problem, .. } => problem.slug(),
@@ -109,6 +113,7 @@ impl Problem {
             Self::MethodNotAllowed => "this address does not take this method".to_owned(),
             Self::TooMany => "too many requests are under way: try again".to_owned(),
             Self::NoSnapshot(tenant) => format!("tenant `{tenant}` has not loaded yet"),
+            Self::LogUnavailable => "decisions cannot be recorded at the moment".to_owned(),
             Self::TimedOut => "the request took too long".to_owned(),
             Self::Internal => "something went wrong on our side: give the request id when you report it".to_owned(),
             Self::InBatch { index, problem } => format!("`requests[{index}]`: {}", problem.detail()),
@@ -170,6 +175,10 @@ impl From<AskError> for Problem {
             AskError::Principal(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a verified token made no principal");
                 Self::Internal
+            }
+            AskError::Unrecorded(error) => {
+                tracing::error!(%error, "an answer was withheld");
+                Self::LogUnavailable
             }
             AskError::InBatch { index, source } => Self::from(*source).in_batch(index),
         }

@@ -14,7 +14,7 @@ pub(super) async fn status(State(state): State<AppState>) -> Json<Value> {
     let keys = state.ask.verifier.keys();
     let tenants: Map<String, Value> =
         state.tenants.all().iter().map(|(tenant, handle)| (tenant.to_string(), tenant_status(handle, keys))).collect();
-    Json(json!({"version": env!("CARGO_PKG_VERSION"), "tenants": tenants}))
+    Json(json!({"version": env!("CARGO_PKG_VERSION"), "tree": *state.tenants.shared(), "tenants": tenants}))
 }
 
 fn tenant_status(handle: &TenantHandle, keys: &KeyRegistry) -> Value {

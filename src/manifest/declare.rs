@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cedar_policy::{Entity, EntityUid};
+use cedar_policy::Entity;
 use serde_json::{Value, json};
 use serde_saphyr::Spanned;
 
@@ -10,6 +10,7 @@ use super::Place;
 use super::check::Pass;
 use super::raw::Document;
 use super::roles::read_role;
+use crate::model::claim_text;
 use crate::model::{
     ClaimNames, Email, EntityRef, ExternalIdentity, ExternalIdentityName, Faults, IdentityProvider, NameError,
     ProviderName, Resource, Team, TeamName, User, VirtualAccount, VirtualAccountName,
@@ -269,7 +270,7 @@ impl Pass<'_> {
 
 /// An entity as manifests write it: `Type::id`, or Cedar's `Type::"id"`.
 pub(super) fn read_entity(text: &str) -> Option<EntityRef> {
-    EntityRef::parse_short(text).or_else(|| text.parse::<EntityUid>().ok().map(|uid| vocabulary::entity_ref(&uid)))
+    EntityRef::parse_short(text).or_else(|| vocabulary::read_uid(text).map(|uid| vocabulary::entity_ref(&uid)))
 }
 
 fn check_entity(entity: &EntityRef, schema: &crate::schema::LoadedSchema) -> Result<(), String> {
@@ -288,15 +289,10 @@ fn uri_refusal(uri: &str) -> Option<String> {
 }
 
 fn condition_values(value: &Value) -> Option<BTreeSet<String>> {
-    let one = |value: &Value| match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    };
     match value {
         Value::Array(values) if values.is_empty() => None,
-        Value::Array(values) => values.iter().map(one).collect(),
-        single => one(single).map(|text| BTreeSet::from([text])),
+        Value::Array(values) => values.iter().map(claim_text).collect(),
+        single => claim_text(single).map(|text| BTreeSet::from([text])),
     }
 }
 

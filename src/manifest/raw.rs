@@ -77,6 +77,8 @@ pub(super) struct RawCollaborator {
 #[derive(Debug)]
 pub(super) struct Document {
     pub file: String,
+    /// How many lines of the file stand before it.
+    first_line: usize,
     pub raw: RawDocument,
 }
 
@@ -86,7 +88,7 @@ impl Document {
         let location = value.referenced;
         Place {
             file: self.file.clone(),
-            line: usize::try_from(location.line()).unwrap_or(0),
+            line: self.first_line + usize::try_from(location.line()).unwrap_or(0),
             column: usize::try_from(location.column()).unwrap_or(0),
         }
     }
@@ -101,11 +103,9 @@ pub(super) fn read_documents(files: &[SourceFile]) -> (Vec<Document>, Faults) {
             if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
                 continue;
             }
-            // Blank lines in front keep the parser's line numbers those of the file.
-            let padded = format!("{}{text}", "\n".repeat(first_line));
-            match serde_saphyr::from_str::<RawDocument>(&padded) {
-                Ok(raw) => documents.push(Document { file: file.name.clone(), raw }),
-                Err(error) => faults.push(fault(file, &error)),
+            match serde_saphyr::from_str::<RawDocument>(&text) {
+                Ok(raw) => documents.push(Document { file: file.name.clone(), first_line, raw }),
+                Err(error) => faults.push(fault(file, first_line, &error)),
             }
         }
     }
@@ -134,12 +134,12 @@ fn split_documents(text: &str) -> Vec<(usize, String)> {
     documents
 }
 
-fn fault(file: &SourceFile, error: &serde_saphyr::Error) -> Fault {
+fn fault(file: &SourceFile, first_line: usize, error: &serde_saphyr::Error) -> Fault {
     let plain = error.without_snippet();
     let (line, column) = plain
         .location()
         .map_or((1, 1), |at| (usize::try_from(at.line()).unwrap_or(1), usize::try_from(at.column()).unwrap_or(1)));
     let text = plain.to_string();
     let message = text.lines().next().unwrap_or("is not valid YAML").to_owned();
-    Fault { file: file.name.clone(), line, column, message }
+    Fault { file: file.name.clone(), line: first_line + line, column, message }
 }

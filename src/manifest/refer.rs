@@ -35,7 +35,8 @@ impl Pass<'_> {
         for email in lists.into_iter().flatten().flat_map(|list| &list.value) {
             let Ok(parsed) = Email::parse(&email.value) else { continue };
             if !self.state.users.contains_key(&parsed) {
-                let message = format!("`{parsed}` is in a team but has no `type: user`: counted as an active user");
+                // No address in the message: warnings are shown to whoever may look at `/status`.
+                let message = "this member has no `type: user`: counted as an active user";
                 self.warnings.push(document.place(email).fault(message));
                 self.state.users.insert(parsed.clone(), User { email: parsed, active: true });
             }

@@ -21,7 +21,7 @@ pub struct Fault {
 impl Fault {
     /// A fault at a byte offset of a text.
     pub fn at_offset(file: impl Into<String>, text: &str, offset: usize, message: impl Into<String>) -> Self {
-        let (line, column) = line_and_column(text, offset);
+        let (line, column) = Lines::of(text).position(offset);
         Self { file: file.into(), line, column, message: message.into() }
     }
 
@@ -84,12 +84,26 @@ impl From<Fault> for Faults {
     }
 }
 
-/// Line and column, from 1, of a byte offset; columns count characters.
-pub fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
-    let before = text.get(..offset).unwrap_or(text);
-    let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().map_or(0, |tail| tail.chars().count()) + 1;
-    (line, column)
+/// Where the lines of a text begin, for those who ask for many positions in it.
+#[derive(Clone, Debug)]
+pub struct Lines<'a> {
+    text: &'a str,
+    starts: Vec<usize>,
+}
+
+impl<'a> Lines<'a> {
+    pub fn of(text: &'a str) -> Self {
+        let after_breaks = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self { text, starts: std::iter::once(0).chain(after_breaks).collect() }
+    }
+
+    /// Line and column, from 1, of a byte offset; columns count characters.
+    pub fn position(&self, offset: usize) -> (usize, usize) {
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = self.starts.get(line.saturating_sub(1)).copied().unwrap_or(0);
+        let before = self.text.get(start..offset).unwrap_or_default();
+        (line, before.chars().count() + 1)
+    }
 }
 
 #[cfg(test)]
@@ -101,5 +115,7 @@ mod tests {
         let fault = Fault::at_offset("a.cedar", "permit\n  (x", 9, "here");
         assert_eq!((fault.line, fault.column), (2, 3));
         assert_eq!(fault.to_string(), "a.cedar:2:3: here");
+        assert_eq!(Lines::of("permit\n  (x").position(9), (2, 3));
+        assert_eq!(Lines::of("é\n").position(2), (1, 2));
     }
 }

@@ -125,7 +125,8 @@ pub const PLATFORM: &str = "platform";
 
 fn email(what: &'static str, text: &str) -> Result<String, NameError> {
     bounded(what, text)?;
-    let lower = text.to_lowercase();
+    // ASCII only: folding more would make one address of two.
+    let lower = text.to_ascii_lowercase();
     let mut halves = lower.splitn(2, '@');
     let fits = matches!((halves.next(), halves.next()), (Some(local), Some(domain))
         if !local.is_empty() && !domain.is_empty() && !domain.contains('@'))

@@ -103,9 +103,9 @@ impl<'a> Seen<'a> {
 
     /// The directory's user with the token's email, unless the issuer says that the email is not verified.
     fn user(&self) -> Result<Option<EntityUid>, PrincipalError> {
-        let verified = self.token.email_verified != Some(false);
-        let email = self.token.email.as_deref().filter(|_| verified).and_then(|email| Email::parse(email).ok());
-        let Some(email) = email else { return Ok(None) };
+        let Some(email) = self.token.trusted_email().and_then(|email| Email::parse(email).ok()) else {
+            return Ok(None);
+        };
         let user = uid(&EntityRef::new(USER, email.as_str()))?;
         // INVARIANT: only active users are compiled to entities.
         Ok(self.snapshot.entities.get(&user).is_some().then_some(user))
@@ -113,9 +113,13 @@ impl<'a> Seen<'a> {
 
     fn virtual_account(&self) -> Result<Option<EntityUid>, PrincipalError> {
         let values = self.provider.provider.claims.virtual_account.as_ref().and_then(|path| self.tags.get(path));
-        let mut named =
-            values.into_iter().flatten().filter_map(|value| self.provider.virtual_account_mappings.get(value));
-        named.next().map(|name| uid(&EntityRef::new(VIRTUAL_ACCOUNT, name.as_str()))).transpose()
+        let mapped = values.into_iter().flatten().filter_map(|value| self.provider.virtual_account_mappings.get(value));
+        let accounts: BTreeSet<_> = mapped.collect();
+        match (accounts.first(), accounts.len()) {
+            (Some(account), 1) => Ok(Some(uid(&EntityRef::new(VIRTUAL_ACCOUNT, account.as_str()))?)),
+            // A token that stands for two accounts stands for neither.
+            _ => Ok(None),
+        }
     }
 
     fn teams(&self) -> BTreeSet<&str> {
@@ -157,8 +161,8 @@ impl<'a> Seen<'a> {
         if uid == self.subject {
             attributes.insert("subject".into(), RestrictedExpression::new_string(self.token.unique_id.clone()));
         }
-        if let Some(email) = &self.token.email {
-            attributes.insert("email".into(), RestrictedExpression::new_string(email.to_lowercase()));
+        if let Some(email) = self.token.trusted_email() {
+            attributes.insert("email".into(), RestrictedExpression::new_string(email.to_ascii_lowercase()));
         }
         if let Some(claims) = &self.claims {
             attributes.insert("claims".into(), claims.clone());

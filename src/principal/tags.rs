@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::DroppedClaim;
+use crate::model::claim_text;
 
 /// Tags by claim path.
 pub type Tags = BTreeMap<String, BTreeSet<String>>;
@@ -55,10 +56,10 @@ impl Collected {
         match value {
             Value::Null => {}
             Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-                self.tags.insert(path, text(value).into_iter().collect());
+                self.tags.insert(path, claim_text(value).into_iter().collect());
             }
             Value::Array(elements) => {
-                let texts: BTreeSet<_> = elements.iter().filter_map(text).collect();
+                let texts: BTreeSet<_> = elements.iter().filter_map(claim_text).collect();
                 if elements.iter().any(|element| element.is_array() || element.is_object()) {
                     self.drop(&path, "a list may hold only strings, numbers and booleans: other elements are left out");
                 }
@@ -77,33 +78,9 @@ impl Collected {
     }
 }
 
-/// A plain value as text; a float that is a whole number is written as one.
-pub(super) fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Bool(truth) => Some(truth.to_string()),
-        Value::Number(number) => Some(match whole(number) {
-            Some(whole) => whole.to_string(),
-            None => number.to_string(),
-        }),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
-/// A number as the integer it is, when it is one.
-pub(super) fn whole(number: &serde_json::Number) -> Option<i64> {
-    number.as_i64().or_else(|| {
-        let float = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < LARGEST_EXACT_FLOAT)?;
-        #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and within 2^53")]
-        Some(float as i64)
-    })
-}
-
 fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 
 /// RFC 8693 §4.2: `scope` is a list separated by spaces; `scp` is Entra's and Okta's name for it.
 const SPACE_SEPARATED: [&str; 2] = ["scope", "scp"];
-/// Floats up to here are exact integers.
-const LARGEST_EXACT_FLOAT: f64 = 9_007_199_254_740_992.0;

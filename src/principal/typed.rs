@@ -8,63 +8,69 @@ use chrono::DateTime;
 use serde_json::{Map, Value};
 
 use super::DroppedClaim;
-use super::tags::{text, whole};
+use crate::model::{claim_text, whole};
 use crate::schema::{ClaimType, ClaimTypes};
 
-/// The typed claims as a Cedar record, or none when the schema declares none or a required one is missing.
+/// The typed claims as a Cedar record, or none when the token has none of them.
+///
+/// A claim that is missing or does not fit is left out by itself: what else the token says still counts, and a
+/// policy that reads a required claim which is not there fails to evaluate, so that a forbid fails closed.
 pub(super) fn typed_claims(
     claims: &Map<String, Value>,
     types: &ClaimTypes,
 ) -> (Option<RestrictedExpression>, Vec<DroppedClaim>) {
-    let mut members = BTreeMap::new();
     let mut dropped = Vec::new();
+    let members = members(claims, types, "", &mut dropped);
+    let record = if members.is_empty() { None } else { RestrictedExpression::new_record(members).ok() };
+    (record, dropped)
+}
+
+fn members(
+    given: &Map<String, Value>,
+    types: &ClaimTypes,
+    above: &str,
+    dropped: &mut Vec<DroppedClaim>,
+) -> BTreeMap<String, RestrictedExpression> {
+    let mut members = BTreeMap::new();
     for (name, (kind, required)) in types {
-        match claims.get(name).filter(|value| !value.is_null()) {
-            None if *required => dropped.push(DroppedClaim {
-                claim: "claims".to_owned(),
-                reason: format!("the schema requires `{name}`, which the token does not have"),
-            }),
+        let claim = format!("{above}{name}");
+        match given.get(name).filter(|value| !value.is_null()) {
+            None if *required => {
+                let reason = "the schema requires it, and the token does not have it".to_owned();
+                dropped.push(DroppedClaim { claim, reason });
+            }
             None => {}
-            Some(value) => match convert(value, kind) {
+            Some(value) => match convert(value, kind, &claim, dropped) {
                 Some(expression) => {
                     members.insert(name.clone(), expression);
                 }
-                None => dropped.push(DroppedClaim {
-                    claim: name.clone(),
-                    reason: format!("is not {}, as the schema's `Claims` declares it", describe(kind)),
-                }),
+                None => {
+                    let reason = format!("is not {}, as the schema's `Claims` declares it", describe(kind));
+                    dropped.push(DroppedClaim { claim, reason });
+                }
             },
         }
     }
-    let complete = types.iter().all(|(name, (_, required))| !required || members.contains_key(name));
-    if members.is_empty() || !complete {
-        return (None, dropped);
-    }
-    (RestrictedExpression::new_record(members).ok(), dropped)
+    members
 }
 
-fn convert(value: &Value, kind: &ClaimType) -> Option<RestrictedExpression> {
+fn convert(
+    value: &Value,
+    kind: &ClaimType,
+    claim: &str,
+    dropped: &mut Vec<DroppedClaim>,
+) -> Option<RestrictedExpression> {
     match kind {
         ClaimType::Text => Some(RestrictedExpression::new_string(value.as_str()?.to_owned())),
         ClaimType::Boolean => Some(RestrictedExpression::new_bool(value.as_bool()?)),
         ClaimType::Number => Some(RestrictedExpression::new_long(seconds(value)?)),
         ClaimType::Extension(name) => extension(value, name),
         ClaimType::Set(element) => {
-            let elements = value.as_array()?.iter().map(|value| convert(value, element));
+            let elements = value.as_array()?.iter().map(|value| convert(value, element, claim, dropped));
             Some(RestrictedExpression::new_set(elements.collect::<Option<Vec<_>>>()?))
         }
-        ClaimType::Record(attributes) => {
-            let given = value.as_object()?;
-            let mut members = BTreeMap::new();
-            for (name, (kind, required)) in attributes {
-                match given.get(name).filter(|value| !value.is_null()) {
-                    Some(value) => {
-                        members.insert(name.clone(), convert(value, kind)?);
-                    }
-                    None if *required => return None,
-                    None => {}
-                }
-            }
+        ClaimType::Record(types) => {
+            let members = members(value.as_object()?, types, &format!("{claim}/"), dropped);
             RestrictedExpression::new_record(members).ok()
         }
     }
@@ -84,7 +90,7 @@ fn extension(value: &Value, name: &str) -> Option<RestrictedExpression> {
     let expression = match (name, value) {
         ("ipaddr", Value::String(given)) => RestrictedExpression::new_ip(given),
         ("decimal", Value::String(_) | Value::Number(_)) => {
-            let given = text(value)?;
+            let given = claim_text(value)?;
             RestrictedExpression::new_decimal(if given.contains('.') { given } else { format!("{given}.0") })
         }
         ("datetime", Value::String(given)) => RestrictedExpression::new_datetime(given),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use cedar_policy::{ActionConstraint, EntityUid, Policy, PolicySet, PolicySetError, ResourceConstraint};
+use cedar_policy::{ActionConstraint, Effect, EntityUid, Policy, PolicySet, PolicySetError, ResourceConstraint};
 
 use crate::model::EntityRef;
 use crate::vocabulary;
@@ -17,7 +17,8 @@ pub struct AssumePolicies {
 }
 
 impl AssumePolicies {
-    /// Sorts policies out; those about other actions, or about others besides `assume`, take no part.
+    /// Sorts policies out. A permit takes part when it is about `assume` and nothing else, a forbid whenever it is
+    /// about `assume` at all.
     ///
     /// # Errors
     /// When two policies have one id.
@@ -25,7 +26,7 @@ impl AssumePolicies {
         let mut sorted = Self::default();
         let (own, general): (Vec<_>, Vec<_>) = policies
             .policies()
-            .filter(|policy| is_about_assuming(&policy.action_constraint()))
+            .filter(|policy| takes_part(policy))
             .map(|policy| (identity_of(policy), policy.clone()))
             .partition(|(identity, _)| identity.is_some());
         for (_, policy) in general {
@@ -52,12 +53,15 @@ fn identity_of(policy: &Policy) -> Option<EntityUid> {
     }
 }
 
-/// INVARIANT: a role over every action never makes anyone a member of an external identity.
-fn is_about_assuming(action: &ActionConstraint) -> bool {
+/// INVARIANT: a role over every action never makes anyone a member of an external identity, and a guard rail over
+/// every action holds here too.
+fn takes_part(policy: &Policy) -> bool {
     let Ok(assume) = vocabulary::uid(&EntityRef::new(vocabulary::ACTION, vocabulary::ASSUME)) else { return false };
-    match action {
-        ActionConstraint::Eq(uid) => *uid == assume,
-        ActionConstraint::In(uids) => uids.as_slice() == [assume],
-        ActionConstraint::Any => false,
+    match (policy.effect(), policy.action_constraint()) {
+        (_, ActionConstraint::Eq(action)) => action == assume,
+        (Effect::Permit, ActionConstraint::In(actions)) => actions.as_slice() == [assume],
+        (Effect::Forbid, ActionConstraint::In(actions)) => actions.contains(&assume),
+        (Effect::Permit, ActionConstraint::Any) => false,
+        (Effect::Forbid, ActionConstraint::Any) => true,
     }
 }

@@ -6,7 +6,7 @@ use cedar_policy::{Entity, EntityUid};
 use cedar_policy_core::ast::{self, ExprKind, Literal, PartialValue, Value, ValueKind};
 use serde_json::value::RawValue;
 
-use crate::model::{Fault, Faults};
+use crate::model::{Fault, Faults, Lines};
 use crate::schema::{Identity, LoadedSchema};
 use crate::tree::SourceFile;
 use crate::vocabulary;
@@ -86,9 +86,11 @@ impl EntityStore {
                 return;
             }
         };
+        let lines = Lines::of(&file.text);
         for item in items {
             let offset = (item.get().as_ptr() as usize).saturating_sub(file.text.as_ptr() as usize);
-            let place = file.fault_at(offset, "");
+            let (line, column) = lines.position(offset);
+            let place = Fault { file: file.name.clone(), line, column, message: String::new() };
             match read_entity(item.get(), tenant, schema) {
                 Err(message) => faults.push(Fault { message, ..place }),
                 Ok(entity) => {

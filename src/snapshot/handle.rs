@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use chrono::{DateTime, Utc};
@@ -58,20 +59,39 @@ impl TenantHandle {
 
 /// All tenants of a node.
 #[derive(Debug, Default)]
-pub struct Tenants(ArcSwap<BTreeMap<TenantId, Arc<TenantHandle>>>);
+pub struct Tenants {
+    handles: ArcSwap<BTreeMap<TenantId, Arc<TenantHandle>>>,
+    /// Whether it was ever known which tenants there are.
+    listed: AtomicBool,
+    /// How the last reading of what they share ended.
+    shared: ArcSwap<ReloadOutcome>,
+}
 
 impl Tenants {
     pub fn get(&self, tenant: &str) -> Option<Arc<TenantHandle>> {
-        self.0.load().get(tenant).cloned()
+        self.handles.load().get(tenant).cloned()
     }
 
     pub fn all(&self) -> Arc<BTreeMap<TenantId, Arc<TenantHandle>>> {
-        self.0.load_full()
+        self.handles.load_full()
+    }
+
+    /// Whether it was ever known which tenants there are: before that a node is not ready.
+    pub fn is_listed(&self) -> bool {
+        self.listed.load(Ordering::SeqCst)
+    }
+
+    pub fn shared(&self) -> Arc<ReloadOutcome> {
+        self.shared.load_full()
+    }
+
+    pub fn note_shared(&self, outcome: ReloadOutcome) {
+        self.shared.store(Arc::new(outcome));
     }
 
     /// The only tenant, where there is just one.
     pub fn only(&self) -> Option<TenantId> {
-        let all = self.0.load();
+        let all = self.handles.load();
         let mut names = all.keys();
         match (names.next(), names.next()) {
             (Some(one), None) => Some(one.clone()),
@@ -81,7 +101,7 @@ impl Tenants {
 
     /// The handles of exactly these tenants: new ones are made, those gone are dropped, the others kept.
     pub fn retain(&self, names: impl IntoIterator<Item = TenantId>) -> Arc<BTreeMap<TenantId, Arc<TenantHandle>>> {
-        let before = self.0.load_full();
+        let before = self.handles.load_full();
         let after: BTreeMap<_, _> = names
             .into_iter()
             .map(|name| {
@@ -90,7 +110,8 @@ impl Tenants {
             })
             .collect();
         let after = Arc::new(after);
-        self.0.store(Arc::clone(&after));
+        self.handles.store(Arc::clone(&after));
+        self.listed.store(true, Ordering::SeqCst);
         after
     }
 }

@@ -11,7 +11,7 @@ use cedar_policy_core::ast::{self, ExprKind, Literal};
 
 use super::AssumePolicies;
 use crate::compile::Link;
-use crate::model::{Fault, Faults};
+use crate::model::{Fault, Faults, Lines};
 use crate::tree::SourceFile;
 
 /// Where a policy stands, and for a grant, whose it is.
@@ -52,15 +52,20 @@ impl LoadedPolicies {
                 return;
             }
         };
+        let lines = Lines::of(&file.text);
+        let place = |offset: usize| {
+            let (line, column) = lines.position(offset);
+            Fault { file: file.name.clone(), line, column, message: String::new() }
+        };
         for policy in parsed.policies() {
-            let offset = AsRef::<ast::Policy>::as_ref(policy).loc().map_or(0, |loc| loc.start());
-            if let Some(id) = self.claim_id(file, policy.id(), policy.annotation("id"), offset, faults) {
+            let place = place(AsRef::<ast::Policy>::as_ref(policy).loc().map_or(0, |loc| loc.start()));
+            if let Some(id) = self.claim_id(file, policy.id(), policy.annotation("id"), place, faults) {
                 self.add_policy(policy.new_id(id), file, faults);
             }
         }
         for template in parsed.templates() {
-            let offset = AsRef::<ast::Template>::as_ref(template).loc().map_or(0, |loc| loc.start());
-            if let Some(id) = self.claim_id(file, template.id(), template.annotation("id"), offset, faults) {
+            let place = place(AsRef::<ast::Template>::as_ref(template).loc().map_or(0, |loc| loc.start()));
+            if let Some(id) = self.claim_id(file, template.id(), template.annotation("id"), place, faults) {
                 self.add_template(&template.new_id(id), file, faults);
             }
         }
@@ -71,14 +76,13 @@ impl LoadedPolicies {
         file: &SourceFile,
         position: &PolicyId,
         annotated: Option<&str>,
-        offset: usize,
+        place: Fault,
         faults: &mut Faults,
     ) -> Option<PolicyId> {
-        let position = position.to_string();
+        let position: &str = position.as_ref();
         // INVARIANT: Cedar's parser names the policies of a text `policy0`, `policy1`, … in order.
-        let position = position.strip_prefix("policy").unwrap_or(&position);
+        let position = position.strip_prefix("policy").unwrap_or(position);
         let id = annotated.map_or_else(|| format!("{}#{position}", file.relative), str::to_owned);
-        let place = file.fault_at(offset, "");
         if id.is_empty() {
             faults.push(Fault { message: "`@id` may not be empty".to_owned(), ..place });
             return None;
@@ -90,7 +94,8 @@ impl LoadedPolicies {
 
     fn take_id(&mut self, id: PolicyId, source: PolicySource, place: Fault, faults: &mut Faults) -> Option<PolicyId> {
         if let Some(first) = self.sources.get(&id) {
-            faults.push(Fault { message: format!("policy id `{id}` is already taken at {first}"), ..place });
+            let message = format!("policy id `{}` is already taken at {first}: give it another `@id`", exact(&id));
+            faults.push(Fault { message, ..place });
             return None;
         }
         self.sources.insert(id.clone(), source);
@@ -155,4 +160,9 @@ impl LoadedPolicies {
             .link(PolicyId::new(&link.template_id), id, values)
             .map_err(|error| format!("`{}` cannot be linked: {}", link.template_id, crate::tree::one_line(&error)))
     }
+}
+
+/// An id as it is; Cedar's `Display` escapes it for messages.
+pub fn exact(id: &PolicyId) -> &str {
+    id.as_ref()
 }

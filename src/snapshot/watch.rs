@@ -1,19 +1,19 @@
-//! Says when the tree may have changed: file events after a quiet moment, or the slow poll below them.
+//! Says when the tree may have changed: by file events, or by the slow poll below them.
 //!
 //! Follows folders, not files, so an atomic rename and a ConfigMap's swapped `..data` link are seen. Whether
-//! anything did change is for digests to decide.
+//! anything did change is for digests to decide, and whether writing has ended, for fingerprints.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
 /// How patient the watcher is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WatchSettings {
-    /// Events must have stopped for this long.
+    /// Files must have stayed the same for this long.
     pub debounce: Duration,
     /// Looks even when no event came: network file systems and swapped mounts tell nothing.
     pub poll: Duration,
@@ -23,6 +23,15 @@ impl Default for WatchSettings {
     fn default() -> Self {
         Self { debounce: Duration::from_millis(100), poll: Duration::from_secs(5) }
     }
+}
+
+/// Why the watcher thinks that something may have changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The system said so.
+    Events,
+    /// It is time to look.
+    Poll,
 }
 
 /// Why the folders cannot be watched.
@@ -63,30 +72,28 @@ impl Watcher {
     }
 
     /// Waits until the tree may have changed.
-    pub async fn changed(&mut self) {
-        tokio::select! {
-            _ = self.events.recv() => self.wait_for_quiet().await,
-            _ = self.poll.tick() => {}
-        }
+    pub async fn changed(&mut self) -> Cause {
+        let cause = tokio::select! {
+            _ = self.events.recv() => Cause::Events,
+            _ = self.poll.tick() => Cause::Poll,
+        };
+        self.follow_moves();
+        cause
+    }
+
+    /// Lets a quiet moment pass, and forgets what happened in it: a fingerprint taken before tells that.
+    pub async fn quiet_moment(&mut self) {
+        sleep(self.settings.debounce).await;
+        let _ = self.events.try_recv();
+        self.follow_moves();
+    }
+
+    fn follow_moves(&mut self) {
         // A folder that was moved away and replaced is another folder: follow the new one.
         if self.identities() != self.seen
             && let Err(error) = self.watch_again()
         {
             tracing::warn!(error = %error, "a folder cannot be watched; polling goes on");
-        }
-    }
-
-    /// Waits out one more quiet moment: what was read may have been in the middle of a write.
-    pub async fn settle(&mut self) {
-        let _ = timeout(self.settings.debounce, self.events.recv()).await;
-    }
-
-    async fn wait_for_quiet(&mut self) {
-        let latest = Instant::now() + self.settings.debounce * LONGEST_DEBOUNCE;
-        while Instant::now() < latest {
-            if timeout(self.settings.debounce, self.events.recv()).await.is_err() {
-                return;
-            }
         }
     }
 
@@ -120,6 +127,3 @@ impl Watcher {
         self.folders.iter().map(identity).collect()
     }
 }
-
-/// Events that never stop are waited for this many quiet moments at most.
-const LONGEST_DEBOUNCE: u32 = 10;

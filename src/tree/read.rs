@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use walkdir::WalkDir;
 
@@ -42,6 +41,7 @@ pub fn read_tree(dirs: &TreeDirs) -> Tree {
             return tree;
         }
     };
+    tree.tenants = Some(BTreeMap::new());
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if name.starts_with('.') {
@@ -68,7 +68,7 @@ fn read_top_level(tree: &mut Tree, path: &Path, name: &str) {
     }
     match TenantId::parse(name) {
         Ok(tenant) => {
-            tree.tenants.insert(tenant, read_folder(path));
+            tree.tenants.get_or_insert_default().insert(tenant, read_folder(path));
         }
         Err(error) => tree.strays.push(Fault::of_file(shown(path), error.to_string())),
     }
@@ -167,19 +167,35 @@ fn cannot_read(name: &str, error: &std::io::Error) -> Fault {
     Fault::of_file(name, format!("cannot be read: {error}"))
 }
 
-/// What the file system says of every file below the folders: equal before and after a reading means that
-/// nothing was being written meanwhile.
-pub fn fingerprint(dirs: &[&Path]) -> Vec<(PathBuf, u64, Option<SystemTime>)> {
+/// What the file system says of every file below the folders that could be read by its name: equal before and after a
+/// reading means that nothing was being written meanwhile.
+pub fn fingerprint(dirs: &[&Path]) -> Fingerprint {
     let mut seen = Vec::new();
     for dir in dirs {
         let walk = WalkDir::new(dir).follow_links(true).max_depth(MAX_DEPTH + 2).sort_by_file_name();
         for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name())) {
             let Ok(entry) = entry else { continue };
             let Ok(metadata) = entry.metadata() else { continue };
-            seen.push((entry.path().to_owned(), metadata.len(), metadata.modified().ok()));
+            // Files of other kinds may be written all the time, and keep nothing from being read.
+            let is_text = READ_SUFFIXES.iter().any(|suffix| entry.path().to_string_lossy().ends_with(suffix));
+            if entry.depth() > 0 && !(metadata.is_file() && is_text) {
+                continue;
+            }
+            seen.push((entry.path().to_owned(), metadata.len(), last_change(&metadata)));
         }
     }
-    seen
+    Fingerprint(seen)
+}
+
+/// Path, size and last change of every file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fingerprint(Vec<(PathBuf, u64, (u64, i64, i64))>);
+
+/// Inode and time of change: unlike the time of modification, nobody can set that one back.
+#[cfg(unix)]
+fn last_change(metadata: &fs::Metadata) -> (u64, i64, i64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
 }
 
 fn is_hidden(name: &std::ffi::OsStr) -> bool {
@@ -200,3 +216,4 @@ const COMPILED: &str = crate::bundle::FOLDER;
 const CASES: &str = "cases";
 const INVARIANTS: &str = "invariants";
 const ENTITIES_SUFFIX: &str = ".entities.json";
+const READ_SUFFIXES: [&str; 5] = [".cedar", ".cedarschema", ".json", ".yaml", ".yml"];

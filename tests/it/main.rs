@@ -1,9 +1,27 @@
 //! The integration tests: the real thing on port 0, each with its own folder, its own issuers and a manual clock.
 //! One binary, since each one more costs a minute of linking.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "what helps a test fails as tests do; the lints' own exception is for `#[test]` functions only"
+)]
+
+mod architecture;
+mod audit;
 mod authorize;
+mod cedar_cli;
+mod claims;
 mod cli;
+mod copied;
 mod isolation;
+mod keys;
+mod oidc_provider;
 mod promises;
+mod reload;
 mod sample;
+mod stop;
 mod support;

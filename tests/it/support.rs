@@ -1,10 +1,17 @@
 //! What every integration test starts from: `TestServer`, `TestIssuer`, and a tree of one's own.
 
+pub mod endpoint;
 pub mod issuer;
+pub mod load;
+pub mod process;
 pub mod server;
+pub mod third_party;
 pub mod tree;
 
+pub use endpoint::KeyEndpoint;
 pub use issuer::TestIssuer;
+pub use load::Load;
+pub use process::ServerProcess;
 pub use server::{Reply, TestServer};
 pub use tree::TestTree;
 

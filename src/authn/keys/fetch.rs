@@ -136,10 +136,16 @@ pub(super) fn check_scheme(url: &Url, allow_http: &[String]) -> Result<(), Fetch
     match (url.scheme(), url.host_str()) {
         ("https", Some(_)) => Ok(()),
         ("http", Some(host)) if is_loopback(host) => Ok(()),
-        ("http", Some(host)) if allow_http.iter().any(|allowed| allowed.eq_ignore_ascii_case(host)) => Ok(()),
+        ("http", Some(host)) if allow_http.iter().any(|allowed| is_allowed(allowed, host, url.port())) => Ok(()),
         ("http", Some(host)) => Err(FetchError::PlainHttp { host: shown(host) }),
         _ => Err(FetchError::Address { address: shown(url.as_str()) }),
     }
+}
+
+/// `host` allows every port, `host:port` that one.
+fn is_allowed(allowed: &str, host: &str, port: Option<u16>) -> bool {
+    allowed.eq_ignore_ascii_case(host)
+        || port.is_some_and(|port| allowed.eq_ignore_ascii_case(&format!("{host}:{port}")))
 }
 
 fn is_loopback(host: &str) -> bool {

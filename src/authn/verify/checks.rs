@@ -101,11 +101,12 @@ pub fn email(claims: &Claims, provider: &IdentityProvider) -> Option<String> {
     (!email.is_empty()).then(|| email.to_owned())
 }
 
-/// `email_verified`; some providers send it as text.
+/// `email_verified`; some providers send it as text. What is there and does not say yes says no.
 pub fn email_verified(claims: &Claims) -> Option<bool> {
     match claims.as_map().get("email_verified")? {
+        Value::Null => None,
         Value::Bool(verified) => Some(*verified),
-        Value::String(text) => text.parse().ok(),
-        _ => None,
+        Value::String(text) => Some(text.eq_ignore_ascii_case("true")),
+        _ => Some(false),
     }
 }

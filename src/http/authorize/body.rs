@@ -68,6 +68,7 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 
 impl RawRequest {
     pub(super) fn into_question(self, bearer: Option<String>, caller: &Caller) -> Result<Question, Problem> {
+        caller.check_explain(self.explain)?;
         let who = one_of(bearer, self.token, self.principal, caller)?.ok_or(Problem::TokenMissing)?;
         Ok(Question { who, query: query(self.action, self.resource, self.context, self.explain)? })
     }
@@ -80,6 +81,7 @@ impl RawBatch {
         let mut questions = Vec::with_capacity(self.requests.len());
         for (index, item) in self.requests.into_iter().enumerate() {
             let question = || {
+                caller.check_explain(item.explain)?;
                 let own = one_of(None, item.token, item.principal, caller)?;
                 let who = own.or_else(|| of_all.clone()).ok_or(Problem::TokenMissing)?;
                 Ok(Question { who, query: query(item.action, item.resource, item.context, item.explain)? })
@@ -134,7 +136,8 @@ fn query(
 }
 
 fn uid(text: &str) -> Result<EntityUid, Problem> {
-    text.parse().map_err(|_| Problem::Malformed(format!("`{text}` is not an entity: write `Type::\"id\"`")))
+    vocabulary::read_uid(text)
+        .ok_or_else(|| Problem::Malformed(format!("`{text}` is not an entity: write `Type::\"id\"`")))
 }
 
 impl<'de> Deserialize<'de> for RawResource {

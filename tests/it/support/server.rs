@@ -73,7 +73,18 @@ impl TestServer {
         github: TestIssuer,
         change: impl FnOnce(&mut RawConfig),
     ) -> Self {
-        let clock = Arc::new(ManualClock::at(START));
+        Self::over_at(START, tree, okta, github, change).await
+    }
+
+    /// Over any tree, with the clock at another time: seconds since the epoch.
+    pub async fn over_at(
+        start: i64,
+        tree: TestTree,
+        okta: TestIssuer,
+        github: TestIssuer,
+        change: impl FnOnce(&mut RawConfig),
+    ) -> Self {
+        let clock = Arc::new(ManualClock::at(start));
         let mut raw = RawConfig::default();
         raw.http.bind = "127.0.0.1:0".into();
         raw.http.stop_delay_milliseconds = 0;

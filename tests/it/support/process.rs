@@ -1,0 +1,113 @@
+//! The built `cedargate serve` as a child process over a tree, with the machine's own clock, and signals to it.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use cedargate::clock::{Clock, SystemClock};
+use cedargate::config::hash_key;
+use serde_json::{Value, json};
+
+use super::server::CALLER_KEY;
+use super::{TestIssuer, TestTree, eventually};
+
+pub struct ServerProcess {
+    child: Child,
+    pub url: String,
+    pub client: reqwest::Client,
+}
+
+impl ServerProcess {
+    /// Starts it with these settings (TOML) beside the tests' own, and waits until it listens.
+    pub fn start(tree: &TestTree, settings: &str) -> Self {
+        let key = hash_key(CALLER_KEY);
+        let config = format!("callers.keys = [{{name = \"test\", hash = \"{key}\", may = [\"vouch\"]}}]\n{settings}");
+        let path = tree.path().join("cedargate.toml");
+        fs::write(&path, config).unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_cedargate"))
+            .args(["serve", "--bind", "127.0.0.1:0", "--config"])
+            .arg(path)
+            .arg("--policies")
+            .arg(tree.policies())
+            .arg("--schema")
+            .arg(tree.path().join("schema"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (say, said) = mpsc::channel();
+        // Read to the end, so that the server never waits for its own log.
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                if let Some((_, address)) = line.split_once("listening address=") {
+                    let _ = say.send(address.trim().to_owned());
+                }
+            }
+        });
+        let address = said.recv_timeout(Duration::from_secs(60)).unwrap();
+        Self { child, url: format!("http://{address}"), client: reqwest::Client::new() }
+    }
+
+    /// What it says on standard output; until this is taken and read, its pipe fills.
+    pub fn stdout(&mut self) -> ChildStdout {
+        self.child.stdout.take().unwrap()
+    }
+
+    pub async fn get(&self, path: &str) -> reqwest::Result<reqwest::Response> {
+        self.client.get(format!("{}{path}", self.url)).send().await
+    }
+
+    pub async fn text(&self, path: &str) -> String {
+        self.get(path).await.unwrap().text().await.unwrap()
+    }
+
+    /// What `/status` says of a tenant.
+    pub async fn status(&self, tenant: &str) -> Value {
+        let all: Value = serde_json::from_str(&self.text("/status").await).unwrap();
+        all["tenants"][tenant].clone()
+    }
+
+    /// `POST` as the caller that may vouch.
+    pub async fn post(&self, path: &str, body: &Value) -> reqwest::Result<reqwest::Response> {
+        self.client.post(format!("{}{path}", self.url)).header("x-cedargate-key", CALLER_KEY).json(body).send().await
+    }
+
+    /// `POST /authorize` about a named principal: status and body.
+    pub async fn vouch(&self, principal: &str, action: &str, resource: &str) -> (u16, Value) {
+        let body = json!({"tenant": "acme", "principal": principal, "action": action, "resource": resource});
+        let response = self.post("/authorize", &body).await.unwrap();
+        (response.status().as_u16(), response.json().await.unwrap())
+    }
+
+    /// Sends `TERM` or `INT`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits for its end; its exit code.
+    pub async fn exit_code(&mut self) -> Option<i32> {
+        let child = std::sync::Mutex::new(&mut self.child);
+        eventually("the server ends", || async { child.lock().unwrap().try_wait().unwrap().is_some() }).await;
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A token that the machine's own clock finds valid.
+pub fn token_for_now(issuer: &TestIssuer, mut claims: Value) -> String {
+    let now = SystemClock.now().timestamp();
+    claims["iat"] = now.into();
+    claims["exp"] = (now + 3600).into();
+    issuer.token(claims)
+}
