@@ -15,7 +15,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::bundle::{self, Bundle};
-use crate::manifest::{DefaultRoles, read_default_roles};
+use crate::manifest::{self, DefaultRoles, read_default_roles};
 use crate::model::{Fault, Faults, TenantId};
 use crate::schema::{Identity, LoadedSchema, load_schema};
 use crate::snapshot::{Snapshot, syntax_faults};
@@ -81,7 +81,10 @@ pub fn assemble_all(layout: &Layout, now: DateTime<Utc>) -> (Tree, Result<Everyt
     let everything = assemble_shared(&tree, layout.identity).map_err(|mut faults| {
         // Without a schema nothing can be validated, but what does not even parse is worth knowing now.
         let folders = tree.tenants.iter().flat_map(BTreeMap::values).flatten();
-        folders.chain([&tree.platform]).for_each(|folder| faults.extend(syntax_faults(folder)));
+        folders.chain([&tree.platform]).for_each(|folder| {
+            faults.extend(syntax_faults(folder));
+            faults.extend(manifest::syntax_faults(&folder.manifests));
+        });
         faults
     });
     let everything = everything.map(|shared| {

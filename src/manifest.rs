@@ -9,7 +9,7 @@ mod raw;
 mod refer;
 mod roles;
 
-pub use check::{Checked, OpenParent, check_manifests};
+pub use check::{Checked, OpenParent, check_manifests, syntax_faults};
 pub use roles::{DefaultRoles, read_default_roles};
 
 /// Where something stands in a manifest.

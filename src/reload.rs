@@ -100,7 +100,8 @@ impl Reloader {
                     self.reload_tenant(&tree, shared, tenant, handle)
                 };
                 // Every tenant has its turn, whatever became of the one before.
-                handles.iter().map(reload).fold(true, |all, one| all && one)
+                let good: Vec<bool> = handles.iter().map(reload).collect();
+                good.into_iter().all(|one| one)
             }
             Err(faults) => {
                 handles.iter().for_each(|(tenant, handle)| self.fail(tenant, handle, faults.clone()));

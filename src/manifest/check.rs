@@ -53,6 +53,11 @@ impl Pass<'_> {
     }
 }
 
+/// The faults of manifests that cannot be read, whatever they refer to.
+pub fn syntax_faults(files: &[SourceFile]) -> Faults {
+    read_documents(files).1
+}
+
 /// Reads and checks a tenant's manifests.
 ///
 /// # Errors

@@ -60,6 +60,15 @@ impl Faults {
         Err(self)
     }
 
+    /// These and others.
+    #[must_use]
+    pub fn and(mut self, others: Option<Self>) -> Self {
+        others.into_iter().for_each(|others| self.extend(others));
+        self.0.sort();
+        self.0.dedup();
+        self
+    }
+
     pub fn push(&mut self, fault: Fault) {
         self.0.push(fault);
     }

@@ -6,6 +6,7 @@ mod audit;
 mod authorize;
 mod cedar_cli;
 mod claims;
+mod cli;
 mod copied;
 mod isolation;
 mod keys;

@@ -140,8 +140,11 @@ async fn an_odd_email_is_no_email_and_no_reason_to_refuse() {
     for (email, verified, expected) in [
         (json!(["a@b.c"]), json!(true), Some(true)),
         (json!(""), json!("false"), Some(false)),
-        (json!(7), json!("TRUE"), None),
-        (json!({}), json!(1), None),
+        (json!(7), json!("TRUE"), Some(true)),
+        (json!(7), Value::Null, None),
+        (json!({}), json!(1), Some(false)),
+        (json!({}), json!("yes"), Some(false)),
+        (json!({}), json!([false]), Some(false)),
     ] {
         let token = ED.sign(&claims(json!({"email": email, "email_verified": verified}))).unwrap();
         let token = world.verify(&token).unwrap();

@@ -154,12 +154,12 @@ async fn while_keys_were_never_fetched_the_answer_is_unavailable() {
 }
 
 #[tokio::test]
-async fn stale_keys_serve_for_a_day_and_then_the_answer_is_unavailable() {
+async fn stale_keys_serve_for_three_days_and_then_the_answer_is_unavailable() {
     let issuer = TestIssuer::serving(&[&ED]);
     let world = World::of(vec![provider("okta", &issuer)]).await;
     issuer.answer(Answer::Down);
     let token = ED.sign(&claims(json!({"exp": NOW + 1_000_000}))).unwrap();
-    world.clock.advance(86_400);
+    world.clock.advance(3 * 86_400);
     assert!(world.refreshing(&token).await.is_ok());
     world.clock.advance(1);
     assert!(world.refreshing(&token).await.unwrap_err().is_unavailable());

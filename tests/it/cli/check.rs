@@ -1,0 +1,131 @@
+//! `check`: valid, or every fault of every kind of file, each with its place.
+
+use serde_json::Value;
+
+use super::{cedargate, sample};
+use crate::support::TestTree;
+
+/// One fault in each kind of file: what is written, and where the fault is.
+const FAULTS: [(&str, &str, u64, u64); 5] = [
+    ("policies/acme/broken.cedar", "// first\npermit (\n  principle, action, resource);\n", 3, 3),
+    (
+        "policies/acme/typo.cedar",
+        "permit (principal, action == Action::\"viewModel\", resource)\nwhen { resource.teir == \"gold\" };\n",
+        2,
+        8,
+    ),
+    (
+        "policies/acme/more.entities.json",
+        "[\n  {\"uid\": {\"type\": \"Model\", \"id\": \"x\"}, \"attrs\": {\"tier\": 1}, \"parents\": []}\n]\n",
+        2,
+        3,
+    ),
+    ("policies/acme/manifests/more.yaml", "type: external-identity\nname: night\nidentity_provider: nobody\n", 3, 20),
+    ("policies/globex/broken.cedar", "permit (principal, action, resource", 1, 36),
+];
+
+fn faults(ran: &super::Ran) -> Vec<Value> {
+    ran.json()["faults"].as_array().unwrap().clone()
+}
+
+#[track_caller]
+fn assert_found(faults: &[Value], file: &str, line: u64, column: Option<u64>) {
+    let found = faults.iter().any(|fault| {
+        fault["file"].as_str().unwrap().ends_with(file)
+            && fault["line"] == line
+            && column.is_none_or(|column| fault["column"] == column)
+            && fault["column"].as_u64() > Some(0)
+            && !fault["message"].as_str().unwrap().is_empty()
+    });
+    assert!(found, "{file}:{line}:{column:?} not in {faults:#?}");
+}
+
+#[test]
+fn the_sample_is_valid() {
+    let tree = sample();
+    let ran = cedargate(tree.path(), &["check"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("valid") && ran.stdout.contains("acme"), "{}", ran.stdout);
+    let ran = cedargate(tree.path(), &["check", "--json"]);
+    assert_eq!((ran.code, &ran.json()["ok"]), (0, &Value::Bool(true)));
+    assert_eq!(ran.json()["faults"], serde_json::json!([]));
+    assert!(!tree.policies().join("acme/compiled").exists(), "check writes nothing");
+}
+
+#[test]
+fn every_fault_is_listed_with_file_line_and_column() {
+    let tree = sample();
+    for (file, text, ..) in FAULTS {
+        tree.write(file, text);
+    }
+    let ran = cedargate(tree.path(), &["check", "--json"]);
+    assert_eq!((ran.code, &ran.json()["ok"]), (3, &Value::Bool(false)));
+    let found = faults(&ran);
+    for (file, _, line, _) in FAULTS {
+        assert_found(&found, file, line, None);
+    }
+    let ran = cedargate(tree.path(), &["check"]);
+    assert_eq!((ran.code, ran.stdout.as_str()), (3, ""));
+    for (file, _, line, _) in FAULTS {
+        assert!(ran.stderr.contains(&format!("{file}:{line}:")), "{file}:{line}: {}", ran.stderr);
+    }
+}
+
+#[test]
+fn each_kind_of_file_says_where_its_fault_is() {
+    for (file, text, line, column) in FAULTS {
+        let tree = sample();
+        tree.write(file, text);
+        let ran = cedargate(tree.path(), &["check", "--json"]);
+        assert_eq!(ran.code, 3, "{file}");
+        assert_found(&faults(&ran), file, line, Some(column));
+    }
+}
+
+#[test]
+fn a_fault_of_the_schema_or_of_the_platform_is_listed_beside_the_tenants() {
+    let tree = sample();
+    tree.write("schema/more.cedarschema", "entity Boat;\n\nentity Boot in [Harbour];\n");
+    tree.write("policies/platform/broken.cedar", "forbid (principal, action, resource)\nwhen {");
+    tree.write("policies/acme/broken.cedar", "permit (\n");
+    tree.write("policies/acme/manifests/more.yaml", "type: team\nnom: night\n");
+    let ran = cedargate(tree.path(), &["check", "--json"]);
+    assert_eq!(ran.code, 3);
+    let found = faults(&ran);
+    assert_found(&found, "schema/more.cedarschema", 3, Some(17));
+    assert!(found.iter().any(|fault| fault["file"].as_str().unwrap().ends_with("platform/broken.cedar")), "{found:#?}");
+    assert!(found.iter().any(|fault| fault["file"].as_str().unwrap().ends_with("acme/broken.cedar")), "{found:#?}");
+    assert_found(&found, "acme/manifests/more.yaml", 2, None);
+}
+
+#[test]
+fn an_id_that_is_there_twice_names_both_places() {
+    let tree = sample();
+    tree.write("policies/acme/twice.cedar", "@id(\"acme/token-budget\")\npermit (principal, action, resource);\n");
+    let ran = cedargate(tree.path(), &["check"]);
+    assert_eq!(ran.code, 3);
+    assert!(ran.stderr.contains("policies/acme/twice.cedar:1:"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("policies/acme/guardrails/budgets.cedar"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_provider_that_takes_tokens_meant_for_others_is_a_warning() {
+    let tree = sample();
+    tree.edit("policies/acme/manifests/identity-providers.yaml", |text| text.replace("  audience: cedargate\n", ""));
+    let ran = cedargate(tree.path(), &["check", "--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stdout);
+    let warnings = ran.json()["warnings"].to_string();
+    assert!(warnings.contains("identity-providers.yaml") && warnings.contains("github"), "{warnings}");
+}
+
+#[test]
+fn folders_can_be_elsewhere() {
+    let (tree, empty) = (sample(), TestTree::new());
+    let (policies, schema) = (tree.policies(), tree.path().join("schema"));
+    let folders = ["--policies", policies.to_str().unwrap(), "--schema", schema.to_str().unwrap()];
+    let ran = cedargate(empty.path(), &[&["check", "--json"][..], &folders].concat());
+    assert_eq!((ran.code, &ran.json()["tenants"]), (0, &serde_json::json!(["acme"])));
+    let ran = cedargate(empty.path(), &["check", "--policies", "nowhere", "--json"]);
+    assert_eq!(ran.code, 3);
+    assert_eq!(ran.json()["faults"][0]["file"], "nowhere");
+}
