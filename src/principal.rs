@@ -10,7 +10,7 @@ mod typed;
 
 pub use identities::IdentityOutcome;
 pub use resolve::{PrincipalError, resolve, resolve_explained};
-pub use tags::{Tags, tags};
+pub use tags::{Tags, tags, text as claim_text};
 
 use cedar_policy::{Entity, EntityUid};
 use serde::Serialize;

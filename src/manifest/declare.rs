@@ -14,6 +14,7 @@ use crate::model::{
     ClaimNames, Email, EntityRef, ExternalIdentity, ExternalIdentityName, Faults, IdentityProvider, NameError,
     ProviderName, Resource, Team, TeamName, User, VirtualAccount, VirtualAccountName,
 };
+use crate::principal::claim_text;
 use crate::vocabulary;
 
 impl Pass<'_> {
@@ -288,15 +289,11 @@ fn uri_refusal(uri: &str) -> Option<String> {
 }
 
 fn condition_values(value: &Value) -> Option<BTreeSet<String>> {
-    let one = |value: &Value| match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    };
+    // Written as a token's claims are, or `2.0` would never be the claim 2.
     match value {
         Value::Array(values) if values.is_empty() => None,
-        Value::Array(values) => values.iter().map(one).collect(),
-        single => one(single).map(|text| BTreeSet::from([text])),
+        Value::Array(values) => values.iter().map(claim_text).collect(),
+        single => claim_text(single).map(|text| BTreeSet::from([text])),
     }
 }
 

@@ -78,7 +78,7 @@ impl Collected {
 }
 
 /// A plain value as text; a float that is a whole number is written as one.
-pub(super) fn text(value: &Value) -> Option<String> {
+pub fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Bool(truth) => Some(truth.to_string()),
