@@ -1,10 +1,11 @@
 //! What is asked: an action, a resource and a context, and why a question is refused.
 
-use cedar_policy::{EntityUid, ParseErrors};
+use cedar_policy::{EntityUid, ParseErrors, RequestValidationError};
 use serde_json::Value;
 
 use crate::model::EntityRef;
 use crate::snapshot::Snapshot;
+use crate::tree::one_line;
 use crate::vocabulary;
 
 /// One question about one principal.
@@ -55,7 +56,7 @@ pub enum QueryError {
     #[error("the context does not fit the schema: {0}")]
     Context(String),
     #[error("the request does not fit the schema: {0}")]
-    Request(#[source] Box<cedar_policy::RequestValidationError>),
+    Request(#[source] Box<RequestValidationError>),
     #[error("the request's entities do not fit together: {0}")]
     Entities(#[source] Box<cedar_policy::entities_errors::EntitiesError>),
 }
@@ -72,6 +73,15 @@ impl QueryError {
             Self::NotAnEntity(..) => "malformed-request",
             Self::Resource(_) | Self::Entities(_) => "resource-invalid",
             Self::Context(_) => "context-invalid",
+        }
+    }
+}
+
+impl From<RequestValidationError> for QueryError {
+    fn from(error: RequestValidationError) -> Self {
+        match error {
+            RequestValidationError::InvalidContext(error) => Self::Context(one_line(&error)),
+            other => Self::Request(Box::new(other)),
         }
     }
 }
