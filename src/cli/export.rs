@@ -98,9 +98,14 @@ fn policies_text(snapshot: &Snapshot) -> String {
 fn identified(id: &PolicyId, annotated: Option<&str>, written: &str) -> (String, String) {
     let text = match annotated {
         Some(_) => written.to_owned(),
-        None => format!("@id(\"{}\")\n{written}", id.to_string().escape_debug()),
+        None => format!("@id(\"{}\")\n{written}", as_text(id).escape_debug()),
     };
-    (id.to_string(), text)
+    (as_text(id).to_owned(), text)
+}
+
+/// An id as it was written: Cedar's `Display` would escape it.
+fn as_text(id: &PolicyId) -> &str {
+    id.as_ref()
 }
 
 fn links_text(snapshot: &Snapshot) -> String {
@@ -112,9 +117,9 @@ fn links_text(snapshot: &Snapshot) -> String {
             let values = policy.template_links()?;
             let args: serde_json::Map<_, _> =
                 values.into_iter().map(|(slot, uid)| (slot.to_string(), Value::from(uid.to_string()))).collect();
-            let template = policy.template_id()?.to_string();
-            let link = json!({"template_id": template, "link_id": policy.id().to_string(), "args": args});
-            Some((policy.id().to_string(), link))
+            let template = as_text(policy.template_id()?);
+            let link = json!({"template_id": template, "link_id": as_text(policy.id()), "args": args});
+            Some((as_text(policy.id()).to_owned(), link))
         })
         .collect();
     links.sort_by(|left, right| left.0.cmp(&right.0));

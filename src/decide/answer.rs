@@ -113,7 +113,7 @@ fn determining(snapshot: &Snapshot, id: &PolicyId) -> Option<DeterminingPolicy> 
     let source = snapshot.source(id);
     let annotations = policy.annotations().filter(|(name, _)| *name != "id");
     Some(DeterminingPolicy {
-        id: id.to_string(),
+        id: as_text(id),
         effect: effect(policy.effect()),
         source: source.map(ToString::to_string).unwrap_or_default(),
         annotations: annotations.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
@@ -128,11 +128,16 @@ fn failed(snapshot: &Snapshot, error: &AuthorizationError) -> EvaluationError {
     // INVARIANT: a policy that is not found counts as a forbid: fail closed.
     let found = snapshot.policies.set.policy(id).map_or(Effect::Forbid, |policy| policy.effect());
     EvaluationError {
-        id: id.to_string(),
+        id: as_text(id),
         effect: effect(found),
         source: snapshot.source(id).map(ToString::to_string).unwrap_or_default(),
         message: crate::tree::one_line(error.inner()),
     }
+}
+
+/// An id as it was written: Cedar's `Display` would escape it.
+pub(super) fn as_text(id: &PolicyId) -> String {
+    AsRef::<str>::as_ref(id).to_owned()
 }
 
 pub(super) fn effect(effect: Effect) -> &'static str {

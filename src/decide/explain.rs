@@ -9,7 +9,7 @@ use cedar_policy::{
 use cedar_policy_core::ast::{self, Expr, ExprKind};
 use serde::Serialize;
 
-use super::answer::effect;
+use super::answer::{as_text, effect};
 use crate::snapshot::Snapshot;
 
 /// What `explain` adds to an answer.
@@ -43,7 +43,7 @@ pub(super) fn explain(snapshot: &Snapshot, request: &Request, entities: &Entitie
         .filter_map(|policy| {
             let (stage, failed) = first_false(policy, request, entities)?;
             let source = snapshot.source(policy.id()).map(ToString::to_string).unwrap_or_default();
-            let miss = NearMiss { id: policy.id().to_string(), effect: effect(policy.effect()), source, failed };
+            let miss = NearMiss { id: as_text(policy.id()), effect: effect(policy.effect()), source, failed };
             Some((stage, miss))
         })
         .collect();
