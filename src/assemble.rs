@@ -187,3 +187,6 @@ pub fn publish(layout: &Layout, tenant: &TenantId, bundle: &Bundle) -> Result<Ve
 fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
+
+#[cfg(test)]
+pub mod test_tenant;
