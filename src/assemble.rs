@@ -139,3 +139,6 @@ fn with_causes(error: &dyn std::error::Error) -> String {
         None => error.to_string(),
     }
 }
+
+#[cfg(test)]
+pub mod test_tenant;

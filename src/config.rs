@@ -40,3 +40,6 @@ pub fn read(file: Option<&Path>, environment: &Environment) -> Result<RawConfig,
     environment.overlay(&mut table)?;
     RawConfig::from_table(table)
 }
+
+#[cfg(test)]
+mod tests;

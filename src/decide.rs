@@ -57,8 +57,8 @@ impl Decider {
         let supplied = principal.entity.iter().cloned().chain(resource.entity).collect();
         let entities = slice(snapshot, supplied, roots).map_err(QueryError::Entities)?;
         let schema = Some(&snapshot.schema.schema);
-        let request = Request::new(principal.uid.clone(), action, resource.uid, context, schema)
-            .map_err(QueryError::of_request)?;
+        let request =
+            Request::new(principal.uid.clone(), action, resource.uid, context, schema).map_err(QueryError::from)?;
         let response = Authorizer::new().is_authorized(&request, &snapshot.policies.set, &entities);
         let mut answer = answer::from_response(snapshot, &response, self.forbid_errors);
         if query.explain {

@@ -63,3 +63,6 @@ impl LoadedSchema {
         self.schema.as_ref().get_entity_type(&name)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,3 +60,6 @@ impl Snapshot {
         crate::vocabulary::uid(&crate::vocabulary::tenant(&self.tenant)).ok()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -62,13 +62,6 @@ pub enum QueryError {
 }
 
 impl QueryError {
-    pub(super) fn of_request(error: RequestValidationError) -> Self {
-        match error {
-            RequestValidationError::InvalidContext(error) => Self::Context(one_line(&error)),
-            error => Self::Request(Box::new(error)),
-        }
-    }
-
     /// Names the kind of refusal, for problems and metrics.
     pub fn slug(&self) -> &'static str {
         match self {
@@ -80,6 +73,15 @@ impl QueryError {
             Self::NotAnEntity(..) => "malformed-request",
             Self::Resource(_) | Self::Entities(_) => "resource-invalid",
             Self::Context(_) => "context-invalid",
+        }
+    }
+}
+
+impl From<RequestValidationError> for QueryError {
+    fn from(error: RequestValidationError) -> Self {
+        match error {
+            RequestValidationError::InvalidContext(error) => Self::Context(one_line(&error)),
+            other => Self::Request(Box::new(other)),
         }
     }
 }

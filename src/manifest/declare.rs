@@ -10,10 +10,9 @@ use super::Place;
 use super::check::Pass;
 use super::raw::Document;
 use super::roles::read_role;
-use crate::model::claim_text;
 use crate::model::{
     ClaimNames, Email, EntityRef, ExternalIdentity, ExternalIdentityName, Faults, IdentityProvider, NameError,
-    ProviderName, Resource, Team, TeamName, User, VirtualAccount, VirtualAccountName,
+    ProviderName, Resource, Team, TeamName, User, VirtualAccount, VirtualAccountName, claim_text,
 };
 use crate::vocabulary;
 
@@ -289,6 +288,7 @@ fn uri_refusal(uri: &str) -> Option<String> {
 }
 
 fn condition_values(value: &Value) -> Option<BTreeSet<String>> {
+    // Written as a token's claims are, or `2.0` would never be the claim 2.
     match value {
         Value::Array(values) if values.is_empty() => None,
         Value::Array(values) => values.iter().map(claim_text).collect(),

@@ -140,6 +140,11 @@ fn fault(file: &SourceFile, first_line: usize, error: &serde_saphyr::Error) -> F
         .location()
         .map_or((1, 1), |at| (usize::try_from(at.line()).unwrap_or(1), usize::try_from(at.column()).unwrap_or(1)));
     let text = plain.to_string();
-    let message = text.lines().next().unwrap_or("is not valid YAML").to_owned();
+    // The reader repeats the place, and speaks to programmers of its options.
+    let said = ASIDES.iter().fold(text.as_str(), |text, aside| text.split(aside).next().unwrap_or(text));
+    let message = said.lines().next().unwrap_or("is not valid YAML").to_owned();
     Fault { file: file.name.clone(), line: first_line + line, column, message }
 }
+
+/// Where a message of the YAML reader stops being of use to whoever wrote the file.
+const ASIDES: [&str; 3] = [" at line ", ", set DuplicateKeyPolicy", "; use from_str_multiple"];

@@ -61,8 +61,13 @@ fn parse(file: &SourceFile) -> Result<(SchemaFragment, Vec<String>), Fault> {
 /// serde_json says "at line L column C" at the end of its message, and nowhere else.
 fn json_fault(file: &SourceFile, error: &cedar_policy::SchemaError) -> Fault {
     let mut fault = file.fault_of(error);
-    if let Err(syntax) = serde_json::from_str::<serde::de::IgnoredAny>(&file.text) {
-        (fault.line, fault.column) = (syntax.line(), syntax.column());
+    if let Some((message, place)) = fault.message.rsplit_once(" at line ") {
+        let mut numbers = place.split(|letter: char| !letter.is_ascii_digit()).filter_map(|digits| digits.parse().ok());
+        if let (Some(line), Some(column)) = (numbers.next(), numbers.next()) {
+            // Columns count from 0 where nothing was read yet.
+            fault =
+                Fault { file: fault.file.clone(), line, column: usize::max(column, 1), message: message.to_owned() };
+        }
     }
     fault
 }
@@ -90,7 +95,7 @@ fn place(files: &[SourceFile], error: &dyn Diagnostic) -> Fault {
     let message = crate::tree::one_line(error);
     let label = error.labels().and_then(|mut labels| labels.next());
     let (Some(label), Some(source)) = (label, error.source_code()) else {
-        return Fault::of_file(files.first().map_or("schema", |file| file.name.as_str()), message);
+        return place_of_mention(files, message);
     };
     let span = label.inner();
     let Ok(contents) = source.read_span(span, 1, 1) else {
@@ -102,6 +107,25 @@ fn place(files: &[SourceFile], error: &dyn Diagnostic) -> Fault {
         Some(file) => file.fault_at(span.offset(), message),
         None => Fault::of_file("the identity schema", message),
     }
+}
+
+/// Some errors only name what they are about: it is looked for in the files, as a whole word.
+fn place_of_mention(files: &[SourceFile], message: String) -> Fault {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let mentions = message.split(['"', '`']).skip(1).step_by(2).filter(|name| !name.is_empty());
+    for name in mentions {
+        for file in files {
+            let found = file.text.match_indices(name).map(|(offset, _)| offset).find(|offset| {
+                let before = file.text.get(..*offset).and_then(|text| text.chars().next_back());
+                let after = file.text.get(offset + name.len()..).and_then(|text| text.chars().next());
+                !before.is_some_and(is_part) && !after.is_some_and(is_part)
+            });
+            if let Some(offset) = found {
+                return file.fault_at(offset, message);
+            }
+        }
+    }
+    Fault::of_file("schema", message)
 }
 
 fn render(fragment: &SchemaFragment) -> Result<String, Faults> {

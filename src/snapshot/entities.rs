@@ -81,7 +81,8 @@ impl EntityStore {
         let items: Vec<&RawValue> = match serde_json::from_str(&file.text) {
             Ok(items) => items,
             Err(error) => {
-                let (line, column) = (error.line(), error.column());
+                // serde_json counts columns from 0 where nothing was read yet.
+                let (line, column) = (error.line(), error.column().max(1));
                 faults.push(Fault { file: file.name.clone(), line, column, message: error.to_string() });
                 return;
             }

@@ -8,6 +8,7 @@ mod cedar_cli;
 mod claims;
 mod cli;
 mod copied;
+mod export;
 mod isolation;
 mod keys;
 mod oidc_provider;
