@@ -113,8 +113,11 @@ impl TryFrom<RawConfig> for Config {
             ("audit.queue", raw.audit.queue),
             ("audit.rotate_bytes", raw.audit.rotate_bytes),
         ] {
-            if !(1..=MOST).contains(&value) {
-                fault(key, format!("must be between 1 and {MOST}"));
+            if value == 0 {
+                fault(key, "must be more than 0".to_owned());
+            }
+            if value > MOST {
+                fault(key, format!("must be at most {MOST}"));
             }
         }
         if raw.keys.min_refresh_seconds > raw.keys.max_refresh_seconds {

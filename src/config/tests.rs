@@ -61,7 +61,7 @@ fn every_setting_has_its_default() {
         );
         assert_eq!(
             (keys.unknown_key_interval, keys.max_stale, keys.fetch_timeout),
-            (Duration::from_secs(5), Duration::from_secs(86_400), Duration::from_secs(5))
+            (Duration::from_secs(5), Duration::from_secs(3 * 86_400), Duration::from_secs(5))
         );
         assert!(keys.allow_http.is_empty());
         assert_eq!(config.decider.forbid_errors, ForbidErrors::Deny);

@@ -462,10 +462,11 @@ fn what_is_doubtful_is_a_warning() {
         warnings,
         [
             "2:7: identity provider `okta` has no `audience`: it takes tokens meant for others",
-            "7:11: `a@b` is in a team but has no `type: user`: counted as an active user",
-            "11:11: parent `Box::nowhere` is not declared as a resource",
+            "7:11: this member has no `type: user`: counted as an active user",
         ]
     );
+    let open: Vec<_> = checked.open_parents.iter().map(|open| open.fault.message.as_str()).collect();
+    assert_eq!(open, ["parent `Box::nowhere` is not declared as a resource"]);
     assert!(checked.state.users[&Email::parse("a@b").unwrap()].active);
 }
 

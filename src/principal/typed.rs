@@ -70,7 +70,12 @@ fn convert(
             Some(RestrictedExpression::new_set(elements.collect::<Option<Vec<_>>>()?))
         }
         ClaimType::Record(types) => {
-            let members = members(value.as_object()?, types, &format!("{claim}/"), dropped);
+            let mut inside = Vec::new();
+            let members = members(value.as_object()?, types, &format!("{claim}/"), &mut inside);
+            if types.iter().any(|(name, (_, required))| *required && !members.contains_key(name)) {
+                return None;
+            }
+            dropped.append(&mut inside);
             RestrictedExpression::new_record(members).ok()
         }
     }

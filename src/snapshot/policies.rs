@@ -89,12 +89,21 @@ impl LoadedPolicies {
         }
         let id = PolicyId::new(id);
         let source = PolicySource { file: place.file.clone(), line: place.line, role: None, subject: None };
-        self.take_id(id, source, place, faults)
+        // Files of one name, below the platform's folder and below a tenant's, come to the same positions.
+        let hint = if annotated.is_none() { ": give it an `@id`" } else { "" };
+        self.take_id(id, source, place, hint, faults)
     }
 
-    fn take_id(&mut self, id: PolicyId, source: PolicySource, place: Fault, faults: &mut Faults) -> Option<PolicyId> {
+    fn take_id(
+        &mut self,
+        id: PolicyId,
+        source: PolicySource,
+        place: Fault,
+        hint: &str,
+        faults: &mut Faults,
+    ) -> Option<PolicyId> {
         if let Some(first) = self.sources.get(&id) {
-            let message = format!("policy id `{}` is already taken at {first}: give it another `@id`", exact(&id));
+            let message = format!("policy id `{}` is already taken at {first}{hint}", exact(&id));
             faults.push(Fault { message, ..place });
             return None;
         }
@@ -143,7 +152,7 @@ impl LoadedPolicies {
             subject: Some(link.args.principal.clone()),
         };
         let id = PolicyId::new(&link.link_id);
-        let Some(id) = self.take_id(id, source, place.clone(), faults) else { return };
+        let Some(id) = self.take_id(id, source, place.clone(), "", faults) else { return };
         match self.link(link, id) {
             Ok(()) => self.links += 1,
             Err(message) => faults.push(Fault { message, ..place }),
