@@ -40,7 +40,8 @@ impl TenantHandle {
     /// Makes a new snapshot serve.
     pub fn swap(&self, snapshot: Snapshot) {
         let at = Some(snapshot.loaded_at);
-        self.snapshot.store(Some(Arc::new(snapshot)));
+        // Kept until both are told: to let go of a large snapshot takes its time.
+        let _before = self.snapshot.swap(Some(Arc::new(snapshot)));
         self.last_reload.store(Arc::new(ReloadOutcome { ok: true, at, errors: Vec::new() }));
     }
 
