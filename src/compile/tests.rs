@@ -113,7 +113,7 @@ fn awkward(most: usize) -> impl Strategy<Value = String> {
     let some = prop_oneof![4 => vec(pieces.prop_map(str::to_owned), 1..8).prop_map(|pieces| pieces.concat()), 1 => ".{1,30}", 1 => Just("長".repeat(85))];
     some.prop_map(move |text| {
         let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap();
-        text[..end].to_owned()
+        text.split_at(end).0.to_owned()
     })
     .prop_filter("an id is not empty", |text| !text.is_empty())
 }
