@@ -219,8 +219,12 @@ proptest! {
 
     #[test]
     fn two_grants_never_share_an_id(
-        left in (awkward(20), "[a-z]{1,3}", email()), right in (awkward(20), "[a-z]{1,3}", email()),
+        id in awkward(20), role in "[a-z]{1,3}", user in email(), other in (awkward(20), "[a-z]{1,3}", email()), twist in 0..6_usize,
     ) {
+        // Another grant altogether, or one whose id is what the first one's might be written as.
+        let twisted = [id.replace('/', "%2F"), id.replace('%', "%25"), id.replace('\n', "%0A"), format!("{id}/{role}"), format!("{id}%2F{role}")];
+        let left = (id, role, user);
+        let right = twisted.into_iter().nth(twist).map_or(other, |id| (id, left.1.clone(), left.2.clone()));
         let grant = |(id, role, user): &(String, String, Email)| Collaborator {
             resource: EntityRef::new("Box", id),
             role: RoleName::parse(role).unwrap(),

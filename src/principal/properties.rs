@@ -13,6 +13,7 @@ use crate::model::ProviderName;
 /// Names that try to meet: parts of each other's paths, escapes, and anything.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
+        12 => prop::sample::select(vec!["a", "b", "a/b", "b/c", "a/b/c"]).prop_map(str::to_owned),
         6 => prop::sample::select(vec![
             "a", "b", "a/b", "a/b/c", "b/c", "c", "a~1b", "a~0b", "~", "~1", "/", "", "a/", "/a", "scope", "scp",
             "sub", "email", "groups", "client_id", "auth_time", "amr", "address", "price", "since", "place", "city",
@@ -48,6 +49,15 @@ fn claims() -> impl Strategy<Value = Map<String, Value>> {
 
 fn alone(name: &str, value: &Value) -> Map<String, Value> {
     Map::from_iter([(name.to_owned(), value.clone())])
+}
+
+/// How many values an object holds at any depth that a tag is made of.
+fn leaves(value: &Value) -> usize {
+    match value {
+        Value::Null => 0,
+        Value::Object(members) => members.values().map(leaves).sum(),
+        _ => 1,
+    }
 }
 
 /// Whether a tag's key is this claim's own name or a path that begins with it.
@@ -88,6 +98,12 @@ proptest! {
         for key in before.keys().chain(after.keys()).filter(|key| !reaches(&name, key)) {
             prop_assert_eq!(before.get(key), after.get(key), "{:?} changed {:?}", name, key);
         }
+    }
+
+    #[test]
+    fn no_two_members_of_a_claim_share_a_tag(own in btree_map(name(), value(), 0..4)) {
+        let own = Value::Object(own.into_iter().collect());
+        prop_assert_eq!(tags(&alone("own", &own)).0.len(), leaves(&own), "{}", own);
     }
 
     #[test]
