@@ -149,7 +149,7 @@ fn what_is_tampered_with_or_missing_is_refused() {
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, format!("{text} ")).unwrap();
         assert!(matches!(read_bundle(dir.path()), Err(BundleError::Digest { file }) if file == **name));
-        fs::write(&path, &text[..text.len() - 1]).unwrap();
+        fs::write(&path, text.strip_suffix('\n').unwrap()).unwrap();
         assert!(matches!(read_bundle(dir.path()), Err(BundleError::Digest { file }) if file == **name));
         fs::write(&path, [0xff, 0xfe]).unwrap();
         assert!(matches!(read_bundle(dir.path()), Err(BundleError::Io { file, .. }) if file == **name));
@@ -169,7 +169,7 @@ fn an_index_that_cedargate_did_not_write_is_refused() {
     let half = index.len() / 2;
     for broken in [
         String::new(),
-        index[..half].to_owned(),
+        index.split_at(half).0.to_owned(),
         "[]".into(),
         index.replacen('{', "{\"more\": 1,", 1),
         index.replace("\"revision\": 1", "\"revision\": -1"),

@@ -252,7 +252,7 @@ fn a_key_is_found_by_its_whole_text_only() {
     assert_eq!(keys.find(&two).unwrap().name, "two");
     for other in [
         String::new(),
-        one[..one.len() - 1].to_owned(),
+        one.split_at(one.len() - 1).0.to_owned(),
         format!("{one} "),
         format!("{one}{one}"),
         one.to_uppercase(),
@@ -293,12 +293,12 @@ fn keys_that_do_not_fit_are_refused() {
         "",
         "sha256:",
         &digits,
-        &format!("sha256:{}", &digits[1..]),
+        &format!("sha256:{}", "0".repeat(63)),
         &format!("sha256:{digits}0"),
         &format!("sha512:{digits}"),
         &format!("sha256:{}", "g".repeat(64)),
         &format!("sha256:{}", "é".repeat(32)),
-        &format!("sha256:+{}", &digits[1..]),
+        &format!("sha256:+{}", "0".repeat(63)),
     ] {
         let faults = with_keys(vec![key("gateway", bad)]).unwrap_err();
         assert_eq!(
@@ -323,7 +323,7 @@ fn a_new_key_has_its_kind_and_a_checksum() {
     let (body, checksum) = key.split_at(key.len() - 6);
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body.as_bytes());
     let expected = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, digest.as_ref());
-    assert_eq!(checksum, &expected[..6]);
+    assert_eq!(checksum, expected.split_at(6).0);
     assert!(new_key("admin").unwrap().starts_with("cgadmin_"));
     assert_eq!(hash_key("abc"), "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }

@@ -1,5 +1,7 @@
 //! Claims are a stranger's: whatever they are, mapping them never panics, and none of them reaches another's tags.
 
+use std::collections::BTreeMap;
+
 use cedar_policy::Entities;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -13,6 +15,7 @@ use crate::model::ProviderName;
 /// Names that try to meet: parts of each other's paths, escapes, and anything.
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
+        12 => prop::sample::select(vec!["a", "b", "a/b", "b/c", "a/b/c"]).prop_map(str::to_owned),
         6 => prop::sample::select(vec![
             "a", "b", "a/b", "a/b/c", "b/c", "c", "a~1b", "a~0b", "~", "~1", "/", "", "a/", "/a", "scope", "scp",
             "sub", "email", "groups", "client_id", "auth_time", "amr", "address", "price", "since", "place", "city",
@@ -48,6 +51,24 @@ fn claims() -> impl Strategy<Value = Map<String, Value>> {
 
 fn alone(name: &str, value: &Value) -> Map<String, Value> {
     Map::from_iter([(name.to_owned(), value.clone())])
+}
+
+/// Objects in objects, whose members are often called what a path through the others is.
+fn nested() -> impl Strategy<Value = Value> {
+    let short = || prop::sample::select(vec!["a", "b", "a/b", "b/c", "c", "~", "~1", "a~1b"]).prop_map(str::to_owned);
+    let object = |members: BTreeMap<String, Value>| Value::Object(members.into_iter().collect());
+    (0..9_i32)
+        .prop_map(Value::from)
+        .prop_recursive(3, 30, 5, move |inner| btree_map(short(), inner, 1..5).prop_map(object))
+}
+
+/// How many values an object holds at any depth that a tag is made of.
+fn leaves(value: &Value) -> usize {
+    match value {
+        Value::Null => 0,
+        Value::Object(members) => members.values().map(leaves).sum(),
+        _ => 1,
+    }
 }
 
 /// Whether a tag's key is this claim's own name or a path that begins with it.
@@ -88,6 +109,11 @@ proptest! {
         for key in before.keys().chain(after.keys()).filter(|key| !reaches(&name, key)) {
             prop_assert_eq!(before.get(key), after.get(key), "{:?} changed {:?}", name, key);
         }
+    }
+
+    #[test]
+    fn no_two_members_of_a_claim_share_a_tag(own in nested()) {
+        prop_assert_eq!(tags(&alone("own", &own)).0.len(), leaves(&own), "{}", own);
     }
 
     #[test]

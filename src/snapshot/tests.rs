@@ -391,7 +391,7 @@ fn the_generation_is_of_everything_that_decides() {
         generation(base().platform_policy("a.cedar", policy)),
         generation(base().policy("a.cedar", &format!("{policy}\n"))),
         generation(base().entities("a.entities.json", "[]")),
-        generation(tenant().manifest("m.yaml", &MANIFEST.replace("role: viewer", "role: viewer"))),
+        generation(tenant().manifest("m.yaml", &format!("{MANIFEST}# the end\n"))),
         generation(tenant().manifest("m.yaml", &MANIFEST.replace("jane", "joan"))),
     ];
     // Written otherwise, the directory is the same.
