@@ -1,6 +1,15 @@
 //! The integration tests: the real thing on port 0, each with its own folder, its own issuers and a manual clock.
 //! One binary, since each one more costs a minute of linking.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "what helps a test fails as tests do; the lints' own exception is for `#[test]` functions only"
+)]
+
 mod architecture;
 mod audit;
 mod authorize;
