@@ -6,20 +6,18 @@
 
 mod answer;
 mod context;
-pub mod explain;
+mod explain;
 mod query;
 mod resource;
-mod slice;
 
 pub use answer::{Answer, Decision, DeterminingPolicy, EvaluationError, Reason};
 pub use explain::{Explanation, NearMiss};
 pub use query::{AccessQuery, ActionName, QueryError, ResourceQuery};
-pub use slice::slice;
 
 use cedar_policy::{Authorizer, Request};
 
 use crate::principal::Principal;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, slice};
 
 /// What a `forbid` that cannot be evaluated means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

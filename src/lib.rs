@@ -26,7 +26,8 @@
 //!
 //! Around them: [`cli`] has one verb a file, [`app`] puts a server together and takes it down, [`config`] says how,
 //! [`demo`] brings a sample to try it on. [`model`] holds the plain facts and names, [`vocabulary`] the Cedar names
-//! that are ours, [`strict_json`] reads JSON from strangers, [`clock`] tells the time, [`telemetry`] logs and counts.
+//! that are ours, [`mismatch`] says why a policy
+//! does not match, [`strict_json`] reads JSON from strangers, [`clock`] tells the time, [`telemetry`] logs and counts.
 //!
 //! Where does a change go? A new claim rule: `principal/`. Another thing in manifests: `model/facts.rs`, `manifest/`,
 //! `compile/`. A route: `http/router.rs` shows them all. A status code: `http/problem.rs`, nowhere else. Which module
@@ -41,6 +42,7 @@ pub mod authn;
 pub mod principal;
 
 pub mod decide;
+pub mod mismatch;
 
 pub mod audit;
 

@@ -8,6 +8,7 @@ mod build;
 mod entities;
 mod handle;
 mod policies;
+mod slice;
 mod watch;
 
 pub use assume::AssumePolicies;
@@ -15,6 +16,7 @@ pub use build::{Parts, build, syntax_faults};
 pub use entities::{EntityStore, place_in_tenant, reach};
 pub use handle::{ReloadOutcome, TenantHandle, Tenants};
 pub use policies::{LoadedPolicies, PolicySource, exact};
+pub use slice::slice;
 pub use watch::{Cause, WatchError, WatchSettings, Watcher};
 
 use std::sync::Arc;

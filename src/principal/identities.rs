@@ -6,7 +6,7 @@ use cedar_policy::{
 use serde::Serialize;
 
 use crate::compile::{IdentityRecord, ProviderRecord};
-use crate::decide::explain;
+use crate::mismatch::first_failure;
 use crate::model::{EntityRef, ExternalIdentityName, MatchMode};
 use crate::snapshot::Snapshot;
 use crate::vocabulary;
@@ -97,5 +97,5 @@ fn why_not(snapshot: &Snapshot, identity: &IdentityRecord, subject: &EntityUid, 
     let request = assume_request(identity, subject)?;
     let is_its_own = |policy: &&Policy| policy.resource_constraint() == ResourceConstraint::Eq(uid.clone());
     let policy = snapshot.policies.assume.about(&uid).policies().find(is_its_own)?;
-    explain::first_failure(policy, &request, entities)
+    first_failure(policy, &request, entities)
 }

@@ -141,7 +141,7 @@ impl<'a> Seen<'a> {
         let subject = self.entity(self.subject.clone(), parents, None)?;
         let asked_about = self.provider.identities.iter().filter_map(identities::identity_uid);
         let action = uid(&EntityRef::new(vocabulary::ACTION, vocabulary::ASSUME))?;
-        let slice = crate::decide::slice(self.snapshot, vec![subject], asked_about.chain([action]));
+        let slice = crate::snapshot::slice(self.snapshot, vec![subject], asked_about.chain([action]));
         slice.map_err(|error| PrincipalError::Entity(error.into()))
     }
 

@@ -2,14 +2,14 @@
 //!
 //! Starting from the request and from what policies name, along parents and along entities in attributes and tags.
 //! INVARIANT: whatever Cedar can look up while it evaluates this request over all entities, it finds here with the
-//! same data, so the answer is the same (see `properties`).
+//! same data, so the answer is the same (a property in `decide/tests.rs`).
 
 use std::collections::HashSet;
 
 use cedar_policy::entities_errors::EntitiesError;
 use cedar_policy::{Entities, Entity, EntityUid};
 
-use crate::snapshot::{Snapshot, reach};
+use super::{Snapshot, reach};
 
 /// Gathers a slice. `supplied` entities stand in for the snapshot's of the same uid.
 ///
