@@ -172,7 +172,7 @@ fn tell(shown: &Value, tokens: &Map<String, Value>) {
     report::say(ask(url, "$PARTNER", r#"{"action": "invokeModel", "resource": "Model::\"gpt-4o\""}"#));
     report::say(format!(
         "\nNow edit the policy: Jane's team becomes `user` of the model. Ask again for invokeModel: allow.\n\n\
-         sed -i '/resource: Model::gpt-4o/,/^---/ s/subject: team:ml, role: viewer/subject: team:ml, role: user/' \\\n  \
+         sed -i.bak '/resource: Model::gpt-4o/,/^---/ s/subject: team:ml, role: viewer/subject: team:ml, role: user/' \\\n  \
          {policies}/acme/manifests/resources.yaml\n"
     ));
     report::say("Stop with Ctrl-C.");
