@@ -63,7 +63,7 @@ pub fn assemble_tenant(
         return Ok(Outcome::Unchanged);
     }
     let mut snapshot = build(parts, now)?;
-    check_deactivated(&snapshot, &directory.deactivated, folder)?;
+    check_deactivated(&snapshot, &directory.deactivated)?;
     if let Some((_, serving)) = serving.filter(|(serving, _)| directory.is_compiled && *serving == generation) {
         // The same directory, whose bundle on disk was lost or damaged: it is published as it was.
         snapshot.revision = serving;
@@ -164,13 +164,13 @@ fn declared_beside(folder: &PolicyFolder) -> BTreeSet<EntityRef> {
 }
 
 /// A user whom the manifests switch off must not come back by an entity file.
-fn check_deactivated(snapshot: &Snapshot, deactivated: &[Email], folder: &PolicyFolder) -> Result<(), Faults> {
+fn check_deactivated(snapshot: &Snapshot, deactivated: &[Email]) -> Result<(), Faults> {
     let mut faults = Faults::default();
     for email in deactivated {
         let uid = vocabulary::uid(&EntityRef::new(USER, email.as_str())).ok();
-        if uid.is_some_and(|uid| snapshot.entities.get(&uid).is_some()) {
-            let file = folder.entities.first().map_or("entities", |file| file.name.as_str());
-            faults.push(Fault::of_file(file, format!("{USER} `{email}` is deactivated in the manifests")));
+        // No address in the message: faults are shown to whoever may look at `/status`.
+        if let Some(place) = uid.and_then(|uid| snapshot.entities.place(&uid)) {
+            faults.push(Fault::of_file(place, "the manifests deactivate this user: remove the entity"));
         }
     }
     faults.or(())

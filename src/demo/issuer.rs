@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
+use crate::authn::algorithm;
 use crate::authn::mint::{MintError, SigningKey, jwks};
 use crate::clock::SharedClock;
 use crate::model::SigningAlgorithm;
@@ -87,7 +88,7 @@ impl DemoIssuers {
             clock: Arc::clone(&clock),
         };
         let issuers = Self(vec![
-            issuer("okta", "api://gateway", generate("okta", &EVERY_ALGORITHM)?),
+            issuer("okta", "api://gateway", generate("okta", &algorithm::ALL)?),
             issuer("github", "cedargate", generate("github", &[SigningAlgorithm::RS256])?),
         ]);
         let router = Router::new()
@@ -142,15 +143,4 @@ async fn serve_mint(
     }
 }
 
-const EVERY_ALGORITHM: [SigningAlgorithm; 9] = [
-    SigningAlgorithm::RS256,
-    SigningAlgorithm::RS384,
-    SigningAlgorithm::RS512,
-    SigningAlgorithm::PS256,
-    SigningAlgorithm::PS384,
-    SigningAlgorithm::PS512,
-    SigningAlgorithm::ES256,
-    SigningAlgorithm::ES384,
-    SigningAlgorithm::EdDSA,
-];
 const LIFETIME_SECONDS: i64 = 12 * 60 * 60;

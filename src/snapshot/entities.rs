@@ -39,6 +39,11 @@ impl EntityStore {
         self.entities.get(uid).map(|stored| &stored.entity)
     }
 
+    /// Where an entity is declared: `file:line`.
+    pub fn place(&self, uid: &EntityUid) -> Option<&str> {
+        self.entities.get(uid).map(|stored| stored.place.as_str())
+    }
+
     /// Parents, and entities that attributes and tags name.
     pub fn reach_of(&self, uid: &EntityUid) -> &[EntityUid] {
         self.entities.get(uid).map(|stored| stored.reach.as_slice()).unwrap_or_default()
