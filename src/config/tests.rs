@@ -206,6 +206,9 @@ fn settings_that_contradict_themselves_are_refused_all_at_once() {
         ("[http]\nmax_in_flight = 0", "`http.max_in_flight`: must be more than 0"),
         ("[tokens]\nmax_bytes = 0", "`tokens.max_bytes`: must be more than 0"),
         ("[audit]\nqueue = 0", "`audit.queue`: must be more than 0"),
+        ("[keys]\nmax_stale_seconds = 86400", "`keys.max_stale_seconds`: must be more than `keys.max_refresh_seconds`"),
+        ("[log]\nlevel = \"cedargate=loud\"", "`log.level`: `cedargate=loud` is not a level or a filter"),
+        ("[http]\nmax_in_flight = 9000000000000000000", "`http.max_in_flight`: must be at most"),
         ("[audit]\nrotate_bytes = 0", "`audit.rotate_bytes`: must be more than 0"),
         (
             "[keys]\nmin_refresh_seconds = 10\nmax_refresh_seconds = 9",
