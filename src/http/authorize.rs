@@ -21,77 +21,37 @@ use crate::snapshot::Tenants;
 
 type Body = Result<Bytes, BytesRejection>;
 
+/// `POST /authorize` and `/tenants/{tenant}/authorize`.
 pub(super) async fn one(
-    state: State<AppState>,
+    State(state): State<AppState>,
+    tenant: Option<Path<String>>,
     caller: Caller,
-    id: Extension<RequestId>,
+    Extension(id): Extension<RequestId>,
     headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Answered>, Problem> {
-    answer_one(&state, None, caller, &id, &headers, body).await
-}
-
-pub(super) async fn one_of_tenant(
-    state: State<AppState>,
-    Path(tenant): Path<String>,
-    caller: Caller,
-    id: Extension<RequestId>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Json<Answered>, Problem> {
-    answer_one(&state, Some(tenant), caller, &id, &headers, body).await
-}
-
-pub(super) async fn batch(
-    state: State<AppState>,
-    caller: Caller,
-    id: Extension<RequestId>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    answer_batch(&state, None, caller, &id, &headers, body).await
-}
-
-pub(super) async fn batch_of_tenant(
-    state: State<AppState>,
-    Path(tenant): Path<String>,
-    caller: Caller,
-    id: Extension<RequestId>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Problem> {
-    answer_batch(&state, Some(tenant), caller, &id, &headers, body).await
-}
-
-async fn answer_one(
-    state: &AppState,
-    path_tenant: Option<String>,
-    caller: Caller,
-    id: &RequestId,
-    headers: &HeaderMap,
     body: Body,
 ) -> Result<Json<Answered>, Problem> {
     let raw: RawRequest = read(&body?)?;
-    let tenant = choose_tenant(path_tenant, raw.tenant.clone(), &state.default_tenant, &state.tenants)?;
+    let tenant = choose_tenant(tenant, raw.tenant.clone(), &state.default_tenant, &state.tenants)?;
     caller.check_tenant(&tenant)?;
-    let question = raw.into_question(bearer(headers)?, &caller)?;
-    Ok(Json(state.ask.one(&tenant, question, &asker(&caller, id)).await?))
+    let question = raw.into_question(bearer(&headers)?, &caller)?;
+    Ok(Json(state.ask.one(&tenant, question, &asker(&caller, &id)).await?))
 }
 
-async fn answer_batch(
-    state: &AppState,
-    path_tenant: Option<String>,
+/// `POST /authorize/batch` and `/tenants/{tenant}/authorize/batch`.
+pub(super) async fn batch(
+    State(state): State<AppState>,
+    tenant: Option<Path<String>>,
     caller: Caller,
-    id: &RequestId,
-    headers: &HeaderMap,
+    Extension(id): Extension<RequestId>,
+    headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let raw: RawBatch = read(&body?)?;
     check_size(&raw, &state.limits)?;
-    let tenant = choose_tenant(path_tenant, raw.tenant.clone(), &state.default_tenant, &state.tenants)?;
+    let tenant = choose_tenant(tenant, raw.tenant.clone(), &state.default_tenant, &state.tenants)?;
     caller.check_tenant(&tenant)?;
-    let questions = raw.into_questions(bearer(headers)?, &caller)?;
-    let results = state.ask.many(&tenant, questions, &asker(&caller, id)).await?;
+    let questions = raw.into_questions(bearer(&headers)?, &caller)?;
+    let results = state.ask.many(&tenant, questions, &asker(&caller, &id)).await?;
     Ok(Json(Results { results }).into_response())
 }
 
@@ -114,12 +74,12 @@ fn check_size(raw: &RawBatch, limits: &Limits) -> Result<(), Problem> {
 
 /// The tenant that is asked about: named once, or the default, or the only one.
 fn choose_tenant(
-    in_path: Option<String>,
+    in_path: Option<Path<String>>,
     in_body: Option<String>,
     default: &DefaultTenant,
     tenants: &Tenants,
 ) -> Result<String, Problem> {
-    match (in_path, in_body) {
+    match (in_path.map(|Path(tenant)| tenant), in_body) {
         (Some(path), Some(body)) if path != body => {
             Err(Problem::Malformed(format!("`tenant` is `{body}`, but the address says `{path}`")))
         }

@@ -14,8 +14,8 @@ pub fn router(state: AppState) -> Router {
     let asking = Router::new()
         .route("/authorize", post(authorize::one))
         .route("/authorize/batch", post(authorize::batch))
-        .route("/tenants/{tenant}/authorize", post(authorize::one_of_tenant))
-        .route("/tenants/{tenant}/authorize/batch", post(authorize::batch_of_tenant))
+        .route("/tenants/{tenant}/authorize", post(authorize::one))
+        .route("/tenants/{tenant}/authorize/batch", post(authorize::batch))
         .layer(DefaultBodyLimit::max(state.limits.max_body_bytes))
         .layer(from_fn_with_state(state.clone(), limits::in_flight));
     let running = Router::new()
