@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 
 use crate::bundle::{self, Bundle};
 use crate::manifest::{self, DefaultRoles, read_default_roles};
-use crate::model::{Fault, Faults, TenantId};
+use crate::model::{Fault, Faults, TenantId, with_causes};
 use crate::schema::{Identity, LoadedSchema, load_schema};
 use crate::snapshot::{Snapshot, syntax_faults};
 use crate::tree::{Tree, TreeDirs};
@@ -131,13 +131,6 @@ pub fn publish(layout: &Layout, tenant: &TenantId, bundle: &Bundle) -> Result<Ve
 
 fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
-}
-
-fn with_causes(error: &dyn std::error::Error) -> String {
-    match error.source() {
-        Some(cause) => format!("{error}: {}", with_causes(cause)),
-        None => error.to_string(),
-    }
 }
 
 #[cfg(test)]

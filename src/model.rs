@@ -17,5 +17,5 @@ pub use facts::{
     ClaimNames, Collaborator, DirectoryState, ExternalIdentity, IdentityProvider, MatchMode, Resource, Role,
     SigningAlgorithm, Subject, Team, TeamMapping, User, VirtualAccount,
 };
-pub use fault::{Fault, Faults, Lines};
+pub use fault::{Fault, Faults, Lines, with_causes};
 pub use ids::{Email, ExternalIdentityName, NameError, ProviderName, RoleName, TeamName, TenantId, VirtualAccountName};

@@ -13,7 +13,7 @@ mod watch;
 
 pub use assume::AssumePolicies;
 pub use build::{Parts, build, syntax_faults};
-pub use entities::{EntityStore, place_in_tenant, reach};
+pub use entities::{EntityStore, named_in, place_in_tenant, reach};
 pub use handle::{ReloadOutcome, TenantHandle, Tenants};
 pub use policies::{LoadedPolicies, PolicySource, exact};
 pub use slice::slice;

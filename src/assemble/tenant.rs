@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::{Assembled, Layout, Shared, with_causes};
+use super::{Assembled, Layout, Shared};
 use crate::bundle::{self, Bundle};
 use crate::compile;
 use crate::manifest::{Checked, check_manifests};
-use crate::model::{Email, EntityRef, Fault, Faults, Generation, Revision, TenantId};
+use crate::model::{Email, EntityRef, Fault, Faults, Generation, Revision, TenantId, with_causes};
 use crate::schema::Identity;
 use crate::snapshot::{Parts, Snapshot, build};
 use crate::tree::{PolicyFolder, Tree};

@@ -1,11 +1,10 @@
 //! The request's context: Cedar's JSON, read by the types that the schema gives the action.
 
-use cedar_policy::{Context, EntityUid, RestrictedExpression};
-use cedar_policy_core::ast::{self, ExprKind, Literal};
+use cedar_policy::{Context, EntityUid};
 use serde_json::Value;
 
 use super::query::QueryError;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, named_in};
 use crate::tree::one_line;
 
 /// Reads a context; none given is an empty one.
@@ -24,14 +23,5 @@ pub(super) fn read_context(
 
 /// The entities that a context names.
 pub(super) fn entities_of(context: &Context) -> Vec<EntityUid> {
-    let mut found = Vec::new();
-    for (_, value) in context.clone() {
-        let expression: &ast::RestrictedExpr = RestrictedExpression::as_ref(&value);
-        for part in expression.subexpressions() {
-            if let ExprKind::Lit(Literal::EntityUID(uid)) = part.expr_kind() {
-                found.push(EntityUid::from(uid.as_ref().clone()));
-            }
-        }
-    }
-    found
+    context.clone().into_iter().flat_map(|(_, value)| named_in(value.as_ref()).collect::<Vec<_>>()).collect()
 }

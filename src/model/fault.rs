@@ -3,6 +3,7 @@
 //! Every reader of files (config, schema, policies, manifests, entities) reports these, so that `check`,
 //! `/status` and the log all say the same sentence about the same place.
 
+use std::error::Error;
 use std::fmt;
 
 use serde::Serialize;
@@ -60,15 +61,6 @@ impl Faults {
         Err(self)
     }
 
-    /// These and others.
-    #[must_use]
-    pub fn and(mut self, others: Option<Self>) -> Self {
-        others.into_iter().for_each(|others| self.extend(others));
-        self.0.sort();
-        self.0.dedup();
-        self
-    }
-
     pub fn push(&mut self, fault: Fault) {
         self.0.push(fault);
     }
@@ -82,6 +74,12 @@ impl From<Fault> for Faults {
     fn from(fault: Fault) -> Self {
         Self(vec![fault])
     }
+}
+
+/// An error with its causes on one line, for a fault, a log line or `/status`.
+pub fn with_causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| Error::source(*cause));
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 /// Where the lines of a text begin, for those who ask for many positions in it.

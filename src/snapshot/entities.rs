@@ -190,16 +190,18 @@ pub fn reach(entity: &Entity) -> Vec<EntityUid> {
     found
 }
 
+/// The entities that an expression names.
+pub fn named_in(expression: &ast::Expr) -> impl Iterator<Item = EntityUid> {
+    expression.subexpressions().filter_map(|part| match part.expr_kind() {
+        ExprKind::Lit(Literal::EntityUID(uid)) => Some(EntityUid::from(uid.as_ref().clone())),
+        _ => None,
+    })
+}
+
 fn mentioned(value: &PartialValue, found: &mut Vec<EntityUid>) {
     match value {
         PartialValue::Value(value) => mentioned_in_value(value, found),
-        PartialValue::Residual(expression) => {
-            for part in expression.subexpressions() {
-                if let ExprKind::Lit(Literal::EntityUID(uid)) = part.expr_kind() {
-                    found.push(EntityUid::from(uid.as_ref().clone()));
-                }
-            }
-        }
+        PartialValue::Residual(expression) => found.extend(named_in(expression)),
     }
 }
 

@@ -7,9 +7,10 @@ use std::collections::{BTreeSet, HashMap};
 use std::str::FromStr;
 
 use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, SlotId, Template};
-use cedar_policy_core::ast::{self, ExprKind, Literal};
+use cedar_policy_core::ast;
 
 use super::AssumePolicies;
+use super::entities::named_in;
 use crate::compile::Link;
 use crate::model::{Fault, Faults, Lines};
 use crate::tree::SourceFile;
@@ -126,12 +127,7 @@ impl LoadedPolicies {
     }
 
     fn note_literals(&mut self, condition: Option<&ast::Expr>) {
-        let Some(condition) = condition else { return };
-        for part in condition.subexpressions() {
-            if let ExprKind::Lit(Literal::EntityUID(uid)) = part.expr_kind() {
-                self.literals.insert(EntityUid::from(uid.as_ref().clone()));
-            }
-        }
+        self.literals.extend(condition.into_iter().flat_map(named_in));
     }
 
     /// To be called once all files are in.

@@ -65,7 +65,7 @@ impl Fetcher {
             .referer(false)
             .user_agent(concat!("cedargate/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| super::source::with_causes(&error));
+            .map_err(|error| crate::model::with_causes(&error));
         Self { client, settings }
     }
 

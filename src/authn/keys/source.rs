@@ -3,7 +3,6 @@
 //! Only the task fetches, so there is never more than one fetch of an address at a time, and a caller that gives
 //! up ends nobody else's wait. Callers ask the task for a fetch and wait for it to be done.
 
-use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -17,6 +16,7 @@ use super::fetch::Fetcher;
 use super::{KeyStatus, Settings};
 use crate::authn::jwks::KeySet;
 use crate::clock::SharedClock;
+use crate::model::with_causes;
 
 /// Keys and when they came.
 #[derive(Debug)]
@@ -181,10 +181,4 @@ pub(super) fn until_refresh(max_age: Option<Duration>, settings: &Settings) -> D
 pub(super) fn until_retry(failures: u32, settings: &Settings) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     settings.min_retry.saturating_mul(1 << doublings).min(settings.max_retry)
-}
-
-/// An error with its causes, for a log line and for `/status`.
-pub(super) fn with_causes(error: &dyn Error) -> String {
-    let causes = std::iter::successors(error.source(), |cause| Error::source(*cause));
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
