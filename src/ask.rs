@@ -166,7 +166,7 @@ impl Ask {
                 revision: snapshot.revision,
                 caller: asker.caller.clone(),
                 principal: principal.uid.clone(),
-                entity: principal.entity.as_ref().or_else(|| snapshot.entities.get(&principal.uid)).cloned(),
+                entity: principal.entity.clone().or_else(|| snapshot.entities.get(&principal.uid)),
                 external_identities: principal.external_identities.clone(),
                 query: Arc::new(query),
                 answer: answer.clone(),

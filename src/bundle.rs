@@ -3,20 +3,24 @@
 //! In: a `Compiled`. Out: files, each written whole or not at all, and `bundle.json` with their digests last; and
 //! back: files whose digests hold, or why not.
 
-mod digest;
 mod read;
 mod render;
+pub mod shard;
+mod stored;
 mod write;
 
-pub use digest::sha256_hex;
-pub use read::{BundleError, parse_links, parse_providers, read_bundle, recorded_revision};
+pub use read::{BundleError, LinkLine, link_lines, parse_providers, read_bundle, recorded_revision};
 pub use render::render;
+pub use shard::Sharding;
+pub use stored::{FileStamp, Shard, Stamps, StoredBundle};
 pub use write::{PublishError, publish};
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::digest::sha256_hex;
 use crate::model::Revision;
 
 /// A tenant's folder for what only cedargate writes.
@@ -25,7 +29,9 @@ pub const FOLDER: &str = "compiled";
 pub const INDEX_FILE: &str = "bundle.json";
 pub const ROLES_FILE: &str = "roles.cedar";
 pub const EXTERNAL_IDENTITIES_FILE: &str = "external-identities.cedar";
+/// Split into shards as it grows: see `shard`.
 pub const COLLABORATORS_FILE: &str = "collaborators.json";
+/// Split likewise, by itself.
 pub const ENTITIES_FILE: &str = "entities.json";
 pub const PROVIDERS_FILE: &str = "providers.json";
 
@@ -56,7 +62,7 @@ impl Bundle {
     /// What this bundle's `bundle.json` says.
     pub fn index(&self) -> Index {
         let files: BTreeMap<_, _> =
-            self.files.iter().map(|(name, text)| (name.clone(), sha256_hex(text.as_bytes()))).collect();
+            self.files.par_iter().map(|(name, text)| (name.clone(), sha256_hex(text.as_bytes()))).collect();
         let joined: String = files.iter().map(|(name, digest)| format!("{digest}  {name}\n")).collect();
         Index {
             revision: self.revision,

@@ -9,12 +9,13 @@ mod links;
 mod providers;
 mod templates;
 
+pub use ids::{GrantId, collaborator_id};
 pub use providers::{IdentityRecord, ProviderRecord};
 
-use serde::{Deserialize, Serialize};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::model::{DirectoryState, TenantId};
+use crate::model::{DirectoryState, EntityRef, TenantId};
 
 /// Everything that a tenant's directory compiles to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,28 +25,30 @@ pub struct Compiled {
     /// Cedar text, an assume policy an external identity.
     pub external_identities: Vec<String>,
     pub links: Vec<Link>,
-    /// Cedar entity JSON.
-    pub entities: Vec<Value>,
+    /// Cedar entity JSON, sorted by uid.
+    pub entities: Vec<(EntityRef, Value)>,
     pub providers: Vec<ProviderRecord>,
 }
 
 /// A template link, in the form that the official `cedar` command line reads.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Link {
     pub template_id: String,
     pub link_id: String,
     pub args: LinkArgs,
 }
 
-/// What a link fills the slots with: Cedar uids as text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What a link fills the slots with, written as Cedar uids.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LinkArgs {
-    #[serde(rename = "?principal")]
-    pub principal: String,
-    #[serde(rename = "?resource")]
-    pub resource: String,
+    #[serde(rename = "?principal", serialize_with = "as_text")]
+    pub principal: EntityRef,
+    #[serde(rename = "?resource", serialize_with = "as_text")]
+    pub resource: EntityRef,
+}
+
+fn as_text<S: Serializer>(entity: &EntityRef, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(entity)
 }
 
 /// Compiles a tenant.

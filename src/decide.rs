@@ -1,6 +1,6 @@
 //! One snapshot and one query in, one answer out. Sync, pure, no I/O.
 //!
-//! The decision is Cedar's: its `Authorizer` over the policies and over the entities that the request can reach.
+//! The decision is Cedar's: its `Authorizer` over the policies whose scope may hold and the entities in reach.
 //! What is added is what surrounds it: requests checked against the schema, errors that fail closed, and reasons
 //! that a person can find in a file.
 
@@ -14,10 +14,10 @@ pub use answer::{Answer, Decision, DeterminingPolicy, EvaluationError, Reason};
 pub use explain::{Explanation, NearMiss};
 pub use query::{AccessQuery, ActionName, QueryError, ResourceQuery};
 
-use cedar_policy::{Authorizer, Request};
+use cedar_policy::Request;
 
 use crate::principal::Principal;
-use crate::snapshot::{Snapshot, slice};
+use crate::snapshot::{Asked, Slice, Snapshot};
 
 /// What a `forbid` that cannot be evaluated means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,20 +47,25 @@ impl Decider {
         query: &AccessQuery,
     ) -> Result<Answer, QueryError> {
         let action = query::find_action(snapshot, &query.action)?;
-        query::check_principal(snapshot, &principal.uid, &action)?;
-        let resource = resource::find_resource(snapshot, principal, &query.resource, &action)?;
-        let context = context::read_context(snapshot, query.context.as_ref(), &action)?;
-        let mut roots = context::entities_of(&context);
-        roots.extend([principal.uid.clone(), action.clone(), resource.uid.clone()]);
-        let supplied = principal.entity.iter().cloned().chain(resource.entity).collect();
-        let entities = slice(snapshot, supplied, roots).map_err(QueryError::Entities)?;
+        query::check_principal(&principal.uid, action)?;
+        let resource = resource::find_resource(snapshot, principal, &query.resource, action)?;
+        let context = context::read_context(snapshot, query.context.as_ref(), &action.uid)?;
+        let supplied: Vec<_> = principal.entity.iter().chain(&resource.entity).collect();
+        let asked = Asked {
+            principal: &principal.uid,
+            action,
+            resource: &resource.uid,
+            mentioned: &context::entities_of(&context),
+            supplied: &supplied,
+        };
+        let slice = Slice::cut(snapshot, &asked, |_| true).map_err(QueryError::Entities)?;
         let schema = Some(&snapshot.schema.schema);
-        let request =
-            Request::new(principal.uid.clone(), action, resource.uid, context, schema).map_err(QueryError::from)?;
-        let response = Authorizer::new().is_authorized(&request, &snapshot.policies.set, &entities);
-        let mut answer = answer::from_response(snapshot, &response, self.forbid_errors);
+        let (who, what) = (principal.uid.clone(), resource.uid.clone());
+        let request = Request::new(who, action.uid.clone(), what, context, schema).map_err(QueryError::from)?;
+        let response = slice.is_authorized(&request);
+        let mut answer = answer::from_response(snapshot, &slice, &response, self.forbid_errors);
         if query.explain {
-            answer.explanation = Some(explain::explain(snapshot, &request, &entities, &response));
+            answer.explanation = Some(explain::explain(snapshot, &asked, &request, &slice, &response));
         }
         Ok(answer)
     }

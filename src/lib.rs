@@ -67,6 +67,7 @@ pub mod config;
 pub mod demo;
 
 pub mod clock;
+pub mod digest;
 pub mod model;
 pub mod strict_json;
 pub mod telemetry;

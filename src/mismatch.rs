@@ -49,7 +49,7 @@ pub fn first_false(policy: &Policy, request: &Request, entities: &Entities) -> O
 }
 
 /// The operands of `&&`, from left to right.
-fn conjuncts<'a>(expression: &'a Expr, parts: &mut Vec<&'a Expr>) {
+pub fn conjuncts<'a>(expression: &'a Expr, parts: &mut Vec<&'a Expr>) {
     match expression.expr_kind() {
         ExprKind::And { left, right } => {
             conjuncts(left, parts);

@@ -5,6 +5,7 @@
 
 pub mod claim_text;
 pub mod digest;
+pub mod entity_hash;
 pub mod entity_ref;
 pub mod facts;
 pub mod fault;
@@ -12,6 +13,7 @@ pub mod ids;
 
 pub use claim_text::{claim_text, whole};
 pub use digest::{Generation, Revision};
+pub use entity_hash::{entity_hash, id_hash, pair_hash, type_hash};
 pub use entity_ref::EntityRef;
 pub use facts::{
     ClaimNames, Collaborator, DirectoryState, ExternalIdentity, IdentityProvider, MatchMode, Resource, Role,

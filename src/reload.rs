@@ -129,9 +129,9 @@ impl Reloader {
 
     fn reload_tenant(&self, tree: &Tree, shared: &Shared, tenant: &TenantId, handle: &TenantHandle) -> bool {
         let now = self.clock.now();
-        let serving = handle.snapshot().map(|snapshot| (snapshot.generation, snapshot.revision));
+        let serving = handle.snapshot();
         let assembled = match tree.tenants.as_ref().and_then(|tenants| tenants.get(tenant)) {
-            Some(Ok(folder)) => assemble_tenant(&self.layout, tree, shared, tenant, folder, serving, now),
+            Some(Ok(folder)) => assemble_tenant(&self.layout, tree, shared, tenant, folder, serving.as_deref(), now),
             Some(Err(faults)) => Err(faults.clone()),
             None => return true,
         };
@@ -155,8 +155,8 @@ impl Reloader {
         }
         let snapshot = assembled.snapshot;
         let sizes = [
-            ("policies", snapshot.policies.set.num_of_policies() - snapshot.policies.links),
-            ("links", snapshot.policies.links),
+            ("policies", snapshot.policies.written.len()),
+            ("links", snapshot.policies.links.len()),
             ("entities", snapshot.entities.len()),
         ];
         for (kind, size) in sizes {

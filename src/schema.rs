@@ -3,22 +3,31 @@
 //! In: the texts of `schema/`. Out: a `LoadedSchema`, or every fault with its place. Also answers what others
 //! need to know of the schema: which types contain which, which claims are typed.
 
+mod actions;
 mod claim_types;
+mod entity_types;
 mod load;
 
+pub use actions::{ActionFacts, ActionNumber, Actions};
 pub use claim_types::{ClaimType, ClaimTypes};
+pub use entity_types::{EntityTypes, TypeNumber, id_of};
 pub use load::{Identity, load_schema};
 
-use cedar_policy::{EntityTypeName, EntityUid, Schema};
+use cedar_policy::{EntityTypeName, EntityUid, Schema, Validator};
 use cedar_policy_core::ast;
 
-use crate::vocabulary;
+use crate::model::Generation;
 
 /// A schema that Cedar accepted.
 #[derive(Debug)]
 pub struct LoadedSchema {
     pub schema: Schema,
+    pub validator: Validator,
     pub identity: Identity,
+    pub types: EntityTypes,
+    pub actions: Actions,
+    /// The SHA-256 of the texts that it was made of.
+    pub digest: Generation,
     /// The typed claims that principals carry.
     pub claim_types: ClaimTypes,
     /// What Cedar warns of, for `check`.
@@ -30,7 +39,7 @@ pub struct LoadedSchema {
 impl LoadedSchema {
     /// Whether the schema declares this entity type.
     pub fn has_type(&self, entity_type: &str) -> bool {
-        self.core_type(entity_type).is_some()
+        self.types.named(entity_type).is_some()
     }
 
     /// Whether an entity of the first type may have one of the second among its ancestors.
@@ -43,13 +52,7 @@ impl LoadedSchema {
 
     /// An action by its bare id, if the schema has it.
     pub fn action(&self, id: &str) -> Option<EntityUid> {
-        let wanted = crate::model::EntityRef::new(vocabulary::ACTION, id);
-        let uid = vocabulary::uid(&wanted).ok()?;
-        self.has_action(&uid).then_some(uid)
-    }
-
-    pub fn has_action(&self, uid: &EntityUid) -> bool {
-        self.schema.as_ref().get_action_id(uid.as_ref()).is_some()
+        self.actions.named(id).map(|action| action.uid.clone())
     }
 
     /// Whether an action's requests may be about this type, or about something inside it.

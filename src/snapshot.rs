@@ -1,29 +1,38 @@
 //! A snapshot: everything that decides a tenant's requests, immutable, validated, at one generation.
 //!
-//! In: the schema, the platform's and the tenant's files, the bundle. Out: a `Snapshot`, or every fault; one bad
-//! file and there is none. `handle` holds the one that serves, `watch` tells when to build the next.
+//! In: the schema, the platform's and the tenant's files, the bundle, and the snapshot before, of which all that did
+//! not change is shared. Out: a `Snapshot`, or every fault; one bad file and there is none. `index` and `policies`
+//! find what a request is decided by, `slice` cuts it out, `handle` holds the snapshot that serves, `watch` tells when
+//! to build the next.
 
 mod assume;
 mod build;
 mod entities;
 mod handle;
+mod index;
+mod load;
+mod origin;
 mod policies;
 mod slice;
 mod watch;
 
-pub use assume::AssumePolicies;
+pub use assume::{Candidates, takes_part_in_assuming};
 pub use build::{Parts, build, syntax_faults};
-pub use entities::{EntityStore, named_in, place_in_tenant, reach};
+pub use entities::{EntityStore, Lineage, mentioned_by, named_in, parents_of, place_in_tenant, reach};
 pub use handle::{ReloadOutcome, TenantHandle, Tenants};
-pub use policies::{LoadedPolicies, PolicySource, exact};
-pub use slice::slice;
+pub use index::ActionSet;
+pub use origin::Origin;
+pub use policies::{LinkRef, Policies, PolicyNumber, PolicySource, WrittenPolicy, exact};
+pub use slice::{Asked, Slice, SliceError};
 pub use watch::{Cause, WatchError, WatchSettings, Watcher};
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use cedar_policy::{EntityUid, PolicyId};
 use chrono::{DateTime, Utc};
 
+use crate::bundle::Stamps;
 use crate::compile::ProviderRecord;
 use crate::model::{Fault, Generation, IdentityProvider, ProviderName, Revision, TenantId};
 use crate::schema::LoadedSchema;
@@ -36,7 +45,7 @@ pub struct Snapshot {
     pub revision: Revision,
     pub loaded_at: DateTime<Utc>,
     pub schema: Arc<LoadedSchema>,
-    pub policies: LoadedPolicies,
+    pub policies: Policies,
     pub entities: EntityStore,
     /// What tokens are verified against.
     pub identity_providers: Vec<IdentityProvider>,
@@ -44,6 +53,20 @@ pub struct Snapshot {
     pub providers: Vec<ProviderRecord>,
     /// Worth an author's look, though nothing is wrong.
     pub warnings: Vec<Fault>,
+    /// What building it took.
+    pub built: Built,
+    /// The files of its bundle as they were read.
+    pub bundle_stamps: Arc<Stamps>,
+    tenant_uid: Option<EntityUid>,
+    /// External identity → its provider's place and its own.
+    identities: HashMap<EntityUid, (usize, usize)>,
+}
+
+/// What of a snapshot was read anew, and what it shares with the one before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Built {
+    pub files_read: usize,
+    pub files_shared: usize,
 }
 
 impl Snapshot {
@@ -52,14 +75,20 @@ impl Snapshot {
         self.providers.iter().find(|record| record.provider.name == *name)
     }
 
-    /// Where a policy stands; every policy of the set has a place.
-    pub fn source(&self, id: &PolicyId) -> Option<&PolicySource> {
-        self.policies.sources.get(id)
+    /// Where a policy or a template stands.
+    pub fn source(&self, id: &PolicyId) -> Option<PolicySource> {
+        let template = || self.policies.written.template(id).map(|written| written.source.clone());
+        self.policies.find(id).and_then(|number| self.policies.source(number)).or_else(template)
     }
 
     /// The tenant's own entity.
     pub fn tenant_uid(&self) -> Option<EntityUid> {
-        crate::vocabulary::uid(&crate::vocabulary::tenant(&self.tenant)).ok()
+        self.tenant_uid.clone()
+    }
+
+    /// The place of an external identity among its provider's.
+    pub fn identity_place(&self, identity: &EntityUid) -> Option<(usize, usize)> {
+        self.identities.get(identity).copied()
     }
 }
 

@@ -63,8 +63,16 @@ pub fn uid(entity: &EntityRef) -> Result<EntityUid, Box<ParseErrors>> {
 /// (`User::"o'brien@acme.com"` is what people and gateways write); around it there is no room for white space or a
 /// comment, so that a text put together from parts cannot end early.
 pub fn read_uid(text: &str) -> Option<EntityUid> {
+    uid(&read_ref(text)?).ok()
+}
+
+/// The same, whatever stands where the type should.
+pub fn read_ref(text: &str) -> Option<EntityRef> {
     let (kind, quoted) = text.split_once("::\"")?;
     let id = quoted.strip_suffix('"')?;
+    if !id.contains(['"', '\\']) {
+        return Some(EntityRef::new(kind, id));
+    }
     let mut is_escaped = false;
     for letter in id.chars() {
         if letter == '"' && !is_escaped {
@@ -72,9 +80,7 @@ pub fn read_uid(text: &str) -> Option<EntityUid> {
         }
         is_escaped = letter == '\\' && !is_escaped;
     }
-    let kind: EntityTypeName = kind.parse().ok()?;
-    let id = to_unescaped_string(id).ok()?;
-    Some(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
+    Some(EntityRef::new(kind, to_unescaped_string(id).ok()?.as_str()))
 }
 
 /// Cedar's uid as a reference.

@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{Assembled, Layout, Shared};
-use crate::bundle::{self, Bundle};
+use crate::bundle::{self, StoredBundle};
 use crate::compile;
 use crate::manifest::{Checked, check_manifests};
-use crate::model::{Email, EntityRef, Fault, Faults, Generation, Revision, TenantId, with_causes};
+use crate::model::{Email, EntityRef, Fault, Faults, Revision, TenantId, with_causes};
 use crate::schema::Identity;
 use crate::snapshot::{Parts, Snapshot, build};
 use crate::tree::{PolicyFolder, Tree};
@@ -23,7 +23,8 @@ pub enum Outcome {
     Ready(Box<Assembled>),
 }
 
-/// Assembles one tenant; `serving` is what need not be built again, and whose revision is never gone back from.
+/// Assembles one tenant; of the snapshot that is `serving`, what did not change is shared, and its revision is never
+/// gone back from.
 ///
 /// # Errors
 /// Every fault of the tenant's manifests and of everything beside them.
@@ -33,50 +34,55 @@ pub fn assemble_tenant(
     shared: &Shared,
     tenant: &TenantId,
     folder: &PolicyFolder,
-    serving: Option<(Generation, Revision)>,
+    serving: Option<&Snapshot>,
     now: DateTime<Utc>,
 ) -> Result<Outcome, Faults> {
     let bundle_folder = layout.bundle_folder(tenant).to_string_lossy().into_owned();
     let parts = Parts {
         tenant,
         schema: &shared.schema,
-        schema_files: &tree.schema,
         platform: &tree.platform,
         folder,
         bundle: None,
         bundle_folder: &bundle_folder,
     };
     let found = if folder.has_manifests {
-        compiled(layout, shared, tenant, folder, serving)
+        compiled(layout, shared, tenant, folder, serving.map(|serving| serving.revision))
     } else {
         kept(layout, tenant, folder)
     };
-    let mut directory = found.map_err(|mut faults| {
+    let directory = found.map_err(|mut faults| {
         // The manifests' faults do not hide those of the files beside them.
-        faults.extend(build(parts, now).err().unwrap_or_default());
+        faults.extend(build(parts, None, now).err().unwrap_or_default());
         faults
     })?;
     let parts = Parts { bundle: directory.bundle.as_ref(), ..parts };
     let generation = parts.generation();
-    let revision = parts.bundle.map(|bundle| bundle.revision).unwrap_or_default();
-    if directory.is_published && serving == Some((generation, revision)) {
+    let revision = parts.bundle.map(|bundle| bundle.index.revision).unwrap_or_default();
+    let is_serving = serving.is_some_and(|serving| serving.generation == generation);
+    // A file of the bundle that someone touched is read again, though `bundle.json` says that it is the same.
+    let is_as_read = |serving: &Snapshot| {
+        let untouched = |bundle: &StoredBundle| bundle.stamps.is_empty() || bundle.stamps == serving.bundle_stamps;
+        serving.revision == revision && parts.bundle.is_none_or(untouched)
+    };
+    if directory.is_published && is_serving && serving.is_some_and(is_as_read) {
         return Ok(Outcome::Unchanged);
     }
-    let mut snapshot = build(parts, now)?;
+    let mut snapshot = build(parts, serving, now)?;
     check_deactivated(&snapshot, &directory.deactivated)?;
-    if let Some((_, serving)) = serving.filter(|(serving, _)| directory.is_compiled && *serving == generation) {
+    let mut bundle = directory.bundle.filter(|_| directory.is_compiled).and_then(StoredBundle::into_compiled);
+    if let Some(serving) = serving.filter(|_| directory.is_compiled && is_serving) {
         // The same directory, whose bundle on disk was lost or damaged: it is published as it was.
-        snapshot.revision = serving;
-        directory.bundle.iter_mut().for_each(|bundle| bundle.revision = serving);
+        snapshot.revision = serving.revision;
+        bundle.iter_mut().for_each(|bundle| bundle.revision = serving.revision);
     }
     snapshot.warnings.extend(directory.warnings);
-    let bundle = directory.bundle.filter(|_| directory.is_compiled);
     Ok(Outcome::Ready(Box::new(Assembled { snapshot, bundle })))
 }
 
 /// A tenant's directory as a bundle.
 struct Directory {
-    bundle: Option<Bundle>,
+    bundle: Option<StoredBundle>,
     /// From manifests: it is ours to publish.
     is_compiled: bool,
     /// What is on disk is this already.
@@ -91,7 +97,7 @@ fn compiled(
     shared: &Shared,
     tenant: &TenantId,
     folder: &PolicyFolder,
-    serving: Option<(Generation, Revision)>,
+    serving: Option<Revision>,
 ) -> Result<Directory, Faults> {
     let manifests = folder.manifests.first().map_or("manifests", |file| file.name.as_str());
     if layout.identity == Identity::LeftOut {
@@ -111,20 +117,21 @@ fn compiled(
         Some(same) => same.revision,
         None => {
             // A number is never given twice, though the files that had it are torn.
-            let seen = bundle::recorded_revision(&kept).max(serving.map(|(_, revision)| revision));
+            let seen = bundle::recorded_revision(&kept).max(serving);
             seen.map_or(Revision(1), Revision::next)
         }
     };
     let deactivated = state.users.into_values().filter(|user| !user.active).map(|user| user.email).collect();
-    Ok(Directory { bundle: Some(bundle), is_compiled: true, is_published, deactivated, warnings })
+    let bundle = Some(StoredBundle::in_memory(bundle));
+    Ok(Directory { bundle, is_compiled: true, is_published, deactivated, warnings })
 }
 
 /// The directory that only the files on disk know, as on a node that they were copied to.
 fn kept(layout: &Layout, tenant: &TenantId, folder: &PolicyFolder) -> Result<Directory, Faults> {
     let kept = layout.bundle_folder(tenant);
     let fault = |message: String| Faults::from(Fault::of_file(kept.to_string_lossy(), message));
-    let bundle = bundle::read_bundle(&kept).map_err(|error| fault(with_causes(&error)))?;
-    if bundle.as_ref().is_some_and(|bundle| bundle.hand_written) && folder.policies.is_empty() {
+    let bundle = StoredBundle::open(&kept).map_err(|error| fault(with_causes(&error)))?;
+    if bundle.as_ref().is_some_and(|bundle| bundle.index.hand_written) && folder.policies.is_empty() {
         // INVARIANT: grants never serve without the guard rails that stood beside them.
         return Err(fault(
             "the hand-written policies that stood beside this bundle are gone: put them back, or remove the folder"

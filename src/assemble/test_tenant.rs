@@ -6,20 +6,19 @@ use chrono::DateTime;
 use serde_json::Value;
 
 use crate::authn::{Claims, KeyRegistry, KeySettings, TokenSettings, VerifiedToken, Verifier};
-use crate::bundle::{self, Bundle};
+use crate::bundle::{self, Bundle, StoredBundle};
 use crate::clock::ManualClock;
 use crate::compile::compile;
 use crate::manifest::{Checked, DefaultRoles, check_manifests, read_default_roles};
 use crate::model::{Faults, ProviderName, Revision, TenantId};
 use crate::schema::{Identity, LoadedSchema, load_schema};
 use crate::snapshot::{Parts, Snapshot, build};
-use crate::tree::{PolicyFolder, SchemaFolder, SourceFile};
+use crate::tree::{PolicyFolder, SourceFile};
 
 /// Tenant `acme`.
 #[derive(Clone, Debug)]
 pub struct TestTenant {
     pub schema: Arc<LoadedSchema>,
-    schema_files: SchemaFolder,
     default_roles: DefaultRoles,
     platform: PolicyFolder,
     folder: PolicyFolder,
@@ -41,7 +40,6 @@ impl TestTenant {
         let schemas = vec![file("schema", "test.cedarschema", schema)];
         Self {
             schema: Arc::new(load_schema(&schemas, identity).unwrap()),
-            schema_files: SchemaFolder { schemas, roles: Vec::new() },
             default_roles: DefaultRoles::new(),
             platform: PolicyFolder::default(),
             folder: PolicyFolder::default(),
@@ -94,16 +92,16 @@ impl TestTenant {
             None if self.folder.manifests.is_empty() => None,
             None => Some(self.compiled()?),
         };
+        let bundle = bundle.map(StoredBundle::in_memory);
         let parts = Parts {
             tenant: &acme(),
             schema: &self.schema,
-            schema_files: &self.schema_files,
             platform: &self.platform,
             folder: &self.folder,
             bundle: bundle.as_ref(),
             bundle_folder: "policies/acme/compiled",
         };
-        build(parts, DateTime::UNIX_EPOCH)
+        build(parts, None, DateTime::UNIX_EPOCH)
     }
 
     /// The faults, each as people read it.

@@ -1,17 +1,20 @@
 //! Files of a bundle in, a `Bundle` whose digests hold out; and its JSON files' items, each with its line.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use serde::de::DeserializeOwned;
+use rayon::prelude::*;
+use serde::Deserialize;
 
 use super::{
     Bundle, COLLABORATORS_FILE, ENTITIES_FILE, EXTERNAL_IDENTITIES_FILE, INDEX_FILE, Index, PROVIDERS_FILE, ROLES_FILE,
-    sha256_hex,
+    Sharding, StoredBundle,
 };
-use crate::compile::{Link, ProviderRecord};
+use crate::compile::ProviderRecord;
+use crate::digest::sha256_hex;
 use crate::model::Revision;
 
 /// Why a bundle on disk cannot be used.
@@ -33,15 +36,24 @@ pub enum BundleError {
     Digest { file: String },
     #[error("`bundle.json` names `{file}`, which is not a file of a bundle")]
     UnknownFile { file: String },
+    #[error("`bundle.json` does not name all shards of `{part}`, or those of two ways to split it")]
+    Shards { part: String },
 }
 
-/// Reads a bundle, or `None` where there is none.
+/// Reads a bundle whole, or `None` where there is none.
 ///
 /// # Errors
 /// When `bundle.json` names files that are missing or other than it says: a half-written bundle is never used.
 pub fn read_bundle(dir: &Path) -> Result<Option<Bundle>, BundleError> {
-    let index_path = dir.join(INDEX_FILE);
-    let text = match fs::read_to_string(&index_path) {
+    let Some(index) = read_index(dir)? else { return Ok(None) };
+    let read = |(name, digest): (&String, &String)| Ok((name.clone(), read_checked(dir, name, digest)?));
+    let files = index.files.par_iter().map(read).collect::<Result<BTreeMap<_, _>, BundleError>>()?;
+    Ok(Some(Bundle { revision: index.revision, hand_written: index.hand_written, files }))
+}
+
+/// Reads `bundle.json`.
+pub(super) fn read_index(dir: &Path) -> Result<Option<Index>, BundleError> {
+    let text = match fs::read_to_string(dir.join(INDEX_FILE)) {
         Ok(text) => text,
         // INVARIANT: `bundle.json` is written last; files without it are half of a bundle, not none.
         Err(error) if error.kind() == io::ErrorKind::NotFound && !holds_any_file(dir) => return Ok(None),
@@ -49,19 +61,20 @@ pub fn read_bundle(dir: &Path) -> Result<Option<Bundle>, BundleError> {
     };
     let index: Index =
         serde_json::from_str(&text).map_err(|source| BundleError::Malformed { file: INDEX_FILE.to_owned(), source })?;
-    let mut files = BTreeMap::new();
-    for (name, digest) in index.files {
-        if name.contains(['/', '\\']) || name.starts_with('.') {
-            return Err(BundleError::UnknownFile { file: name });
-        }
-        let text =
-            fs::read_to_string(dir.join(&name)).map_err(|source| BundleError::Io { file: name.clone(), source })?;
-        if sha256_hex(text.as_bytes()) != digest {
-            return Err(BundleError::Digest { file: name });
-        }
-        files.insert(name, text);
+    match index.files.keys().find(|name| name.contains(['/', '\\']) || name.starts_with('.')) {
+        Some(name) => Err(BundleError::UnknownFile { file: name.clone() }),
+        None => Ok(Some(index)),
     }
-    Ok(Some(Bundle { revision: index.revision, hand_written: index.hand_written, files }))
+}
+
+/// Reads a file that must have this digest.
+pub(super) fn read_checked(dir: &Path, name: &str, digest: &str) -> Result<String, BundleError> {
+    let text =
+        fs::read_to_string(dir.join(name)).map_err(|source| BundleError::Io { file: name.to_owned(), source })?;
+    if sha256_hex(text.as_bytes()) != digest {
+        return Err(BundleError::Digest { file: name.to_owned() });
+    }
+    Ok(text)
 }
 
 /// The revision that `bundle.json` names, though its files may be torn: numbers are never given twice.
@@ -71,36 +84,62 @@ pub fn recorded_revision(dir: &Path) -> Option<Revision> {
 }
 
 fn holds_any_file(dir: &Path) -> bool {
-    [ROLES_FILE, EXTERNAL_IDENTITIES_FILE, COLLABORATORS_FILE, ENTITIES_FILE, PROVIDERS_FILE]
-        .iter()
-        .any(|name| dir.join(name).exists())
+    let is_part = |name: &str| {
+        [ROLES_FILE, EXTERNAL_IDENTITIES_FILE, PROVIDERS_FILE].contains(&name)
+            || [COLLABORATORS_FILE, ENTITIES_FILE].iter().any(|part| Sharding::read(part, name).is_some())
+    };
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| is_part(&entry.file_name().to_string_lossy()))
 }
 
-/// The template links of a bundle, each with its line.
-///
-/// # Errors
-/// When the file is not in the form that `render` writes.
-pub fn parse_links(bundle: &Bundle) -> Result<Vec<(usize, Link)>, BundleError> {
-    items(bundle, COLLABORATORS_FILE)
+/// A template link as its line has it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkLine<'a> {
+    #[serde(borrow)]
+    pub template_id: Cow<'a, str>,
+    #[serde(borrow)]
+    pub link_id: Cow<'a, str>,
+    #[serde(borrow)]
+    pub args: LinkLineArgs<'a>,
+}
+
+/// Cedar uids as text; a template may have one slot or both.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkLineArgs<'a> {
+    #[serde(borrow, rename = "?principal", default)]
+    pub principal: Option<Cow<'a, str>>,
+    #[serde(borrow, rename = "?resource", default)]
+    pub resource: Option<Cow<'a, str>>,
+}
+
+/// The template links of one file, each with its line.
+pub fn link_lines<'a>(
+    file: &'a str,
+    text: &'a str,
+) -> impl Iterator<Item = Result<(usize, LinkLine<'a>), BundleError>> + 'a {
+    items(file, text)
 }
 
 /// The identity providers of a bundle.
 ///
 /// # Errors
 /// When the file is not in the form that `render` writes.
-pub fn parse_providers(bundle: &Bundle) -> Result<Vec<ProviderRecord>, BundleError> {
-    Ok(items(bundle, PROVIDERS_FILE)?.into_iter().map(|(_, record)| record).collect())
+pub fn parse_providers(bundle: &StoredBundle) -> Result<Vec<ProviderRecord>, BundleError> {
+    let text = bundle.text(PROVIDERS_FILE)?.unwrap_or_default();
+    items(PROVIDERS_FILE, &text).map(|item| item.map(|(_, record)| record)).collect()
 }
 
-fn items<T: DeserializeOwned>(bundle: &Bundle, file: &str) -> Result<Vec<(usize, T)>, BundleError> {
-    let text = bundle.files.get(file).map(String::as_str).unwrap_or_default();
-    text.lines()
-        .enumerate()
-        .filter(|(_, line)| !matches!(line.trim(), "[" | "]" | "[]" | ""))
-        .map(|(number, line)| {
-            let item = serde_json::from_str(line.trim().trim_end_matches(','))
-                .map_err(|source| BundleError::Malformed { file: file.to_owned(), source })?;
-            Ok((number + 1, item))
-        })
-        .collect()
+/// The items of a file that has one a line.
+fn items<'a, T: Deserialize<'a>>(
+    file: &'a str,
+    text: &'a str,
+) -> impl Iterator<Item = Result<(usize, T), BundleError>> + 'a {
+    let lines = text.lines().enumerate().filter(|(_, line)| !matches!(line.trim(), "[" | "]" | "[]" | ""));
+    lines.map(move |(number, line)| {
+        let item = serde_json::from_str(line.trim().trim_end_matches(','))
+            .map_err(|source| BundleError::Malformed { file: file.to_owned(), source })?;
+        Ok((number + 1, item))
+    })
 }

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
 use serde::Serialize;
 
-use super::{Bundle, COLLABORATORS_FILE, ENTITIES_FILE, EXTERNAL_IDENTITIES_FILE, PROVIDERS_FILE, ROLES_FILE};
-use crate::compile::Compiled;
+use super::{
+    Bundle, COLLABORATORS_FILE, ENTITIES_FILE, EXTERNAL_IDENTITIES_FILE, PROVIDERS_FILE, ROLES_FILE, Sharding,
+};
+use crate::compile::{Compiled, Link};
 use crate::model::Revision;
+use crate::model::{entity_hash, pair_hash};
 
 /// Renders every file of a bundle.
 ///
@@ -16,19 +20,42 @@ pub fn render(compiled: &Compiled, revision: Revision) -> Result<Bundle, serde_j
     let cedar = |policies: &[String]| {
         format!("{HEADER}{}", policies.iter().map(|text| format!("\n{text}")).collect::<String>())
     };
-    let files = BTreeMap::from([
+    let mut files = BTreeMap::from([
         (ROLES_FILE.to_owned(), cedar(&compiled.roles)),
         (EXTERNAL_IDENTITIES_FILE.to_owned(), cedar(&compiled.external_identities)),
-        (COLLABORATORS_FILE.to_owned(), one_a_line(&compiled.links)?),
-        (ENTITIES_FILE.to_owned(), one_a_line(&compiled.entities)?),
-        (PROVIDERS_FILE.to_owned(), one_a_line(&compiled.providers)?),
+        (PROVIDERS_FILE.to_owned(), one_a_line(compiled.providers.iter())?),
     ]);
+    let pair = |link: &Link| pair_hash(entity_hash(&link.args.principal), entity_hash(&link.args.resource));
+    files.extend(sharded(COLLABORATORS_FILE, &compiled.links, pair, |link| link)?);
+    files.extend(sharded(ENTITIES_FILE, &compiled.entities, |(uid, _)| entity_hash(uid), |(_, json)| json)?);
     Ok(Bundle { revision, hand_written: false, files })
 }
 
+/// Items over as many files as they need; their order is kept in each.
+fn sharded<T: Sync, S: Serialize>(
+    part: &str,
+    items: &[T],
+    hash: impl Fn(&T) -> u64 + Sync,
+    written: impl Fn(&T) -> &S + Sync,
+) -> Result<Vec<(String, String)>, serde_json::Error> {
+    let sharding = Sharding::for_items(items.len());
+    let mut shards: Vec<Vec<&T>> = vec![Vec::new(); sharding.count()];
+    let numbers: Vec<usize> = items.par_iter().map(|item| sharding.shard_of(hash(item))).collect();
+    for (item, number) in items.iter().zip(numbers) {
+        if let Some(shard) = shards.get_mut(number) {
+            shard.push(item);
+        }
+    }
+    let named = shards.par_iter().enumerate().map(|(number, items)| {
+        let text = one_a_line(items.iter().map(|item| written(item)))?;
+        Ok((sharding.file(part, number), text))
+    });
+    named.collect()
+}
+
 /// A JSON array with an item a line, so that a line number finds an item and a diff shows one.
-fn one_a_line<T: Serialize>(items: &[T]) -> Result<String, serde_json::Error> {
-    let lines = items.iter().map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
+fn one_a_line<'a, T: Serialize + 'a>(items: impl Iterator<Item = &'a T>) -> Result<String, serde_json::Error> {
+    let lines = items.map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
     Ok(if lines.is_empty() { "[]\n".to_owned() } else { format!("[\n{}\n]\n", lines.join(",\n")) })
 }
 

@@ -10,9 +10,10 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::compile::{Compiled, Link, LinkArgs};
+use crate::model::EntityRef;
 
 fn link(id: &str) -> Link {
-    let args = LinkArgs { principal: format!("User::{id:?}"), resource: format!("Box::{id:?}") };
+    let args = LinkArgs { principal: EntityRef::new("User", id), resource: EntityRef::new("Box", id) };
     Link { template_id: "role/Box/viewer".into(), link_id: id.into(), args }
 }
 
@@ -199,18 +200,66 @@ fn generations_are_of_contents_and_not_of_revisions() {
     assert_eq!(sha256_hex(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 
+/// The links of a bundle that is one file.
+fn links(bundle: &Bundle) -> Result<Vec<(usize, String, [String; 2])>, BundleError> {
+    link_lines(COLLABORATORS_FILE, &bundle.files[COLLABORATORS_FILE])
+        .map(|line| {
+            let (number, link) = line?;
+            let slots = [link.args.principal, link.args.resource].map(|slot| slot.unwrap_or_default().into_owned());
+            Ok((number, link.link_id.into_owned(), slots))
+        })
+        .collect()
+}
+
 #[test]
 fn links_know_their_line() {
-    let lines: Vec<_> = parse_links(&bundle(&["a", "b", "c"], 1))
-        .unwrap()
-        .into_iter()
-        .map(|(line, link)| (line, link.link_id))
-        .collect();
+    let lines: Vec<_> =
+        links(&bundle(&["a", "b", "c"], 1)).unwrap().into_iter().map(|(line, id, _)| (line, id)).collect();
     assert_eq!(lines, [(2, "a".to_owned()), (3, "b".to_owned()), (4, "c".to_owned())]);
-    assert_eq!(parse_links(&bundle(&[], 1)).unwrap(), []);
+    assert_eq!(links(&bundle(&[], 1)).unwrap(), []);
     let mut broken = bundle(&["a"], 1);
     broken.files.insert(COLLABORATORS_FILE.into(), "[\n{\"template_id\": 1}\n]\n".into());
-    assert!(matches!(parse_links(&broken), Err(BundleError::Malformed { file, .. }) if file == COLLABORATORS_FILE));
+    assert!(matches!(links(&broken), Err(BundleError::Malformed { file, .. }) if file == COLLABORATORS_FILE));
+}
+
+#[test]
+fn a_bundle_that_grows_is_split_and_one_grant_more_rewrites_one_shard() {
+    let compiled = |count: usize| Compiled {
+        links: (0..count).map(|number| link(&format!("l{number:05}"))).collect(),
+        ..Compiled::default()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("compiled");
+    let first = publish(&folder, &render(&compiled(2_000), Revision(1)).unwrap()).unwrap();
+    assert_eq!(first.iter().filter(|name| name.starts_with("collaborators-")).count(), 16);
+    assert!(!first.contains(&COLLABORATORS_FILE.to_owned()));
+    let second = publish(&folder, &render(&compiled(2_001), Revision(2)).unwrap()).unwrap();
+    assert_eq!(second.len(), 2, "{second:?}");
+    // Few again, they are one file again, and nothing of the shards stays.
+    publish(&folder, &render(&compiled(3), Revision(3)).unwrap()).unwrap();
+    assert_eq!(
+        names(&folder),
+        ALL.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>()
+    );
+    let stored = StoredBundle::open(&folder).unwrap().unwrap();
+    assert_eq!(stored.shards(COLLABORATORS_FILE).unwrap().1.len(), 1);
+}
+
+#[test]
+fn a_bundle_without_all_of_its_shards_is_torn() {
+    let compiled =
+        Compiled { links: (0..2_000).map(|number| link(&number.to_string())).collect(), ..Compiled::default() };
+    let whole = render(&compiled, Revision(1)).unwrap();
+    let shards = |bundle: &Bundle| {
+        StoredBundle::in_memory(bundle.clone()).shards(COLLABORATORS_FILE).map(|(_, shards)| shards.len())
+    };
+    assert_eq!(shards(&whole).unwrap(), 16);
+    let mut torn = whole.clone();
+    torn.files.remove("collaborators-7.json");
+    assert!(matches!(shards(&torn), Err(BundleError::Shards { part }) if part == COLLABORATORS_FILE));
+    let mut mixed = whole;
+    mixed.files.insert(COLLABORATORS_FILE.into(), "[]\n".into());
+    assert!(matches!(shards(&mixed), Err(BundleError::Shards { .. })));
 }
 
 proptest! {
@@ -235,7 +284,11 @@ proptest! {
     fn links_of_any_characters_are_read_as_rendered(ids in prop::collection::vec(any::<String>(), 0..6)) {
         let links: Vec<_> = ids.iter().map(|id| link(id)).collect();
         let bundle = render(&Compiled { links: links.clone(), ..Compiled::default() }, Revision(1)).unwrap();
-        let read: Vec<_> = parse_links(&bundle).unwrap().into_iter().map(|(_, link)| link).collect();
-        prop_assert_eq!(read, links);
+        let read: Vec<_> = self::links(&bundle).unwrap().into_iter().map(|(_, id, slots)| (id, slots)).collect();
+        let written: Vec<_> = links
+            .iter()
+            .map(|link| (link.link_id.clone(), [link.args.principal.to_string(), link.args.resource.to_string()]))
+            .collect();
+        prop_assert_eq!(read, written);
     }
 }

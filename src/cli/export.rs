@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use cedar_policy::{Entities, Entity, PolicyId};
+use cedar_policy::{Entities, Entity, Policy, PolicyId};
 use cedar_policy_core::ast;
 use clap::Args;
 use serde_json::{Value, json};
@@ -82,34 +82,33 @@ const FILES: [&str; 4] = ["schema.cedarschema", "policies.cedar", "links.json", 
 /// Every policy and template as written, each under the id that answers give it.
 fn policies_text(snapshot: &Snapshot) -> String {
     let mut policies: Vec<(String, String)> = Vec::new();
-    for policy in snapshot.policies.set.policies().filter(|policy| policy.is_static()) {
-        let core: &ast::Policy = policy.as_ref();
-        let written = core.loc().and_then(|loc| loc.snippet()).map_or_else(|| core.to_string(), str::to_owned);
-        policies.push(identified(policy.id(), policy.annotation("id"), &written));
+    for written in snapshot.policies.written.iter().filter(|written| written.policy.is_static()) {
+        let core = &written.policy;
+        let text = core.loc().and_then(|loc| loc.snippet()).map_or_else(|| core.to_string(), str::to_owned);
+        policies.push(identified(&written.id(), written.has_id, &text));
     }
-    for template in snapshot.policies.set.templates() {
+    for template in snapshot.policies.templates() {
         let core: &ast::Template = template.as_ref();
         let written = core.loc().and_then(|loc| loc.snippet()).map_or_else(|| core.to_string(), str::to_owned);
-        policies.push(identified(template.id(), template.annotation("id"), &written));
+        policies.push(identified(template.id(), template.annotation("id").is_some(), &written));
     }
     policies.sort();
     policies.into_iter().map(|(_, text)| text + "\n\n").collect()
 }
 
-fn identified(id: &PolicyId, annotated: Option<&str>, written: &str) -> (String, String) {
+fn identified(id: &PolicyId, has_id: bool, written: &str) -> (String, String) {
     let id = exact(id);
-    let text = match annotated {
-        Some(_) => written.to_owned(),
-        None => format!("@id(\"{}\")\n{written}", id.escape_debug()),
-    };
+    let text = if has_id { written.to_owned() } else { format!("@id(\"{}\")\n{written}", id.escape_debug()) };
     (id.to_owned(), text)
 }
 
 fn links_text(snapshot: &Snapshot) -> String {
-    let mut links: Vec<(String, Value)> = snapshot
-        .policies
-        .set
-        .policies()
+    let policies = &snapshot.policies;
+    let odd = policies.written.iter().map(|written| written.policy.clone());
+    let usual = policies.links.iter().filter_map(|link| policies.link_policy(link));
+    let mut links: Vec<(String, Value)> = odd
+        .chain(usual)
+        .map(Policy::from)
         .filter_map(|policy| {
             let values = policy.template_links()?;
             let args: serde_json::Map<_, _> =
@@ -127,7 +126,7 @@ fn links_text(snapshot: &Snapshot) -> String {
 fn entities_text(snapshot: &Snapshot, principal: Option<&Entity>) -> Result<String, Faults> {
     let failed = |error: &dyn std::fmt::Display| Faults::from(Fault::of_file("entities.json", error.to_string()));
     let others = snapshot.entities.iter().filter(|entity| principal.is_none_or(|own| own.uid() != entity.uid()));
-    let all = others.chain(principal).cloned();
+    let all = others.chain(principal.cloned());
     let entities = Entities::from_entities(all, None).map_err(|error| failed(&error))?;
     let mut bytes = Vec::new();
     entities.write_to_json(&mut bytes).map_err(|error| failed(&error))?;

@@ -9,7 +9,7 @@ use crate::model::{DirectoryState, Email, EntityRef, TenantId};
 use crate::vocabulary::{self, EXTERNAL_IDENTITY, IDENTITY_PROVIDER, TEAM, USER, VIRTUAL_ACCOUNT};
 
 /// All entities, sorted by type and id. Only active users are among them.
-pub fn directory_entities(tenant: &TenantId, state: &DirectoryState) -> Vec<Value> {
+pub fn directory_entities(tenant: &TenantId, state: &DirectoryState) -> Vec<(EntityRef, Value)> {
     let tenant = vocabulary::tenant(tenant);
     let teams = teams_of_members(state);
     let in_tenant = || BTreeSet::from([tenant.clone()]);
@@ -41,7 +41,13 @@ pub fn directory_entities(tenant: &TenantId, state: &DirectoryState) -> Vec<Valu
         entities.push((resource.entity.clone(), attributes, parents));
     }
     entities.sort_by(|left, right| left.0.cmp(&right.0));
-    entities.into_iter().map(|(uid, attributes, parents)| entity(&uid, attributes, &parents)).collect()
+    entities
+        .into_iter()
+        .map(|(uid, attributes, parents)| {
+            let json = entity(&uid, attributes, &parents);
+            (uid, json)
+        })
+        .collect()
 }
 
 /// Members only: a manager may change who is in a team, and is in it only when listed as a member too.

@@ -18,10 +18,7 @@ pub fn template_links(state: &DirectoryState) -> Vec<Link> {
         .map(|grant| Link {
             template_id: ids::role(&grant.resource.entity_type, &grant.role),
             link_id: ids::collaborator(grant),
-            args: LinkArgs {
-                principal: vocabulary::subject(&grant.subject).to_string(),
-                resource: grant.resource.to_string(),
-            },
+            args: LinkArgs { principal: vocabulary::subject(&grant.subject), resource: grant.resource.clone() },
         })
         .collect();
     links.sort_by(|left, right| left.link_id.cmp(&right.link_id));

@@ -109,5 +109,5 @@ pub fn new_key(kind: &str) -> Result<String, KeyError> {
 
 /// What the configuration keeps of a key.
 pub fn hash_key(key: &str) -> String {
-    format!("sha256:{}", crate::bundle::sha256_hex(key.as_bytes()))
+    format!("sha256:{}", crate::digest::sha256_hex(key.as_bytes()))
 }

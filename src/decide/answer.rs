@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use cedar_policy::{AuthorizationError, Effect, PolicyId, Response};
+use cedar_policy_core::ast;
 use serde::{Deserialize, Serialize};
 
 use super::ForbidErrors;
 use super::explain::Explanation;
-use crate::snapshot::{Snapshot, exact};
+use crate::snapshot::{PolicySource, Slice, Snapshot, exact};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -88,10 +89,16 @@ pub struct EvaluationError {
 }
 
 /// Cedar's response as an answer.
-pub(super) fn from_response(snapshot: &Snapshot, response: &Response, forbid_errors: ForbidErrors) -> Answer {
-    let mut policies: Vec<_> = response.diagnostics().reason().filter_map(|id| determining(snapshot, id)).collect();
+pub(super) fn from_response(
+    snapshot: &Snapshot,
+    slice: &Slice,
+    response: &Response,
+    forbid_errors: ForbidErrors,
+) -> Answer {
+    let mut policies: Vec<_> =
+        response.diagnostics().reason().filter_map(|id| determining(snapshot, slice, id)).collect();
     policies.sort_by(|left, right| left.id.cmp(&right.id));
-    let mut errors: Vec<_> = response.diagnostics().errors().map(|error| failed(snapshot, error)).collect();
+    let mut errors: Vec<_> = response.diagnostics().errors().map(|error| failed(snapshot, slice, error)).collect();
     errors.sort_by(|left, right| left.id.cmp(&right.id));
     let forbid_failed = errors.iter().any(|error| error.effect == FORBID);
     let (decision, reason) = match response.decision() {
@@ -108,29 +115,34 @@ pub(super) fn from_response(snapshot: &Snapshot, response: &Response, forbid_err
     Answer { decision, reason, policies, errors, explanation: None }
 }
 
-fn determining(snapshot: &Snapshot, id: &PolicyId) -> Option<DeterminingPolicy> {
-    let policy = snapshot.policies.set.policy(id)?;
-    let source = snapshot.source(id);
-    let annotations = policy.annotations().filter(|(name, _)| *name != "id");
+fn determining(snapshot: &Snapshot, slice: &Slice, id: &PolicyId) -> Option<DeterminingPolicy> {
+    let policy = slice.policy(id)?;
+    let source = source(snapshot, slice, id);
+    let annotations = policy.annotations().map(|(name, value)| (name.as_ref(), value.as_ref()));
+    let annotations = annotations.filter(|(name, _): &(&str, &str)| *name != "id");
     Some(DeterminingPolicy {
         id: exact(id).to_owned(),
         effect: effect(policy.effect()),
-        source: source.map(ToString::to_string).unwrap_or_default(),
+        source: source.as_ref().map(ToString::to_string).unwrap_or_default(),
         annotations: annotations.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        role: source.and_then(|source| source.role.clone()),
-        subject: source.and_then(|source| source.subject.clone()),
+        role: source.as_ref().and_then(|source| source.role.clone()),
+        subject: source.and_then(|source| source.subject),
     })
 }
 
-fn failed(snapshot: &Snapshot, error: &AuthorizationError) -> EvaluationError {
+fn source(snapshot: &Snapshot, slice: &Slice, id: &PolicyId) -> Option<PolicySource> {
+    snapshot.policies.source(slice.number(id)?)
+}
+
+fn failed(snapshot: &Snapshot, slice: &Slice, error: &AuthorizationError) -> EvaluationError {
     let AuthorizationError::PolicyEvaluationError(error) = error;
     let id = error.policy_id();
     // INVARIANT: a policy that is not found counts as a forbid: fail closed.
-    let found = snapshot.policies.set.policy(id).map_or(Effect::Forbid, |policy| policy.effect());
+    let found = slice.policy(id).map_or(Effect::Forbid, ast::Policy::effect);
     EvaluationError {
         id: exact(id).to_owned(),
         effect: effect(found),
-        source: snapshot.source(id).map(ToString::to_string).unwrap_or_default(),
+        source: source(snapshot, slice, id).map(|source| source.to_string()).unwrap_or_default(),
         message: crate::tree::one_line(error.inner()),
     }
 }

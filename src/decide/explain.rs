@@ -1,13 +1,17 @@
 //! Why not: of each candidate policy that did not match, the first part of it that was false.
 //!
 //! In: a request that was decided. Out: its near misses, those nearest to matching first, so many and no more.
+//! Candidates are all written policies about the action, and the grants that are about the principal or about the
+//! resource, or about what these are in.
 
-use cedar_policy::{Entities, Request, Response};
+use std::collections::HashSet;
+
+use cedar_policy::{EntityUid, Policy, PolicyId, Request, Response};
 use serde::Serialize;
 
 use super::answer::effect;
 use crate::mismatch::{Stage, action_holds, first_false};
-use crate::snapshot::{Snapshot, exact};
+use crate::snapshot::{Asked, Lineage, Slice, Snapshot, exact};
 
 /// What `explain` adds to an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -29,25 +33,59 @@ pub struct NearMiss {
 }
 
 /// Explains a response.
-pub(super) fn explain(snapshot: &Snapshot, request: &Request, entities: &Entities, response: &Response) -> Explanation {
-    let determining: Vec<_> = response.diagnostics().reason().collect();
-    let mut misses: Vec<(Stage, NearMiss)> = snapshot
-        .policies
-        .set
-        .policies()
-        .filter(|policy| action_holds(&policy.action_constraint(), request, entities))
-        .filter(|policy| !determining.contains(&policy.id()))
-        .filter_map(|policy| {
-            let (stage, failed) = first_false(policy, request, entities)?;
-            let source = snapshot.source(policy.id()).map(ToString::to_string).unwrap_or_default();
-            let miss = NearMiss { id: exact(policy.id()).to_owned(), effect: effect(policy.effect()), source, failed };
-            Some((stage, miss))
-        })
-        .collect();
+pub(super) fn explain(
+    snapshot: &Snapshot,
+    asked: &Asked<'_>,
+    request: &Request,
+    slice: &Slice,
+    response: &Response,
+) -> Explanation {
+    let determining: HashSet<&PolicyId> = response.diagnostics().reason().collect();
+    let mut misses: Vec<(Stage, NearMiss)> = Vec::new();
+    let mut omitted = 0;
+    for policy in candidates(snapshot, asked) {
+        if determining.contains(policy.id()) || !action_holds(&policy.action_constraint(), request, &slice.entities) {
+            continue;
+        }
+        let Some((stage, failed)) = first_false(&policy, request, &slice.entities) else { continue };
+        let source = snapshot.source(policy.id()).map(|source| source.to_string()).unwrap_or_default();
+        let miss = NearMiss { id: exact(policy.id()).to_owned(), effect: effect(policy.effect()), source, failed };
+        misses.push((stage, miss));
+        if misses.len() >= MAX_NEAR_MISSES * 2 {
+            omitted += keep_nearest(&mut misses);
+        }
+    }
+    omitted += keep_nearest(&mut misses);
+    Explanation { near_misses: misses.into_iter().map(|(_, miss)| miss).collect(), near_misses_omitted: omitted }
+}
+
+fn keep_nearest(misses: &mut Vec<(Stage, NearMiss)>) -> usize {
     misses.sort_by(|left, right| right.0.cmp(&left.0).then_with(|| left.1.id.cmp(&right.1.id)));
     let omitted = misses.len().saturating_sub(MAX_NEAR_MISSES);
     misses.truncate(MAX_NEAR_MISSES);
-    Explanation { near_misses: misses.into_iter().map(|(_, miss)| miss).collect(), near_misses_omitted: omitted }
+    omitted
+}
+
+fn candidates<'a>(snapshot: &'a Snapshot, asked: &Asked<'a>) -> impl Iterator<Item = Policy> + 'a {
+    let lineage = |uid: &EntityUid| -> HashSet<EntityUid> {
+        let above = Lineage::of(uid, &snapshot.entities, asked.supplied).ancestors;
+        above.into_iter().chain([uid.clone()]).collect()
+    };
+    let (principals, resources) = (names(snapshot, lineage(asked.principal)), names(snapshot, lineage(asked.resource)));
+    let policies = &snapshot.policies;
+    let written = policies.written.iter().map(|written| written.policy.clone());
+    let links = policies.links.iter().filter(move |link| {
+        let is_in = |names: &Names, (number, id): (_, &str)| names.iter().any(|name| name.0 == number && name.1 == id);
+        is_in(&principals, link.principal_name()) || is_in(&resources, link.resource_name())
+    });
+    written.chain(links.filter_map(|link| policies.link_policy(link))).map(Policy::from)
+}
+
+type Names = Vec<(crate::schema::TypeNumber, String)>;
+
+fn names(snapshot: &Snapshot, uids: HashSet<EntityUid>) -> Names {
+    let types = &snapshot.schema.types;
+    uids.iter().filter_map(|uid| Some((types.locate(uid)?.0, crate::schema::id_of(uid).to_owned()))).collect()
 }
 
 /// An explanation names this many near misses at most.

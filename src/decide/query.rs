@@ -1,10 +1,11 @@
 //! What is asked: an action, a resource and a context, and why a question is refused.
 
-use cedar_policy::{EntityUid, ParseErrors, RequestValidationError};
+use cedar_policy::{EntityUid, RequestValidationError};
 use serde_json::Value;
 
 use crate::model::EntityRef;
-use crate::snapshot::Snapshot;
+use crate::schema::ActionFacts;
+use crate::snapshot::{SliceError, Snapshot};
 use crate::tree::one_line;
 use crate::vocabulary;
 
@@ -49,8 +50,6 @@ pub enum QueryError {
     ActionDoesNotApply { action: String, resource_type: String },
     #[error("a `{principal_type}` cannot ask for `{action}`")]
     PrincipalDoesNotApply { action: String, principal_type: String },
-    #[error("`{0}` is not an entity: write `Type::\"id\"`")]
-    NotAnEntity(String, #[source] Box<ParseErrors>),
     #[error("the resource does not fit the schema: {0}")]
     Resource(String),
     #[error("the context does not fit the schema: {0}")]
@@ -58,7 +57,7 @@ pub enum QueryError {
     #[error("the request does not fit the schema: {0}")]
     Request(#[source] Box<RequestValidationError>),
     #[error("the request's entities do not fit together: {0}")]
-    Entities(#[source] Box<cedar_policy::entities_errors::EntitiesError>),
+    Entities(#[source] SliceError),
 }
 
 impl QueryError {
@@ -70,7 +69,6 @@ impl QueryError {
             Self::ActionDoesNotApply { .. } | Self::PrincipalDoesNotApply { .. } | Self::Request(_) => {
                 "request-invalid"
             }
-            Self::NotAnEntity(..) => "malformed-request",
             Self::Resource(_) | Self::Entities(_) => "resource-invalid",
             Self::Context(_) => "context-invalid",
         }
@@ -87,35 +85,26 @@ impl From<RequestValidationError> for QueryError {
 }
 
 /// The action that a name means.
-pub(super) fn find_action(snapshot: &Snapshot, name: &ActionName) -> Result<EntityUid, QueryError> {
-    let unknown = || QueryError::UnknownAction(name.0.clone());
-    if let Some(action) = snapshot.schema.action(&name.0) {
-        return Ok(action);
-    }
-    let uid = vocabulary::read_uid(&name.0).ok_or_else(unknown)?;
-    if snapshot.schema.has_action(&uid) { Ok(uid) } else { Err(unknown()) }
+pub(super) fn find_action<'a>(snapshot: &'a Snapshot, name: &ActionName) -> Result<&'a ActionFacts, QueryError> {
+    let actions = &snapshot.schema.actions;
+    let by_uid = || actions.get(&vocabulary::read_uid(&name.0)?);
+    actions.named(&name.0).or_else(by_uid).ok_or_else(|| QueryError::UnknownAction(name.0.clone()))
 }
 
 /// Whether anyone of the principal's type can ask for the action.
-pub(super) fn check_principal(
-    snapshot: &Snapshot,
-    principal: &EntityUid,
-    action: &EntityUid,
-) -> Result<(), QueryError> {
-    let mut kinds = snapshot.schema.schema.principals_for_action(action).into_iter().flatten();
-    if kinds.any(|kind| kind == principal.type_name()) {
+pub(super) fn check_principal(principal: &EntityUid, action: &ActionFacts) -> Result<(), QueryError> {
+    if action.applies_to_principal(principal.type_name()) {
         return Ok(());
     }
     Err(QueryError::PrincipalDoesNotApply {
-        action: action.id().unescaped().to_owned(),
+        action: action.uid.id().unescaped().to_owned(),
         principal_type: principal.type_name().to_string(),
     })
 }
 
 /// A uid of a type that the schema has.
 pub(super) fn known_uid(snapshot: &Snapshot, entity: &EntityRef) -> Result<EntityUid, QueryError> {
-    if !snapshot.schema.has_type(&entity.entity_type) {
-        return Err(QueryError::UnknownResourceType(entity.entity_type.clone()));
-    }
-    vocabulary::uid(entity).map_err(|error| QueryError::NotAnEntity(entity.to_string(), error))
+    let types = &snapshot.schema.types;
+    let found = types.named(&entity.entity_type).and_then(|number| types.uid(number, &entity.id));
+    found.ok_or_else(|| QueryError::UnknownResourceType(entity.entity_type.clone()))
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::query::{QueryError, ResourceQuery, known_uid};
 use crate::model::EntityRef;
 use crate::principal::Principal;
-use crate::schema::Identity;
+use crate::schema::{ActionFacts, Identity};
 use crate::snapshot::{Snapshot, place_in_tenant, reach};
 use crate::tree::one_line;
 
@@ -24,17 +24,16 @@ pub(super) fn find_resource(
     snapshot: &Snapshot,
     principal: &Principal,
     query: &ResourceQuery,
-    action: &EntityUid,
+    action: &ActionFacts,
 ) -> Result<FoundResource, QueryError> {
     let uid = known_uid(snapshot, &query.entity)?;
     if query.parents.len() > MAX_PARENTS {
         return Err(QueryError::Resource(format!("more than {MAX_PARENTS} parents")));
     }
-    check_applies(snapshot, action, &uid)?;
-    let known = snapshot.entities.get(&uid);
+    check_applies(action, &uid)?;
     let says_nothing = query.attributes.is_empty() && query.parents.is_empty();
     let is_plain = snapshot.schema.identity == Identity::LeftOut;
-    if says_nothing && (known.is_some() || is_plain) {
+    if says_nothing && (is_plain || snapshot.entities.contains(&uid)) {
         return Ok(FoundResource { uid, entity: None });
     }
     if is_of_principal(snapshot, principal, &uid) {
@@ -45,7 +44,7 @@ pub(super) fn find_resource(
             "{uid} is the principal or what the principal is in: a request cannot describe it"
         )));
     }
-    let entity = described_entity(snapshot, query, known)?;
+    let entity = described_entity(snapshot, query, snapshot.entities.get(&uid).as_ref())?;
     Ok(FoundResource { uid, entity: Some(in_tenant(snapshot, entity)?) })
 }
 
@@ -60,19 +59,18 @@ fn is_of_principal(snapshot: &Snapshot, principal: &Principal, uid: &EntityUid) 
             return true;
         }
         if seen.insert(next.clone()) {
-            open.extend(snapshot.entities.reach_of(&next).iter().cloned());
+            open.extend(snapshot.entities.reach_of(&next));
         }
     }
     false
 }
 
-fn check_applies(snapshot: &Snapshot, action: &EntityUid, uid: &EntityUid) -> Result<(), QueryError> {
-    let mut kinds = snapshot.schema.schema.resources_for_action(action).into_iter().flatten();
-    if kinds.any(|kind| kind == uid.type_name()) {
+fn check_applies(action: &ActionFacts, uid: &EntityUid) -> Result<(), QueryError> {
+    if action.applies_to_resource(uid.type_name()) {
         return Ok(());
     }
     Err(QueryError::ActionDoesNotApply {
-        action: action.id().unescaped().to_owned(),
+        action: action.uid.id().unescaped().to_owned(),
         resource_type: uid.type_name().to_string(),
     })
 }

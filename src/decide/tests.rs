@@ -343,7 +343,7 @@ impl Asked {
     /// The resource as the request leaves it.
     fn resource(&self, snapshot: &Snapshot) -> Option<Entity> {
         let (level, parent) = self.described?;
-        let known = snapshot.entities.get(&node(self.resource)).cloned();
+        let known = snapshot.entities.get(&node(self.resource));
         let (uid, mut attributes, mut parents) = known.clone().map_or_else(
             || (node(self.resource), std::collections::HashMap::new(), snapshot.tenant_uid().into_iter().collect()),
             Entity::into_inner,
@@ -369,7 +369,7 @@ type Outcome = (bool, Vec<String>, Vec<String>);
 fn cedars_own(snapshot: &Snapshot, principal: &Principal, asked: &Asked) -> Outcome {
     let resource = asked.resource(snapshot);
     let supplied: Vec<_> = principal.entity.iter().chain(&resource).cloned().collect();
-    let known = snapshot.entities.iter().filter(|entity| supplied.iter().all(|own| own.uid() != entity.uid())).cloned();
+    let known = snapshot.entities.iter().filter(|entity| supplied.iter().all(|own| own.uid() != entity.uid()));
     let all: Vec<_> = known.chain(supplied.iter().cloned()).collect();
     let entities = Entities::from_entities(all, None).unwrap();
     let action = uid(&format!("Action::\"{}\"", asked.action));
@@ -377,7 +377,7 @@ fn cedars_own(snapshot: &Snapshot, principal: &Principal, asked: &Asked) -> Outc
     let request =
         Request::new(principal.uid.clone(), action, node(asked.resource), context, Some(&snapshot.schema.schema))
             .unwrap();
-    let response = Authorizer::new().is_authorized(&request, &snapshot.policies.set, &entities);
+    let response = Authorizer::new().is_authorized(&request, &snapshot.policies.whole_set(), &entities);
     let mut reasons: Vec<_> = response.diagnostics().reason().map(id_text).collect();
     let mut errors: Vec<_> = response
         .diagnostics()

@@ -36,14 +36,13 @@ fn snapshot_status(snapshot: &Arc<Snapshot>, keys: &KeyRegistry) -> Map<String, 
             })
         })
         .collect();
-    let policies = snapshot.policies.set.num_of_policies() - snapshot.policies.links;
     let status = json!({
         "generation": snapshot.generation,
         "revision": snapshot.revision,
         "loaded_at": snapshot.loaded_at,
-        "policies": policies,
-        "templates": snapshot.policies.set.num_of_templates(),
-        "links": snapshot.policies.links,
+        "policies": snapshot.policies.written.len(),
+        "templates": snapshot.policies.written.templates().count(),
+        "links": snapshot.policies.links.len(),
         "entities": snapshot.entities.len(),
         "identity_providers": providers,
         "warnings": snapshot.warnings,

@@ -549,7 +549,7 @@ fn the_complete_example_is_valid_with_the_sample_schema() {
     assert_eq!((state.collaborators.len(), state.resources.len(), state.teams.len()), (3, 1, 1));
     let identity = &state.external_identities["partner-integration"];
     assert_eq!(identity.claims.keys().collect::<Vec<_>>(), ["department", "realm_access/roles"]);
-    assert_eq!(tenant.snapshot().unwrap().policies.links, 3);
+    assert_eq!(tenant.snapshot().unwrap().policies.links.len(), 3);
 }
 
 proptest! {

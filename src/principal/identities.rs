@@ -1,14 +1,13 @@
 //! Which external identities a token's subject is a member of: Cedar decides, by their assume policies.
 
-use cedar_policy::{
-    Authorizer, Context, Decision, Entities, EntityUid, Policy, PolicySet, Request, ResourceConstraint,
-};
+use cedar_policy::{Context, Decision, Entity, EntityUid, Policy, Request};
 use serde::Serialize;
 
+use super::Tags;
 use crate::compile::{IdentityRecord, ProviderRecord};
 use crate::mismatch::first_failure;
 use crate::model::{EntityRef, ExternalIdentityName, MatchMode};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Asked, Candidates, Slice, Snapshot, takes_part_in_assuming};
 use crate::vocabulary;
 
 /// Whether an external identity matched, and if not, why.
@@ -26,11 +25,24 @@ pub struct IdentityOutcome {
 pub(super) fn members_of(
     snapshot: &Snapshot,
     provider: &ProviderRecord,
-    subject: &EntityUid,
-    entities: &Entities,
+    subject: &Entity,
+    tags: &Tags,
 ) -> Vec<ExternalIdentityName> {
-    let matching: Vec<_> =
-        provider.identities.iter().filter(|identity| matches(snapshot, identity, subject, entities)).collect();
+    let tags = tags.iter().map(|(claim, values)| (claim.as_str(), values));
+    let candidates: Vec<&IdentityRecord> = match snapshot.policies.written.assume.candidates(tags) {
+        Candidates::All => provider.identities.iter().collect(),
+        Candidates::These(identities) => {
+            let mut places: Vec<usize> = identities
+                .iter()
+                .filter_map(|identity| snapshot.identity_place(identity))
+                .filter(|(of, _)| snapshot.providers.get(*of).is_some_and(|other| std::ptr::eq(other, provider)))
+                .map(|(_, place)| place)
+                .collect();
+            places.sort_unstable();
+            places.iter().filter_map(|place| provider.identities.get(*place)).collect()
+        }
+    };
+    let matching: Vec<_> = candidates.into_iter().filter(|identity| matches(snapshot, identity, subject)).collect();
     counting(provider.provider.external_identities, &matching)
 }
 
@@ -38,16 +50,16 @@ pub(super) fn members_of(
 pub(super) fn explain_members(
     snapshot: &Snapshot,
     provider: &ProviderRecord,
-    subject: &EntityUid,
-    entities: &Entities,
+    subject: &Entity,
+    tags: &Tags,
 ) -> Vec<IdentityOutcome> {
-    let counted = members_of(snapshot, provider, subject, entities);
+    let counted = members_of(snapshot, provider, subject, tags);
     provider
         .identities
         .iter()
         .map(|identity| {
-            let matched = matches(snapshot, identity, subject, entities);
-            let failed = (!matched).then(|| why_not(snapshot, identity, subject, entities)).flatten();
+            let matched = matches(snapshot, identity, subject);
+            let failed = (!matched).then(|| why_not(snapshot, identity, subject)).flatten();
             let outranked = matched && !counted.contains(&identity.name);
             IdentityOutcome { name: identity.name.to_string(), matched, outranked, failed }
         })
@@ -64,38 +76,35 @@ fn counting(mode: MatchMode, matching: &[&IdentityRecord]) -> Vec<ExternalIdenti
         .collect()
 }
 
-fn matches(snapshot: &Snapshot, identity: &IdentityRecord, subject: &EntityUid, entities: &Entities) -> bool {
-    let (Some(request), Some(uid)) = (assume_request(identity, subject), identity_uid(identity)) else {
-        return false;
-    };
-    let policies = snapshot.policies.assume.about(&uid);
-    let response = Authorizer::new().is_authorized(&request, policies, entities);
+fn matches(snapshot: &Snapshot, identity: &IdentityRecord, subject: &Entity) -> bool {
+    let Some((request, slice)) = asked(snapshot, identity, subject) else { return false };
+    let response = slice.is_authorized(&request);
     // A forbid that errors must not let anyone in.
     let forbid_failed = response.diagnostics().errors().any(|error| {
         let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
-        is_forbid(policies, error.policy_id())
+        let policy = slice.policy(error.policy_id());
+        policy.is_none_or(|policy| policy.effect() == cedar_policy::Effect::Forbid)
     });
     response.decision() == Decision::Allow && !forbid_failed
 }
 
-fn is_forbid(policies: &PolicySet, id: &cedar_policy::PolicyId) -> bool {
-    policies.policy(id).is_some_and(|policy| policy.effect() == cedar_policy::Effect::Forbid)
+/// The question whether a subject is in an identity, with what it is decided over.
+fn asked(snapshot: &Snapshot, identity: &IdentityRecord, subject: &Entity) -> Option<(Request, Slice)> {
+    let action = snapshot.schema.actions.named(vocabulary::ASSUME)?;
+    let (principal, resource) = (subject.uid(), identity_uid(identity)?);
+    let asked = Asked { principal: &principal, action, resource: &resource, mentioned: &[], supplied: &[subject] };
+    let slice = Slice::cut(snapshot, &asked, takes_part_in_assuming).ok()?;
+    let request = Request::new(principal, action.uid.clone(), resource, Context::empty(), None).ok()?;
+    Some((request, slice))
 }
 
-fn assume_request(identity: &IdentityRecord, subject: &EntityUid) -> Option<Request> {
-    let action = vocabulary::uid(&EntityRef::new(vocabulary::ACTION, vocabulary::ASSUME)).ok()?;
-    let resource = identity_uid(identity)?;
-    Request::new(subject.clone(), action, resource, Context::empty(), None).ok()
-}
-
-pub(super) fn identity_uid(identity: &IdentityRecord) -> Option<EntityUid> {
+fn identity_uid(identity: &IdentityRecord) -> Option<EntityUid> {
     vocabulary::uid(&EntityRef::new(vocabulary::EXTERNAL_IDENTITY, identity.name.as_str())).ok()
 }
 
-fn why_not(snapshot: &Snapshot, identity: &IdentityRecord, subject: &EntityUid, entities: &Entities) -> Option<String> {
-    let uid = identity_uid(identity)?;
-    let request = assume_request(identity, subject)?;
-    let is_its_own = |policy: &&Policy| policy.resource_constraint() == ResourceConstraint::Eq(uid.clone());
-    let policy = snapshot.policies.assume.about(&uid).policies().find(is_its_own)?;
-    first_failure(policy, &request, entities)
+fn why_not(snapshot: &Snapshot, identity: &IdentityRecord, subject: &Entity) -> Option<String> {
+    let own = snapshot.policies.written.assume.own_policy(&identity_uid(identity)?)?;
+    let (request, slice) = asked(snapshot, identity, subject)?;
+    let policy = Policy::from(slice.policy(own)?.clone());
+    first_failure(&policy, &request, &slice.entities)
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use cedar_policy::{Entities, Entity, EntityUid, RestrictedExpression};
+use cedar_policy::{Entity, EntityUid, RestrictedExpression};
 
 use super::identities::{self, IdentityOutcome};
 use super::tags::{Tags, tags};
@@ -41,7 +41,7 @@ pub fn resolve_explained(
     snapshot: &Snapshot,
 ) -> Result<(Principal, Vec<IdentityOutcome>), PrincipalError> {
     let seen = Seen::of(token, snapshot)?;
-    let outcomes = identities::explain_members(snapshot, seen.provider, &seen.subject, &seen.as_subject()?);
+    let outcomes = identities::explain_members(snapshot, seen.provider, &seen.as_subject()?, &seen.tags);
     Ok((seen.principal()?, outcomes))
 }
 
@@ -80,10 +80,10 @@ impl<'a> Seen<'a> {
     fn principal(self) -> Result<Principal, PrincipalError> {
         let mut parents: HashSet<EntityUid> = self.snapshot.tenant_uid().into_iter().collect();
         let (uid, identities) = if let Some(user) = self.user()? {
-            parents.extend(self.snapshot.entities.get(&user).map(direct_parents).unwrap_or_default());
+            parents.extend(self.snapshot.entities.parents_of(&user));
             (user, self.identities()?)
         } else if let Some(account) = self.virtual_account()? {
-            parents.extend(self.snapshot.entities.get(&account).map(direct_parents).unwrap_or_default());
+            parents.extend(self.snapshot.entities.parents_of(&account));
             // A service identity is never an outsider.
             (account, Vec::new())
         } else {
@@ -108,7 +108,7 @@ impl<'a> Seen<'a> {
         };
         let user = uid(&EntityRef::new(USER, email.as_str()))?;
         // INVARIANT: only active users are compiled to entities.
-        Ok(self.snapshot.entities.get(&user).is_some().then_some(user))
+        Ok(self.snapshot.entities.contains(&user).then_some(user))
     }
 
     fn virtual_account(&self) -> Result<Option<EntityUid>, PrincipalError> {
@@ -132,29 +132,24 @@ impl<'a> Seen<'a> {
         if self.provider.identities.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(identities::members_of(self.snapshot, self.provider, &self.subject, &self.as_subject()?))
+        Ok(identities::members_of(self.snapshot, self.provider, &self.as_subject()?, &self.tags))
     }
 
     /// The token's subject as an entity of its own, for the assume policies to look at.
-    fn as_subject(&self) -> Result<Entities, PrincipalError> {
+    fn as_subject(&self) -> Result<Entity, PrincipalError> {
         let parents = self.snapshot.tenant_uid().into_iter().collect();
-        let subject = self.entity(self.subject.clone(), parents, None)?;
-        let asked_about = self.provider.identities.iter().filter_map(identities::identity_uid);
-        let action = uid(&EntityRef::new(vocabulary::ACTION, vocabulary::ASSUME))?;
-        let slice = crate::snapshot::slice(self.snapshot, vec![subject], asked_about.chain([action]));
-        slice.map_err(|error| PrincipalError::Entity(error.into()))
+        self.entity(self.subject.clone(), parents, None)
     }
 
     fn entity(
         &self,
         uid: EntityUid,
         parents: HashSet<EntityUid>,
-        known: Option<&Entity>,
+        known: Option<Entity>,
     ) -> Result<Entity, PrincipalError> {
         let failed = |error: cedar_policy::EntityAttrEvaluationError| PrincipalError::Entity(Box::new(error));
         // What the directory says of someone stays, where the token says nothing of the same.
         let (_, mut attributes, _) = known
-            .cloned()
             .map(Entity::into_inner)
             .unwrap_or_else(|| (uid.clone(), std::collections::HashMap::new(), HashSet::new()));
         attributes.insert("provider".into(), RestrictedExpression::new_entity_uid(self.provider_uid.clone()));
@@ -177,10 +172,6 @@ impl<'a> Seen<'a> {
             .collect();
         Entity::new_with_tags(uid, attributes, parents, tags).map_err(failed)
     }
-}
-
-fn direct_parents(entity: &Entity) -> HashSet<EntityUid> {
-    entity.clone().into_inner().2
 }
 
 fn uid(entity: &EntityRef) -> Result<EntityUid, PrincipalError> {

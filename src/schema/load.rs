@@ -2,12 +2,13 @@
 //!
 //! The identity part joins unless it was switched off; a `Claims` type is added when no file declares one.
 
-use cedar_policy::{Schema, SchemaFragment};
+use cedar_policy::{Schema, SchemaFragment, Validator};
 use miette::Diagnostic;
 
-use super::LoadedSchema;
 use super::claim_types::read_claim_types;
-use crate::model::{Fault, Faults};
+use super::{Actions, EntityTypes, LoadedSchema};
+use crate::digest::Digester;
+use crate::model::{Fault, Faults, Generation};
 use crate::tree::SourceFile;
 use crate::vocabulary;
 
@@ -45,7 +46,23 @@ pub fn load_schema(files: &[SourceFile], identity: Identity) -> Result<LoadedSch
         Schema::from_schema_fragments(fragments.iter().cloned()).map_err(|error| Faults::from(place(files, &error)))?;
     let claim_types = read_claim_types(&schema);
     let text = fragments.iter().map(render).collect::<Result<Vec<_>, _>>()?.join("\n");
-    Ok(LoadedSchema { schema, identity, claim_types, warnings, text })
+    let actions =
+        Actions::of(&schema).map_err(|error| Faults::from(Fault::of_file("schema", crate::tree::one_line(&*error))))?;
+    let types = EntityTypes::of(&schema);
+    let validator = Validator::new(schema.clone());
+    let digest = digest(files, identity);
+    Ok(LoadedSchema { schema, validator, identity, types, actions, digest, claim_types, warnings, text })
+}
+
+/// Equal texts give equal schemas.
+fn digest(files: &[SourceFile], identity: Identity) -> Generation {
+    let mut digester = Digester::default();
+    digester.add(if identity == Identity::Included { "included" } else { "left out" });
+    for file in files {
+        digester.add(&file.relative);
+        digester.add(&file.text);
+    }
+    digester.finish()
 }
 
 fn parse(file: &SourceFile) -> Result<(SchemaFragment, Vec<String>), Fault> {

@@ -1,17 +1,21 @@
 //! All parts of a tenant in, a validated `Snapshot` out, or every fault.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use aws_lc_rs::digest::{Context, SHA256};
-use cedar_policy::{ValidationMode, Validator};
+use cedar_policy::EntityUid;
 use chrono::{DateTime, Utc};
-use miette::Diagnostic;
 
-use super::{EntityStore, LoadedPolicies, Snapshot};
-use crate::bundle::{self, Bundle, BundleError};
-use crate::model::{Fault, Faults, Generation, TenantId};
-use crate::schema::{Identity, LoadedSchema};
-use crate::tree::{PolicyFolder, SchemaFolder, SourceFile};
+use super::entities::EntityShard;
+use super::load::Loader;
+use super::policies::{LinkShard, LinkStore, Policies, PolicyFile, WrittenPolicies};
+use super::{EntityStore, Origin, Snapshot};
+use crate::bundle::{self, StoredBundle};
+use crate::compile::ProviderRecord;
+use crate::digest::Digester;
+use crate::model::{EntityRef, Fault, Faults, Generation, TenantId};
+use crate::schema::LoadedSchema;
+use crate::tree::PolicyFolder;
 use crate::vocabulary;
 
 /// What a snapshot is built from.
@@ -19,10 +23,9 @@ use crate::vocabulary;
 pub struct Parts<'a> {
     pub tenant: &'a TenantId,
     pub schema: &'a Arc<LoadedSchema>,
-    pub schema_files: &'a SchemaFolder,
     pub platform: &'a PolicyFolder,
     pub folder: &'a PolicyFolder,
-    pub bundle: Option<&'a Bundle>,
+    pub bundle: Option<&'a StoredBundle>,
     /// How the bundle's files are called in answers and faults: `policies/acme/compiled`.
     pub bundle_folder: &'a str,
 }
@@ -30,146 +33,136 @@ pub struct Parts<'a> {
 impl Parts<'_> {
     /// The digest of everything the snapshot would be built from.
     pub fn generation(&self) -> Generation {
-        let mut context = Context::new(&SHA256);
-        let mut add = |kind: &str, name: &str, text: &str| {
-            for part in [kind, name, text] {
-                context.update(&(part.len() as u64).to_be_bytes());
-                context.update(part.as_bytes());
-            }
-        };
-        add("identity", if self.schema.identity == Identity::Included { "included" } else { "left out" }, "");
+        let mut digester = Digester::default();
+        digester.add(self.schema.digest.0);
         for (kind, files) in [
-            ("schema", &self.schema_files.schemas),
             ("platform", &self.platform.policies),
             ("policy", &self.folder.policies),
             ("entities", &self.folder.entities),
         ] {
-            files.iter().for_each(|file| add(kind, &file.relative, &file.text));
+            for file in files {
+                [kind, &file.relative, &file.text].into_iter().for_each(|part| digester.add(part));
+            }
         }
-        for (name, text) in self.bundle.iter().flat_map(|bundle| &bundle.files) {
-            add("bundle", name, text);
+        for (name, digest) in self.bundle.iter().flat_map(|bundle| &bundle.index.files) {
+            ["bundle", name, digest].into_iter().for_each(|part| digester.add(part));
         }
-        let mut digest = [0; 32];
-        digest.copy_from_slice(context.finish().as_ref());
-        Generation(digest)
+        digester.finish()
     }
 }
 
-/// Builds a snapshot.
+/// Builds a snapshot; what did not change since the one `before` is shared with it.
 ///
 /// # Errors
 /// Every fault of every part; nothing half-built is ever returned.
-pub fn build(parts: Parts<'_>, now: DateTime<Utc>) -> Result<Snapshot, Faults> {
-    let mut faults = Faults::default();
-    let policies = load_policies(parts, &mut faults);
-    let entities = load_entities(parts, &mut faults);
-    let providers = parts.bundle.map(bundle::parse_providers).transpose();
-    let providers = providers.unwrap_or_else(|error| {
-        faults.push(bundle_fault(parts, &error));
+pub fn build(parts: Parts<'_>, before: Option<&Snapshot>, now: DateTime<Utc>) -> Result<Snapshot, Faults> {
+    let tenant_uid = vocabulary::uid(&vocabulary::tenant(parts.tenant))
+        .map_err(|error| Faults::from(Fault::of_file(parts.bundle_folder, error.to_string())))?;
+    let mut loader = Loader::new(parts, before);
+    let files = loader.policy_files();
+    let links = loader.links();
+    let written = join(&mut loader, files, &links, before);
+    let schema = Arc::clone(parts.schema);
+    let policies = Policies { schema: Arc::clone(&schema), written, links };
+    let entities = loader.entities(&tenant_uid);
+    let providers = parts.bundle.map(bundle::parse_providers).transpose().unwrap_or_else(|error| {
+        let fault = loader.bundle_fault(&error);
+        loader.faults.push(fault);
         None
     });
-    let warnings = validate(parts, &policies, &mut faults);
-    faults.or(())?;
+    let link_warnings = check(&mut loader, &policies, &entities, before);
+    loader.faults.or(())?;
     let providers = providers.unwrap_or_default();
+    let mut warnings: Vec<Fault> =
+        policies.written.files().iter().flat_map(|file| file.warnings.clone()).chain(link_warnings).collect();
+    warnings.sort();
+    warnings.dedup();
     Ok(Snapshot {
         tenant: parts.tenant.clone(),
         generation: parts.generation(),
-        revision: parts.bundle.map(|bundle| bundle.revision).unwrap_or_default(),
+        revision: parts.bundle.map(|bundle| bundle.index.revision).unwrap_or_default(),
         loaded_at: now,
-        schema: Arc::clone(parts.schema),
+        schema,
         policies,
         entities,
         identity_providers: providers.iter().map(|record| record.provider.clone()).collect(),
+        identities: places(&providers),
         providers,
         warnings,
+        built: loader.built,
+        bundle_stamps: parts.bundle.map(|bundle| Arc::clone(&bundle.stamps)).unwrap_or_default(),
+        tenant_uid: Some(tenant_uid),
     })
 }
 
-fn load_policies(parts: Parts<'_>, faults: &mut Faults) -> LoadedPolicies {
-    let mut policies = LoadedPolicies::default();
-    for file in parts.platform.policies.iter().chain(&parts.folder.policies) {
-        policies.add_file(file, faults);
-    }
-    for name in [bundle::ROLES_FILE, bundle::EXTERNAL_IDENTITIES_FILE] {
-        if let Some(file) = bundle_file(parts, name) {
-            policies.add_file(&file, faults);
+/// The written policies as one: those of the snapshot before, where no file of theirs changed.
+fn join(
+    loader: &mut Loader<'_>,
+    files: Vec<Arc<PolicyFile>>,
+    links: &LinkStore,
+    before: Option<&Snapshot>,
+) -> Arc<WrittenPolicies> {
+    let is_odd = |shards: &[Arc<LinkShard>]| shards.iter().any(|shard| shard.has_odd());
+    let same = before.filter(|before| {
+        let known = before.policies.written.files();
+        known.len() == files.len()
+            && known.iter().zip(&files).all(|(old, new)| Arc::ptr_eq(old, new))
+            && !is_odd(before.policies.links.shards())
+            && !is_odd(links.shards())
+    });
+    match same {
+        Some(before) => Arc::clone(&before.policies.written),
+        None => {
+            let schema = loader.parts.schema;
+            let written = WrittenPolicies::join(files, links.shards(), schema, &schema.validator, &mut loader.faults);
+            Arc::new(written)
         }
     }
-    policies.sort_out_assuming(faults);
-    match parts.bundle.map(bundle::parse_links).transpose() {
-        Ok(links) => {
-            let links = links.unwrap_or_default();
-            let file = format!("{}/{}", parts.bundle_folder, bundle::COLLABORATORS_FILE);
-            links.iter().for_each(|(line, link)| policies.add_link(&file, *line, link, faults));
-        }
-        Err(error) => faults.push(bundle_fault(parts, &error)),
-    }
-    policies
 }
 
-fn load_entities(parts: Parts<'_>, faults: &mut Faults) -> EntityStore {
-    let mut entities = EntityStore::default();
-    let tenant = match vocabulary::uid(&vocabulary::tenant(parts.tenant)) {
-        Ok(tenant) => tenant,
-        Err(error) => {
-            faults.push(Fault::of_file(parts.bundle_folder, error.to_string()));
-            return entities;
-        }
-    };
-    entities.add_actions(parts.schema, faults);
-    let compiled = bundle_file(parts, bundle::ENTITIES_FILE);
-    for file in compiled.iter().chain(&parts.folder.entities) {
-        entities.add_file(file, &tenant, parts.schema, faults);
-    }
-    entities.check_hierarchy(faults);
-    entities
-}
-
-fn bundle_file(parts: Parts<'_>, name: &str) -> Option<SourceFile> {
-    let text = parts.bundle?.files.get(name)?.clone();
-    Some(SourceFile {
-        name: format!("{}/{name}", parts.bundle_folder),
-        relative: format!("{}/{name}", bundle::FOLDER),
-        text,
-    })
-}
-
-fn bundle_fault(parts: Parts<'_>, error: &BundleError) -> Fault {
-    Fault::of_file(parts.bundle_folder, error.to_string())
-}
-
-/// Strict validation of every policy, template and link against the schema.
-fn validate(parts: Parts<'_>, policies: &LoadedPolicies, faults: &mut Faults) -> Vec<Fault> {
-    let result = Validator::new(parts.schema.schema.clone()).validate(&policies.set, ValidationMode::Strict);
-    for error in result.validation_errors() {
-        faults.push(placed(parts, policies, error.policy_id(), error));
-    }
-    let warnings = result.validation_warnings().map(|warning| placed(parts, policies, warning.policy_id(), warning));
-    let mut warnings: Vec<_> = warnings.collect();
-    warnings.sort();
-    warnings.dedup();
+/// What can only be seen of all parts together. Only what is new is looked at, with what it could clash with.
+fn check(
+    loader: &mut Loader<'_>,
+    policies: &Policies,
+    entities: &EntityStore,
+    before: Option<&Snapshot>,
+) -> Vec<Fault> {
+    let schema = loader.parts.schema;
+    let faults = &mut loader.faults;
+    let before = before.filter(|before| before.schema.digest == schema.digest);
+    let known_links = before.map(|before| before.policies.links.shards()).unwrap_or_default();
+    let same_split = before.is_some_and(|before| before.policies.links.sharding() == policies.links.sharding());
+    policies.links.check_places(
+        |number, shard| {
+            !(same_split && known_links.get(number).is_some_and(|known| std::ptr::eq(&raw const **known, shard)))
+        },
+        faults,
+    );
+    policies.written.check_ids(policies, faults);
+    let known: HashSet<_> = before.iter().flat_map(|before| before.entities.shards()).map(std::ptr::from_ref).collect();
+    let is_new = |shard: &EntityShard| !known.contains(&std::ptr::from_ref(shard));
+    entities.check_places(faults);
+    entities.check_unique(is_new, faults);
+    entities.check_hierarchy(is_new, faults);
+    let mut warnings = policies.written.warnings.clone();
+    warnings.extend(policies.links.validate(&policies.written, schema, &schema.validator, faults));
     warnings
+}
+
+/// Where each external identity is in the list of providers.
+fn places(providers: &[ProviderRecord]) -> HashMap<EntityUid, (usize, usize)> {
+    let identities = providers.iter().enumerate().flat_map(|(provider, record)| {
+        record.identities.iter().enumerate().map(move |(place, identity)| (identity, (provider, place)))
+    });
+    let uid = |name: &str| vocabulary::uid(&EntityRef::new(vocabulary::EXTERNAL_IDENTITY, name)).ok();
+    identities.filter_map(|(identity, place)| Some((uid(identity.name.as_str())?, place))).collect()
 }
 
 /// What of a folder does not even parse, for when there is no schema to validate with.
 pub fn syntax_faults(folder: &PolicyFolder) -> Faults {
     let mut faults = Faults::default();
-    let mut policies = LoadedPolicies::default();
-    folder.policies.iter().for_each(|file| policies.add_file(file, &mut faults));
-    faults
-}
-
-fn placed(
-    parts: Parts<'_>,
-    policies: &LoadedPolicies,
-    id: &cedar_policy::PolicyId,
-    diagnostic: &dyn Diagnostic,
-) -> Fault {
-    let message = crate::tree::one_line(diagnostic);
-    let Some(source) = policies.sources.get(id) else { return Fault::of_file(parts.bundle_folder, message) };
-    let written = parts.platform.policies.iter().chain(&parts.folder.policies).find(|file| file.name == source.file);
-    match (written, crate::tree::first_label(diagnostic)) {
-        (Some(file), Some(offset)) => file.fault_at(offset, message),
-        _ => Fault { file: source.file.clone(), line: source.line, column: 1, message },
+    for file in &folder.policies {
+        faults.extend(PolicyFile::read(file, Origin::of_file(file), None).1);
     }
+    faults
 }

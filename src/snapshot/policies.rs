@@ -1,19 +1,28 @@
-//! Cedar texts and template links in, one policy set out, in which each policy has an honest id and a place.
+//! All policies of a tenant: those written as text, and grants as links of their templates.
 //!
 //! A policy's id is its `@id`, else `<path below its folder>#<position>`; the same id twice is a fault that names
-//! both places.
+//! both places. Written policies are kept as Cedar has them; a million links are kept as numbers, and become Cedar
+//! policies when a slice wants them.
 
-use std::collections::{BTreeSet, HashMap};
-use std::str::FromStr;
+mod depth;
+mod file;
+mod link_shard;
+mod links;
+mod written;
 
-use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, SlotId, Template};
+pub use depth::Depth;
+pub use file::{PolicyFile, WrittenPolicy};
+pub use link_shard::{LinkRef, LinkShard};
+pub use links::LinkStore;
+pub use written::WrittenPolicies;
+
+use std::sync::Arc;
+
+use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, Template};
 use cedar_policy_core::ast;
 
-use super::AssumePolicies;
-use super::entities::named_in;
-use crate::compile::Link;
-use crate::model::{Fault, Faults, Lines};
-use crate::tree::SourceFile;
+use crate::compile::GrantId;
+use crate::schema::LoadedSchema;
 
 /// Where a policy stands, and for a grant, whose it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,139 +41,112 @@ impl std::fmt::Display for PolicySource {
 }
 
 /// All policies of a tenant.
-#[derive(Debug, Default)]
-pub struct LoadedPolicies {
-    pub set: PolicySet,
-    /// Those that say who is a member of an external identity.
-    pub assume: AssumePolicies,
-    pub sources: HashMap<PolicyId, PolicySource>,
-    /// Entities that conditions name: their data may be read whatever the request is about.
-    pub literals: BTreeSet<EntityUid>,
-    pub links: usize,
+#[derive(Debug)]
+pub struct Policies {
+    pub schema: Arc<LoadedSchema>,
+    pub written: Arc<WrittenPolicies>,
+    pub links: LinkStore,
 }
 
-impl LoadedPolicies {
-    /// Adds the policies and templates of a file.
-    pub(super) fn add_file(&mut self, file: &SourceFile, faults: &mut Faults) {
-        let parsed = match PolicySet::from_str(&file.text) {
-            Ok(parsed) => parsed,
-            Err(errors) => {
-                errors.iter().for_each(|error| faults.push(file.fault_of(error)));
-                return;
+/// A policy of a snapshot: where it is to be found again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PolicyNumber {
+    Written(u32),
+    Link { shard: u32, place: u32 },
+}
+
+impl Policies {
+    /// How many policies there are, links among them.
+    pub fn len(&self) -> usize {
+        self.written.len() + self.links.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of a policy by its id.
+    pub fn find(&self, id: &PolicyId) -> Option<PolicyNumber> {
+        self.written.find(id).or_else(|| self.links.find(&self.schema, exact(id)))
+    }
+
+    /// A policy by its id.
+    pub fn get(&self, id: &PolicyId) -> Option<Policy> {
+        self.policy(self.find(id)?).map(Policy::from)
+    }
+
+    /// A policy as Cedar has it; a link is linked for it.
+    pub fn policy(&self, number: PolicyNumber) -> Option<ast::Policy> {
+        match number {
+            PolicyNumber::Written(number) => self.written.get(number).map(|written| written.policy.clone()),
+            PolicyNumber::Link { .. } => self.link_policy(self.links.get(number)?),
+        }
+    }
+
+    /// A link as a Cedar policy.
+    pub fn link_policy(&self, link: LinkRef<'_>) -> Option<ast::Policy> {
+        let template = self.written.template(link.template_id())?;
+        let types = &self.schema.types;
+        let values = [
+            (ast::SlotId::principal(), link.principal(types)?.into()),
+            (ast::SlotId::resource(), link.resource(types)?.into()),
+        ];
+        let id = ast::PolicyID::from_string(link.id(types));
+        ast::Template::link(Arc::clone(&template.template), id, values.into()).ok()
+    }
+
+    /// Where a policy stands.
+    pub fn source(&self, number: PolicyNumber) -> Option<PolicySource> {
+        match number {
+            PolicyNumber::Written(number) => self.written.get(number).map(|written| written.source.clone()),
+            PolicyNumber::Link { .. } => self.links.get(number).map(|link| link.source(&self.schema.types)),
+        }
+    }
+
+    /// Everything as one Cedar policy set: for those who want all of it, never for a request.
+    pub fn whole_set(&self) -> PolicySet {
+        let mut set = ast::PolicySet::new();
+        for template in self.written.templates() {
+            // Ids are unique: two of one id are a fault, and no snapshot has one.
+            let _ = set.add_template(template.template.as_ref().clone());
+        }
+        for written in self.written.iter() {
+            let _ = set.add(written.policy.clone());
+        }
+        for link in self.links.iter() {
+            if let Some(policy) = self.link_policy(link) {
+                let _ = set.add(policy);
             }
-        };
-        let lines = Lines::of(&file.text);
-        let place = |offset: usize| {
-            let (line, column) = lines.position(offset);
-            Fault { file: file.name.clone(), line, column, message: String::new() }
-        };
-        for policy in parsed.policies() {
-            let place = place(AsRef::<ast::Policy>::as_ref(policy).loc().map_or(0, |loc| loc.start()));
-            if let Some(id) = self.claim_id(file, policy.id(), policy.annotation("id"), place, faults) {
-                self.add_policy(policy.new_id(id), file, faults);
-            }
         }
-        for template in parsed.templates() {
-            let place = place(AsRef::<ast::Template>::as_ref(template).loc().map_or(0, |loc| loc.start()));
-            if let Some(id) = self.claim_id(file, template.id(), template.annotation("id"), place, faults) {
-                self.add_template(&template.new_id(id), file, faults);
-            }
-        }
+        PolicySet::from(set)
     }
 
-    fn claim_id(
-        &mut self,
-        file: &SourceFile,
-        position: &PolicyId,
-        annotated: Option<&str>,
-        place: Fault,
-        faults: &mut Faults,
-    ) -> Option<PolicyId> {
-        let position: &str = position.as_ref();
-        // INVARIANT: Cedar's parser names the policies of a text `policy0`, `policy1`, … in order.
-        let position = position.strip_prefix("policy").unwrap_or(position);
-        let id = annotated.map_or_else(|| format!("{}#{position}", file.relative), str::to_owned);
-        if id.is_empty() {
-            faults.push(Fault { message: "`@id` may not be empty".to_owned(), ..place });
-            return None;
-        }
-        let id = PolicyId::new(id);
-        let source = PolicySource { file: place.file.clone(), line: place.line, role: None, subject: None };
-        // Files of one name, below the platform's folder and below a tenant's, come to the same positions.
-        let hint = if annotated.is_none() { ": give it an `@id`" } else { "" };
-        self.take_id(id, source, place, hint, faults)
+    /// Every id with its place, templates included.
+    pub fn sources(&self) -> impl Iterator<Item = (PolicyId, PolicySource)> {
+        let written = self.written.iter().map(|written| (written.id(), written.source.clone()));
+        let templates = self.written.templates().map(|template| (template.id(), template.source.clone()));
+        let types = &self.schema.types;
+        let links = self.links.iter().map(|link| (PolicyId::new(link.id(types)), link.source(types)));
+        written.chain(templates).chain(links)
     }
 
-    fn take_id(
-        &mut self,
-        id: PolicyId,
-        source: PolicySource,
-        place: Fault,
-        hint: &str,
-        faults: &mut Faults,
-    ) -> Option<PolicyId> {
-        if let Some(first) = self.sources.get(&id) {
-            let message = format!("policy id `{}` is already taken at {first}{hint}", exact(&id));
-            faults.push(Fault { message, ..place });
-            return None;
-        }
-        self.sources.insert(id.clone(), source);
-        Some(id)
+    /// The templates as Cedar has them.
+    pub fn templates(&self) -> impl Iterator<Item = Template> {
+        self.written.templates().map(|template| Template::from(template.template.as_ref().clone()))
     }
 
-    fn add_policy(&mut self, policy: Policy, file: &SourceFile, faults: &mut Faults) {
-        self.note_literals(AsRef::<ast::Policy>::as_ref(&policy).non_scope_constraints());
-        if let Err(error) = self.set.add(policy) {
-            faults.push(file.fault_of(&error));
-        }
+    /// The link that an id is the id of, though it may be a written policy's as well.
+    pub(super) fn link_with_id(&self, id: &str) -> Option<LinkRef<'_>> {
+        self.links.get(self.links.find(&self.schema, id)?)
     }
+}
 
-    fn add_template(&mut self, template: &Template, file: &SourceFile, faults: &mut Faults) {
-        self.note_literals(AsRef::<ast::Template>::as_ref(template).non_scope_constraints());
-        if let Err(error) = self.set.add_template(template.clone()) {
-            faults.push(file.fault_of(&error));
-        }
-    }
-
-    fn note_literals(&mut self, condition: Option<&ast::Expr>) {
-        self.literals.extend(condition.into_iter().flat_map(named_in));
-    }
-
-    /// To be called once all files are in.
-    pub(super) fn sort_out_assuming(&mut self, faults: &mut Faults) {
-        match AssumePolicies::of(&self.set) {
-            Ok(assume) => self.assume = assume,
-            Err(error) => faults.push(Fault::of_file("policies", error.to_string())),
-        }
-    }
-
-    /// Adds a grant.
-    pub(super) fn add_link(&mut self, file: &str, line: usize, link: &Link, faults: &mut Faults) {
-        let place = Fault { file: file.to_owned(), line, column: 1, message: String::new() };
-        let source = PolicySource {
-            file: file.to_owned(),
-            line,
-            role: link.template_id.rsplit('/').next().map(str::to_owned),
-            subject: Some(link.args.principal.clone()),
-        };
-        let id = PolicyId::new(&link.link_id);
-        let Some(id) = self.take_id(id, source, place.clone(), "", faults) else { return };
-        match self.link(link, id) {
-            Ok(()) => self.links += 1,
-            Err(message) => faults.push(Fault { message, ..place }),
-        }
-    }
-
-    fn link(&mut self, link: &Link, id: PolicyId) -> Result<(), String> {
-        let uid = |text: &str| text.parse::<EntityUid>().map_err(|error| format!("`{text}` is not an entity: {error}"));
-        let values = HashMap::from([
-            (SlotId::principal(), uid(&link.args.principal)?),
-            (SlotId::resource(), uid(&link.args.resource)?),
-        ]);
-        self.set
-            .link(PolicyId::new(&link.template_id), id, values)
-            .map_err(|error| format!("`{}` cannot be linked: {}", link.template_id, crate::tree::one_line(&error)))
-    }
+/// What a grant's id says of it, as entities of a schema.
+fn grant_of(schema: &LoadedSchema, id: &str) -> Option<(GrantId, EntityUid, EntityUid)> {
+    let grant = GrantId::read(id)?;
+    let uid = |entity: &crate::model::EntityRef| schema.types.uid(schema.types.named(&entity.entity_type)?, &entity.id);
+    let (principal, resource) = (uid(&grant.subject)?, uid(&grant.resource)?);
+    Some((grant, principal, resource))
 }
 
 /// An id as it is; Cedar's `Display` escapes it for messages.

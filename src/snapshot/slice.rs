@@ -1,44 +1,195 @@
-//! The entities that one request can reach, out of all that the snapshot has.
+//! A slice: the policies whose scope may hold for a request, and the entities that they can look at.
 //!
-//! Starting from the request and from what policies name, along parents and along entities in attributes and tags.
-//! INVARIANT: whatever Cedar can look up while it evaluates this request over all entities, it finds here with the
-//! same data, so the answer is the same (a property in `decide/tests.rs`).
+//! INVARIANT: whatever Cedar looks up while it evaluates this request over everything, it finds here with the same
+//! data, and every policy that is left out is false. So the answer over the slice is the answer over everything (a
+//! property in `decide/tests.rs`).
 
 use std::collections::HashSet;
 
-use cedar_policy::entities_errors::EntitiesError;
-use cedar_policy::{Entities, Entity, EntityUid};
+use cedar_policy::{Entities, Entity, EntityUid, PolicyId, Request, Response};
+use cedar_policy_core::ast;
+use cedar_policy_core::authorizer::Authorizer;
+use cedar_policy_core::entities::{Entities as CoreEntities, TCComputation};
+use cedar_policy_core::extensions::Extensions;
 
-use super::{Snapshot, reach};
+use super::index::Located;
+use super::policies::{Depth, PolicyNumber};
+use super::{EntityStore, Lineage, Snapshot, mentioned_by};
+use crate::schema::{ActionFacts, EntityTypes};
 
-/// Gathers a slice. `supplied` entities stand in for the snapshot's of the same uid.
-///
-/// # Errors
-/// When the supplied entities make no hierarchy with the others.
-pub fn slice(
-    snapshot: &Snapshot,
-    supplied: Vec<Entity>,
-    roots: impl IntoIterator<Item = EntityUid>,
-) -> Result<Entities, Box<EntitiesError>> {
-    let mut seen: HashSet<EntityUid> = HashSet::new();
-    let mut open: Vec<EntityUid> = roots.into_iter().collect();
-    open.extend(snapshot.policies.literals.iter().cloned());
-    let mut taken: Vec<Entity> = Vec::with_capacity(supplied.len() + open.len());
-    for entity in supplied {
-        if seen.insert(entity.uid()) {
-            open.extend(reach(&entity));
-            taken.push(entity);
+/// What a slice is cut for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    pub principal: &'a EntityUid,
+    pub action: &'a ActionFacts,
+    pub resource: &'a EntityUid,
+    /// Entities that the context names.
+    pub mentioned: &'a [EntityUid],
+    /// Entities that stand in for the snapshot's of the same uid.
+    pub supplied: &'a [&'a Entity],
+}
+
+/// Why there is no slice.
+#[derive(Debug, thiserror::Error)]
+pub enum SliceError {
+    #[error("{0} would be among its own ancestors")]
+    Circular(EntityUid),
+    #[error("two of the entities are one")]
+    Duplicate(#[source] Box<cedar_policy_core::entities::err::EntitiesError>),
+}
+
+/// What one request is decided over.
+#[derive(Debug)]
+pub struct Slice {
+    policies: ast::PolicySet,
+    numbers: Vec<(ast::PolicyID, PolicyNumber)>,
+    pub entities: Entities,
+}
+
+impl Slice {
+    /// Cuts a slice, of those candidates that `keep` lets pass.
+    ///
+    /// # Errors
+    /// When the supplied entities make no hierarchy with the others.
+    pub fn cut(snapshot: &Snapshot, asked: &Asked<'_>, keep: fn(&ast::Policy) -> bool) -> Result<Self, SliceError> {
+        let above_principal = Lineage::of(asked.principal, &snapshot.entities, asked.supplied);
+        let above_resource = Lineage::of(asked.resource, &snapshot.entities, asked.supplied);
+        let (candidates, depths) = candidates(snapshot, asked, &above_principal, &above_resource, keep);
+        let level = depths.iter().map(|depth| depth.level).max().unwrap_or(1);
+        let mut gathering = Gathering { store: &snapshot.entities, asked, seen: HashSet::new(), taken: Vec::new() };
+        gathering.take(asked.principal, Some(above_principal))?;
+        gathering.take(asked.resource, Some(above_resource))?;
+        gathering.take(&asked.action.uid, None)?;
+        let literals = depths.iter().flat_map(|depth| depth.literals.iter());
+        for uid in asked.mentioned.iter().chain(literals) {
+            gathering.take(uid, None)?;
         }
+        gathering.follow(level)?;
+        let mut policies = ast::PolicySet::new();
+        let mut numbers = Vec::with_capacity(candidates.len());
+        for (number, policy) in candidates {
+            numbers.push((policy.id().clone(), number));
+            // Each candidate is there once, and no two policies of a snapshot have one id.
+            let _ = policies.add(policy);
+        }
+        Ok(Self { policies, numbers, entities: gathering.finish()? })
     }
-    while let Some(uid) = open.pop() {
-        if seen.contains(&uid) {
+
+    /// Cedar's answer.
+    pub fn is_authorized(&self, request: &Request) -> Response {
+        let request: &ast::Request = request.as_ref();
+        Authorizer::new().is_authorized(request.clone(), &self.policies, self.entities.as_ref()).into()
+    }
+
+    /// A policy of the slice.
+    pub fn policy(&self, id: &PolicyId) -> Option<&ast::Policy> {
+        self.policies.get(id.as_ref())
+    }
+
+    /// Where a policy of the slice is to be found in its snapshot.
+    pub fn number(&self, id: &PolicyId) -> Option<PolicyNumber> {
+        let id: &ast::PolicyID = id.as_ref();
+        self.numbers.iter().find(|(other, _)| other == id).map(|(_, number)| *number)
+    }
+
+    /// How many policies the request is decided by.
+    pub fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+}
+
+fn candidates<'a>(
+    snapshot: &'a Snapshot,
+    asked: &Asked<'_>,
+    above_principal: &Lineage,
+    above_resource: &Lineage,
+    keep: fn(&ast::Policy) -> bool,
+) -> (Vec<(PolicyNumber, ast::Policy)>, Vec<&'a Depth>) {
+    let types = &snapshot.schema.types;
+    let principals = located(asked.principal, above_principal, types);
+    let resources = located(asked.resource, above_resource, types);
+    let policies = &snapshot.policies;
+    let mut found = Vec::new();
+    let mut depths = Vec::new();
+    for number in policies.written.index.candidates(&principals, asked.action, &resources) {
+        let Some(written) = policies.written.get(number).filter(|written| keep(&written.policy)) else { continue };
+        found.push((PolicyNumber::Written(number), written.policy.clone()));
+        depths.push(&written.depth);
+    }
+    for (number, link) in policies.links.candidates(&principals, &resources) {
+        let Some(template) = policies.written.template(link.template_id()) else { continue };
+        if !template.actions.contains(asked.action.number) {
             continue;
         }
-        if let Some(entity) = snapshot.entities.get(&uid) {
-            taken.push(entity.clone());
-            open.extend(snapshot.entities.reach_of(&uid).iter().cloned());
-        }
-        seen.insert(uid);
+        let Some(policy) = policies.link_policy(link).filter(keep) else { continue };
+        found.push((number, policy));
+        depths.push(&template.depth);
     }
-    Entities::from_entities(taken, None).map_err(Box::new)
+    (found, depths)
+}
+
+/// INVARIANT: every entity of a request is of a type that the schema has, and so are its ancestors.
+fn located<'a>(own: &'a EntityUid, above: &'a Lineage, types: &EntityTypes) -> Vec<Located<'a>> {
+    std::iter::once(own).chain(&above.ancestors).filter_map(|uid| Located::of(uid, types)).collect()
+}
+
+/// The entities of a slice while it is cut.
+struct Gathering<'a> {
+    store: &'a EntityStore,
+    asked: &'a Asked<'a>,
+    seen: HashSet<EntityUid>,
+    taken: Vec<ast::Entity>,
+}
+
+impl Gathering<'_> {
+    /// Takes an entity with all that it is in.
+    fn take(&mut self, uid: &EntityUid, above: Option<Lineage>) -> Result<(), SliceError> {
+        if !self.seen.insert(uid.clone()) {
+            return Ok(());
+        }
+        let supplied = self.asked.supplied.iter().find(|entity| entity.uid() == *uid);
+        let Some(entity) = supplied.map(|entity| (*entity).clone()).or_else(|| self.store.get(uid)) else {
+            return Ok(());
+        };
+        let above = above.unwrap_or_else(|| Lineage::of(uid, self.store, self.asked.supplied));
+        if above.is_circular {
+            return Err(SliceError::Circular(uid.clone()));
+        }
+        let mut core: ast::Entity = AsRef::<ast::Entity>::as_ref(&entity).clone();
+        for ancestor in above.ancestors {
+            // What is a parent already stays one.
+            core.add_indirect_ancestor(ancestor.into());
+        }
+        self.taken.push(core);
+        Ok(())
+    }
+
+    /// Takes what the data of those taken names, and so on, so many times that a policy can follow it.
+    fn follow(&mut self, level: u32) -> Result<(), SliceError> {
+        let mut start = 0;
+        for _ in 1..level {
+            let mut named = Vec::new();
+            self.taken.iter().skip(start).for_each(|entity| mentioned_by(entity, &mut named));
+            start = self.taken.len();
+            for uid in named {
+                self.take(&uid, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Entities, SliceError> {
+        let none = None::<&cedar_policy_core::entities::NoEntitiesSchema>;
+        let entities = CoreEntities::from_entities(
+            self.taken,
+            none,
+            TCComputation::AssumeAlreadyComputed,
+            Extensions::all_available(),
+        );
+        entities.map(Entities::from).map_err(|error| SliceError::Duplicate(Box::new(error)))
+    }
 }

@@ -174,8 +174,9 @@ async fn the_request_path_performs_no_io_but_the_one_jwks_refresh() {
 async fn the_sliced_answer_is_cedars_answer() {
     let server = TestServer::start().await;
     let snapshot = server.tenants.get("acme").unwrap().snapshot().unwrap();
-    let everything = Entities::from_entities(snapshot.entities.iter().cloned(), None).unwrap();
-    let uids: Vec<EntityUid> = snapshot.entities.iter().map(cedar_policy::Entity::uid).collect();
+    let policies = snapshot.policies.whole_set();
+    let everything = Entities::from_entities(snapshot.entities.iter(), None).unwrap();
+    let uids: Vec<EntityUid> = snapshot.entities.iter().map(|entity| entity.uid()).collect();
     let of_types = |kinds: &[String]| -> Vec<EntityUid> {
         uids.iter().filter(|uid| kinds.contains(&uid.type_name().to_string())).cloned().collect()
     };
@@ -198,7 +199,7 @@ async fn the_sliced_answer_is_cedars_answer() {
             for ((principal, resource), answer) in pairs.iter().zip(reply.body["results"].as_array().unwrap()) {
                 let (principal, resource) = (principal.clone(), resource.clone());
                 let request = Request::new(principal, action.clone(), resource, Context::empty(), None).unwrap();
-                let cedars = Authorizer::new().is_authorized(&request, &snapshot.policies.set, &everything);
+                let cedars = Authorizer::new().is_authorized(&request, &policies, &everything);
                 let mut policies: Vec<_> = cedars.diagnostics().reason().map(ToString::to_string).collect();
                 policies.sort();
                 let ours: Vec<_> = answer["policies"].as_array().unwrap().iter().map(|policy| &policy["id"]).collect();

@@ -1,0 +1,164 @@
+//! One file of entities in, its entities as bytes out, found by hash.
+
+use cedar_policy::{Entity, EntityUid};
+use cedar_policy_core::ast;
+use serde_json::value::RawValue;
+
+use super::record::{self, Extension, Found};
+use super::walk::place_in_tenant;
+use crate::model::{Fault, Faults, Lines};
+use crate::schema::{EntityTypes, Identity, LoadedSchema, TypeNumber};
+use crate::snapshot::Origin;
+use crate::vocabulary;
+
+/// The entities of one file.
+#[derive(Debug)]
+pub struct EntityShard {
+    origin: Origin,
+    /// Sorted by hash.
+    entries: Box<[Entry]>,
+    bytes: Box<[u8]>,
+    extensions: Box<[Extension]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    hash: u64,
+    start: u32,
+    end: u32,
+    number: TypeNumber,
+}
+
+impl EntityShard {
+    /// Reads a file of Cedar entity JSON. Every entity is checked against the schema, and put in its tenant.
+    pub(crate) fn read(origin: Origin, text: &str, tenant: &EntityUid, schema: &LoadedSchema) -> (Self, Faults) {
+        let mut faults = Faults::default();
+        let mut shard = Builder { schema, origin, entries: Vec::new(), bytes: Vec::new(), extensions: Vec::new() };
+        match serde_json::from_str::<Vec<&RawValue>>(text) {
+            Ok(items) => {
+                let lines = Lines::of(text);
+                for item in items {
+                    let offset = (item.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+                    let (line, column) = lines.position(offset);
+                    let added =
+                        read_entity(item.get(), tenant, schema).and_then(|entity| shard.add(&entity, (line, column)));
+                    if let Err(message) = added {
+                        faults.push(Fault { file: shard.origin.file.clone(), line, column, message });
+                    }
+                }
+            }
+            Err(error) => {
+                // serde_json counts columns from 0 where nothing was read yet.
+                let (line, column) = (error.line(), error.column().max(1));
+                faults.push(Fault { file: shard.origin.file.clone(), line, column, message: error.to_string() });
+            }
+        }
+        shard.finish(&mut faults)
+    }
+
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    pub(super) fn file(&self) -> &str {
+        &self.origin.file
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len() + size_of_val(&*self.entries) + self.extensions.len() * size_of::<Extension>()
+    }
+
+    pub(super) fn extension(&self, place: u32) -> Option<&Extension> {
+        self.extensions.get(place as usize)
+    }
+
+    pub(super) fn hashes(&self) -> impl Iterator<Item = u64> {
+        self.entries.iter().map(|entry| entry.hash)
+    }
+
+    pub(super) fn find(&self, hash: u64, number: TypeNumber, id: &str) -> Option<Found<'_>> {
+        let first = self.entries.partition_point(|entry| entry.hash < hash);
+        let same = self.entries.get(first..)?.iter().take_while(|entry| entry.hash == hash);
+        same.filter(|entry| entry.number == number).map(|entry| self.at(entry)).find(|found| found.id() == id)
+    }
+
+    pub(super) fn found(&self) -> impl Iterator<Item = Found<'_>> {
+        self.entries.iter().map(|entry| self.at(entry))
+    }
+
+    pub(super) fn uids(&self, types: &EntityTypes) -> impl Iterator<Item = EntityUid> {
+        self.found().filter_map(|found| found.uid(types))
+    }
+
+    pub(super) fn iter(&self, types: &EntityTypes) -> impl Iterator<Item = ast::Entity> {
+        self.found().filter_map(|found| found.read(types))
+    }
+
+    fn at(&self, entry: &Entry) -> Found<'_> {
+        let bytes = self.bytes.get(entry.start as usize..entry.end as usize).unwrap_or_default();
+        Found { shard: self, hash: entry.hash, number: entry.number, bytes }
+    }
+}
+
+struct Builder<'a> {
+    schema: &'a LoadedSchema,
+    origin: Origin,
+    entries: Vec<Entry>,
+    bytes: Vec<u8>,
+    extensions: Vec<Extension>,
+}
+
+impl Builder<'_> {
+    fn add(&mut self, entity: &Entity, place: (usize, usize)) -> Result<(), String> {
+        let uid = entity.uid();
+        let Some((number, hash)) = self.schema.types.locate(&uid) else {
+            // An action is the schema's own.
+            return Err(format!("entity {uid} is already declared at the schema"));
+        };
+        let record = record::write(entity.as_ref(), place, &self.schema.types, &mut self.extensions)?;
+        let offset = |length: usize| u32::try_from(length).map_err(|_| "the file is too large".to_owned());
+        let start = offset(self.bytes.len())?;
+        self.bytes.extend(record);
+        self.entries.push(Entry { hash, start, end: offset(self.bytes.len())?, number });
+        Ok(())
+    }
+
+    fn finish(mut self, faults: &mut Faults) -> (EntityShard, Faults) {
+        // Stable: of two of one uid, the first in the file comes first.
+        self.entries.sort_by_key(|entry| entry.hash);
+        let shard = EntityShard {
+            origin: self.origin,
+            entries: self.entries.into(),
+            bytes: self.bytes.into(),
+            extensions: self.extensions.into(),
+        };
+        let found: Vec<_> = shard.found().collect();
+        for (index, second) in found.iter().enumerate() {
+            let before = found.iter().take(index).rev().take_while(|first| first.hash() == second.hash());
+            let is_same = |first: &&Found<'_>| first.type_number() == second.type_number() && first.id() == second.id();
+            if let Some(first) = before.filter(is_same).last() {
+                let uid = second.uid(&self.schema.types).map(|uid| uid.to_string()).unwrap_or_default();
+                let message = format!("entity {uid} is already declared at {}", first.place());
+                faults.push(Fault { message, ..second.fault_place() });
+            }
+        }
+        let faults = std::mem::take(faults);
+        (shard, faults)
+    }
+}
+
+/// Reads one entity and puts it in its tenant.
+fn read_entity(json: &str, tenant: &EntityUid, schema: &LoadedSchema) -> Result<Entity, String> {
+    let entity = Entity::from_json_str(json, Some(&schema.schema)).map_err(|error| crate::tree::one_line(&error))?;
+    if schema.identity == Identity::LeftOut || entity.uid() == *tenant {
+        return Ok(entity);
+    }
+    if entity.uid().type_name().to_string() == vocabulary::TENANT {
+        return Err(format!("{} is another tenant: only {tenant} belongs here", entity.uid()));
+    }
+    place_in_tenant(entity, tenant, schema)
+}

@@ -1,0 +1,169 @@
+//! One Cedar file in, its policies and templates out: with their ids and places, validated, and how far each looks.
+
+use std::str::FromStr;
+use std::sync::Arc;
+
+use cedar_policy::{PolicyId, PolicySet, Validator};
+use cedar_policy_core::ast::{self, PolicyID};
+use miette::Diagnostic;
+
+use super::PolicySource;
+use super::depth::{self, Depth};
+use crate::model::{Fault, Faults, Lines};
+use crate::schema::LoadedSchema;
+use crate::snapshot::Origin;
+use crate::snapshot::index::ActionSet;
+use crate::tree::SourceFile;
+
+/// The policies of one file.
+#[derive(Debug)]
+pub struct PolicyFile {
+    pub origin: Origin,
+    pub policies: Vec<WrittenPolicy>,
+    pub templates: Vec<WrittenTemplate>,
+    /// Worth an author's look.
+    pub warnings: Vec<Fault>,
+}
+
+/// A policy of a file.
+#[derive(Debug)]
+pub struct WrittenPolicy {
+    pub policy: ast::Policy,
+    pub source: PolicySource,
+    pub column: usize,
+    /// Whether its id was written, or is its position.
+    pub has_id: bool,
+    pub depth: Depth,
+}
+
+/// A template of a file.
+#[derive(Debug)]
+pub struct WrittenTemplate {
+    pub template: Arc<ast::Template>,
+    pub source: PolicySource,
+    pub column: usize,
+    pub has_id: bool,
+    pub depth: Depth,
+    /// What its links are about.
+    pub actions: ActionSet,
+}
+
+impl WrittenPolicy {
+    pub fn id(&self) -> PolicyId {
+        PolicyId::new(self.policy.id())
+    }
+}
+
+impl WrittenTemplate {
+    pub fn id(&self) -> PolicyId {
+        PolicyId::new(self.template.id())
+    }
+}
+
+impl PolicyFile {
+    /// Reads a file; without a schema, only whether it parses.
+    pub(crate) fn read(file: &SourceFile, origin: Origin, schema: Option<&LoadedSchema>) -> (Self, Faults) {
+        let mut faults = Faults::default();
+        let mut read = Self { origin, policies: Vec::new(), templates: Vec::new(), warnings: Vec::new() };
+        let parsed = match PolicySet::from_str(&file.text) {
+            Ok(parsed) => parsed,
+            Err(errors) => {
+                errors.iter().for_each(|error| faults.push(file.fault_of(error)));
+                return (read, faults);
+            }
+        };
+        let lines = Lines::of(&file.text);
+        let core: &ast::PolicySet = parsed.as_ref();
+        for policy in core.static_policies() {
+            let (line, column) = lines.position(policy.loc().map_or(0, |loc| loc.start()));
+            let annotated = annotation(policy.annotations());
+            if let Some(id) = identify(file, policy.id(), annotated, (line, column), &mut faults) {
+                let policy = policy.new_id(id);
+                let depth = Depth::of(policy.non_scope_constraints());
+                let (source, has_id) = (place(file, line), annotated.is_some());
+                read.policies.push(WrittenPolicy { policy, source, column, has_id, depth });
+            }
+        }
+        for template in core.templates() {
+            let (line, column) = lines.position(template.loc().map_or(0, |loc| loc.start()));
+            let annotated = annotation(template.annotations());
+            if let Some(id) = identify(file, template.id(), annotated, (line, column), &mut faults) {
+                let template = Arc::new(template.new_id(id));
+                let depth = Depth::of(template.non_scope_constraints());
+                let (source, has_id) = (place(file, line), annotated.is_some());
+                let about = |schema: &LoadedSchema| ActionSet::of(template.action_constraint(), &schema.actions);
+                let actions = schema.map_or(ActionSet::Every, about);
+                read.templates.push(WrittenTemplate { template, source, column, has_id, depth, actions });
+            }
+        }
+        if let Some(schema) = schema {
+            read.validate(file, &schema.validator, &mut faults);
+        }
+        (read, faults)
+    }
+
+    /// Strict validation of every policy and template against the schema.
+    fn validate(&mut self, file: &SourceFile, validator: &Validator, faults: &mut Faults) {
+        let mut set = ast::PolicySet::new();
+        for written in &self.policies {
+            // Two of one id are a fault of their own, told with both places.
+            let _ = set.add(written.policy.clone());
+        }
+        for written in &self.templates {
+            let _ = set.add_template(written.template.as_ref().clone());
+        }
+        let verdict = depth::validate(validator, &set);
+        for error in &verdict.errors {
+            faults.push(self.placed(file, error.policy_id().as_ref(), error));
+        }
+        let mut warnings: Vec<_> =
+            verdict.warnings.iter().map(|warning| self.placed(file, warning.policy_id().as_ref(), warning)).collect();
+        warnings.sort();
+        warnings.dedup();
+        self.warnings = warnings;
+        for written in &mut self.policies {
+            written.depth.level = verdict.levels.get(written.policy.id()).copied().unwrap_or(written.depth.level);
+        }
+        for written in &mut self.templates {
+            written.depth.level = verdict.levels.get(written.template.id()).copied().unwrap_or(written.depth.level);
+        }
+    }
+
+    fn placed(&self, file: &SourceFile, id: &PolicyID, diagnostic: &dyn Diagnostic) -> Fault {
+        let message = crate::tree::one_line(diagnostic);
+        if let Some(offset) = crate::tree::first_label(diagnostic) {
+            return file.fault_at(offset, message);
+        }
+        let policies = self.policies.iter().map(|written| (written.policy.id(), &written.source));
+        let templates = self.templates.iter().map(|written| (written.template.id(), &written.source));
+        let line = policies.chain(templates).find(|(other, _)| *other == id).map_or(1, |(_, source)| source.line);
+        Fault { file: file.name.clone(), line, column: 1, message }
+    }
+}
+
+fn annotation<'a>(mut all: impl Iterator<Item = (&'a ast::AnyId, &'a ast::Annotation)>) -> Option<&'a str> {
+    all.find(|(name, _)| name.as_ref() == "id").map(|(_, annotation)| annotation.as_ref())
+}
+
+fn place(file: &SourceFile, line: usize) -> PolicySource {
+    PolicySource { file: file.name.clone(), line, role: None, subject: None }
+}
+
+fn identify(
+    file: &SourceFile,
+    position: &PolicyID,
+    annotated: Option<&str>,
+    (line, column): (usize, usize),
+    faults: &mut Faults,
+) -> Option<PolicyID> {
+    let position: &str = position.as_ref();
+    // INVARIANT: Cedar's parser names the policies of a text `policy0`, `policy1`, … in order.
+    let position = position.strip_prefix("policy").unwrap_or(position);
+    let id = annotated.map_or_else(|| format!("{}#{position}", file.relative), str::to_owned);
+    if id.is_empty() {
+        let message = "`@id` may not be empty".to_owned();
+        faults.push(Fault { file: file.name.clone(), line, column, message });
+        return None;
+    }
+    Some(PolicyID::from_string(id))
+}
