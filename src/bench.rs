@@ -1,0 +1,3 @@
+//! x
+pub mod generate;
+mod random;
