@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::AbortHandle;
 
-use crate::ask::Ask;
+use crate::ask::{Ask, KnownPrincipals};
 use crate::audit::{Audit, Sink, SinkError};
 use crate::authn::{KeyRegistry, Verifier};
 use crate::clock::SharedClock;
@@ -84,6 +84,7 @@ impl App {
         let address = listener.local_addr().map_err(bound)?;
         let ask = Ask {
             tenants: Arc::clone(&tenants),
+            principals: Arc::new(KnownPrincipals::within(config.tokens.remembered_bytes)),
             verifier: Verifier::new(config.tokens, keys, Arc::clone(&clock)),
             decider: config.decider,
             audit,

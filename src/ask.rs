@@ -4,6 +4,10 @@
 //! In: a tenant, questions, each about a token or a named principal. Out: answers, all of one generation. The only
 //! I/O is what `authn` may need to learn a new key.
 
+mod principals;
+
+pub use principals::KnownPrincipals;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,8 +20,9 @@ use crate::audit::{Audit, DecisionRecord, Unrecorded};
 use crate::authn::{Verifier, VerifyError};
 use crate::clock::SharedClock;
 use crate::decide::{AccessQuery, Answer, Decider, QueryError};
+use crate::digest::sha256;
 use crate::model::{Generation, Revision, TenantId};
-use crate::principal::{Principal, PrincipalError, resolve};
+use crate::principal::{Principal, PrincipalError};
 use crate::snapshot::{Snapshot, Tenants};
 use crate::telemetry::{Metrics, SlugLabels};
 
@@ -85,6 +90,7 @@ pub enum AskError {
 pub struct Ask {
     pub tenants: Arc<Tenants>,
     pub verifier: Verifier,
+    pub principals: Arc<KnownPrincipals>,
     pub decider: Decider,
     pub audit: Audit,
     pub metrics: Metrics,
@@ -108,7 +114,7 @@ impl Ask {
     /// As `one`, naming the question.
     pub async fn many(&self, tenant: &str, questions: Vec<Question>, asker: &Asker) -> Result<Vec<Answered>, AskError> {
         let snapshot = self.snapshot(tenant)?;
-        let mut principals: HashMap<Who, Principal> = HashMap::new();
+        let mut principals: HashMap<Who, Arc<Principal>> = HashMap::new();
         let mut answers = Vec::with_capacity(questions.len());
         for (index, question) in questions.into_iter().enumerate() {
             let failed = |source| AskError::InBatch { index, source: Box::new(source) };
@@ -132,16 +138,17 @@ impl Ask {
         })
     }
 
-    async fn principal(&self, snapshot: &Snapshot, who: &Who) -> Result<Principal, AskError> {
+    async fn principal(&self, snapshot: &Snapshot, who: &Who) -> Result<Arc<Principal>, AskError> {
         let token = match who {
-            Who::Named(uid) => return Ok(Principal::named(uid.clone())),
+            Who::Named(uid) => return Ok(Arc::new(Principal::named(uid.clone()))),
             Who::Token(token) => token,
         };
-        let verified = self.verifier.verify_refreshing(token, &snapshot.identity_providers).await;
+        let digest = sha256(token.as_bytes());
+        let verified = self.verifier.verify_known(token, &digest, &snapshot.identity_providers).await;
         let verified = verified.inspect_err(|error| {
             self.metrics.token_refusals.get_or_create(&SlugLabels { slug: error.slug() }).inc();
         })?;
-        Ok(resolve(&verified, snapshot)?)
+        Ok(self.principals.get_or_resolve(snapshot, token, digest, &verified)?)
     }
 
     async fn decide(

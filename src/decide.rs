@@ -10,14 +10,17 @@ mod explain;
 mod query;
 mod resource;
 
-pub use answer::{Answer, Decision, DeterminingPolicy, EvaluationError, Reason};
+pub use answer::{Answer, Decision, DeterminingPolicy, EvaluationError, Reason, Work};
 pub use explain::{Explanation, NearMiss};
 pub use query::{AccessQuery, ActionName, QueryError, ResourceQuery};
 
-use cedar_policy::Request;
+use std::sync::Arc;
+
+use cedar_policy::{EntityUid, Request};
 
 use crate::principal::Principal;
-use crate::snapshot::{Asked, Slice, Snapshot};
+use crate::schema::ActionFacts;
+use crate::snapshot::{Asked, Slice, SliceKey, Snapshot};
 
 /// What a `forbid` that cannot be evaluated means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,9 +33,17 @@ pub enum ForbidErrors {
 }
 
 /// Decides requests; the command line and the server have the same one.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Decider {
     pub forbid_errors: ForbidErrors,
+    /// How many bytes of slices each snapshot may keep; 0 keeps none.
+    pub slice_bytes: usize,
+}
+
+impl Default for Decider {
+    fn default() -> Self {
+        Self { forbid_errors: ForbidErrors::default(), slice_bytes: 64 * 1024 * 1024 }
+    }
 }
 
 impl Decider {
@@ -48,26 +59,76 @@ impl Decider {
     ) -> Result<Answer, QueryError> {
         let action = query::find_action(snapshot, &query.action)?;
         query::check_principal(&principal.uid, action)?;
-        let resource = resource::find_resource(snapshot, principal, &query.resource, action)?;
+        let resource = resource::check_resource(snapshot, &query.resource, action)?;
         let context = context::read_context(snapshot, query.context.as_ref(), &action.uid)?;
-        let supplied: Vec<_> = principal.entity.iter().chain(&resource.entity).collect();
-        let asked = Asked {
-            principal: &principal.uid,
-            action,
-            resource: &resource.uid,
-            mentioned: &context::entities_of(&context),
-            supplied: &supplied,
-        };
-        let slice = Slice::cut(snapshot, &asked, |_| true).map_err(QueryError::Entities)?;
+        let mentioned = context::entities_of(&context);
+        let asking = Asking { snapshot, principal, action, resource: &resource, query: &query.resource, mentioned };
+        let (slice, work) = self.slice(asking)?;
         let schema = Some(&snapshot.schema.schema);
-        let (who, what) = (principal.uid.clone(), resource.uid.clone());
+        let (who, what) = (principal.uid.clone(), resource.clone());
         let request = Request::new(who, action.uid.clone(), what, context, schema).map_err(QueryError::from)?;
         let response = slice.is_authorized(&request);
         let mut answer = answer::from_response(snapshot, &slice, &response, self.forbid_errors);
+        answer.work = work;
         if query.explain {
-            answer.explanation = Some(explain::explain(snapshot, &asked, &request, &slice, &response));
+            answer.explanation = Some(explain::explain(snapshot, &request, &slice, &response));
         }
         Ok(answer)
+    }
+
+    /// What the request is decided over: kept from an earlier one, or cut anew.
+    fn slice(&self, asking: Asking<'_>) -> Result<(Arc<Slice>, Work), QueryError> {
+        let snapshot = asking.snapshot;
+        let key = if self.slice_bytes > 0 { asking.key() } else { None };
+        let kept = key.as_ref().and_then(|key| snapshot.slices.get(key));
+        let is_kept = kept.is_some();
+        let slice = match kept {
+            Some(slice) => slice,
+            None => {
+                let slice = Arc::new(asking.cut()?);
+                if let Some(key) = key {
+                    snapshot.slices.insert(key, &slice, self.slice_bytes);
+                }
+                slice
+            }
+        };
+        let work = Work { policies: slice.len(), entities: slice.entities.len(), is_kept };
+        Ok((slice, work))
+    }
+}
+
+/// A question as far as its slice depends on it.
+struct Asking<'a> {
+    snapshot: &'a Snapshot,
+    principal: &'a Principal,
+    action: &'a ActionFacts,
+    resource: &'a EntityUid,
+    query: &'a ResourceQuery,
+    mentioned: Vec<EntityUid>,
+}
+
+impl Asking<'_> {
+    fn key(&self) -> Option<SliceKey> {
+        Some(SliceKey {
+            principal: self.principal.key.clone()?,
+            action: self.action.number,
+            resource: self.resource.clone(),
+            described: self.query.description().ok()?,
+            mentioned: self.mentioned.clone().into(),
+        })
+    }
+
+    fn cut(&self) -> Result<Slice, QueryError> {
+        let described = resource::describe(self.snapshot, self.principal, self.query, self.resource)?;
+        let supplied: Vec<_> = self.principal.entity.iter().chain(&described).collect();
+        let asked = Asked {
+            principal: &self.principal.uid,
+            action: self.action,
+            resource: self.resource,
+            mentioned: &self.mentioned,
+            supplied: &supplied,
+        };
+        Slice::cut(self.snapshot, &asked, |_| true).map_err(QueryError::Entities)
     }
 }
 

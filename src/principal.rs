@@ -12,8 +12,12 @@ pub use identities::IdentityOutcome;
 pub use resolve::{PrincipalError, resolve, resolve_explained};
 pub use tags::{Tags, tags};
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use cedar_policy::{Entity, EntityUid};
 use serde::Serialize;
+
+use crate::snapshot::PrincipalKey;
 
 /// Who a request is about.
 #[derive(Clone, Debug)]
@@ -25,12 +29,25 @@ pub struct Principal {
     pub external_identities: Vec<String>,
     /// Claims that no attribute or tag could be made of.
     pub dropped: Vec<DroppedClaim>,
+    /// What slices of it can be kept under; `None` for one that is built for a single question.
+    pub key: Option<PrincipalKey>,
 }
 
 impl Principal {
     /// A principal that a trusted caller names: exactly what the directory knows of it.
     pub fn named(uid: EntityUid) -> Self {
-        Self { uid, entity: None, external_identities: Vec::new(), dropped: Vec::new() }
+        let key = Some(PrincipalKey::Known(uid.clone()));
+        Self { uid, entity: None, external_identities: Vec::new(), dropped: Vec::new(), key }
+    }
+
+    /// Gives a principal that will be asked about again a number of its own.
+    #[must_use]
+    pub fn to_be_kept(mut self) -> Self {
+        static BUILT: AtomicU64 = AtomicU64::new(0);
+        if self.entity.is_some() {
+            self.key = Some(PrincipalKey::Built(BUILT.fetch_add(1, Ordering::Relaxed)));
+        }
+        self
     }
 }
 

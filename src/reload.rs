@@ -201,7 +201,7 @@ impl Reloader {
     fn configure_keys(&self) {
         let all = self.tenants.all();
         let snapshots: Vec<_> = all.values().filter_map(|handle| handle.snapshot()).collect();
-        let providers = snapshots.iter().flat_map(|snapshot| &snapshot.identity_providers);
+        let providers = snapshots.iter().flat_map(|snapshot| snapshot.identity_providers.iter());
         let uris: BTreeSet<_> = providers.map(|provider| provider.jwks_uri.clone()).collect();
         self.keys.configure(&uris);
     }

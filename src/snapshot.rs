@@ -7,8 +7,10 @@
 
 mod assume;
 mod build;
+mod cache;
 mod entities;
 mod handle;
+mod hashed;
 mod index;
 mod load;
 mod origin;
@@ -18,6 +20,7 @@ mod watch;
 
 pub use assume::{Candidates, takes_part_in_assuming};
 pub use build::{Parts, build, syntax_faults};
+pub use cache::{PrincipalKey, SliceCache, SliceKey};
 pub use entities::{EntityStore, Lineage, mentioned_by, named_in, parents_of, place_in_tenant, reach};
 pub use handle::{ReloadOutcome, TenantHandle, Tenants};
 pub use index::ActionSet;
@@ -48,7 +51,7 @@ pub struct Snapshot {
     pub policies: Policies,
     pub entities: EntityStore,
     /// What tokens are verified against.
-    pub identity_providers: Vec<IdentityProvider>,
+    pub identity_providers: Arc<[IdentityProvider]>,
     /// The same providers with their mappings, in the same order.
     pub providers: Vec<ProviderRecord>,
     /// Worth an author's look, though nothing is wrong.
@@ -57,6 +60,9 @@ pub struct Snapshot {
     pub built: Built,
     /// The files of its bundle as they were read.
     pub bundle_stamps: Arc<Stamps>,
+    pub slices: SliceCache,
+    /// No other snapshot of this process has it.
+    pub serial: u64,
     tenant_uid: Option<EntityUid>,
     /// External identity → its provider's place and its own.
     identities: HashMap<EntityUid, (usize, usize)>,

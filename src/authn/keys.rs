@@ -13,6 +13,7 @@ pub(super) mod test_issuer;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -76,6 +77,8 @@ pub struct KeyRegistry {
     fetcher: Arc<Fetcher>,
     clock: SharedClock,
     runtime: Option<Handle>,
+    /// Counts the key sets that were fetched.
+    changes: Arc<AtomicU64>,
 }
 
 /// A source and the task that feeds it, which ends with the entry.
@@ -103,6 +106,7 @@ impl KeyRegistry {
             fetcher: Arc::new(Fetcher::new(settings)),
             clock,
             runtime: Handle::try_current().ok(),
+            changes: Arc::default(),
         }
     }
 
@@ -119,12 +123,17 @@ impl KeyRegistry {
     }
 
     fn start(&self, jwks_uri: &str) -> Entry {
-        let (source, progress) = KeySource::new(jwks_uri);
+        let (source, progress) = KeySource::new(jwks_uri, Arc::clone(&self.changes));
         let source = Arc::new(source);
         let feed = source::feed(Arc::clone(&source), Arc::clone(&self.fetcher), Arc::clone(&self.clock), progress);
         let runtime = self.runtime.clone().or_else(|| Handle::try_current().ok());
         let task = runtime.map(|runtime| runtime.spawn(feed).abort_handle());
         Entry { source, task }
+    }
+
+    /// How often any address's keys were replaced: while this stays the same, so do all keys.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
     }
 
     /// The keys at an address, unless none were ever fetched or they are too old. No waiting, no locks.

@@ -18,6 +18,7 @@ use super::algorithm;
 use super::claims::Claims;
 use super::issuer::{self, TrailingSlash};
 use super::keys::{KeyRegistry, Refresh};
+use super::known::{KnownToken, KnownTokens, TokenDigest};
 use super::token::UnverifiedToken;
 use super::trace::{Check, Observer, Outcome, Recorder, Step};
 use crate::clock::SharedClock;
@@ -34,11 +35,18 @@ pub struct TokenSettings {
     /// The longest token that is read.
     pub max_bytes: usize,
     pub trailing_slash: TrailingSlash,
+    /// How many bytes of verified tokens are remembered; 0 remembers none.
+    pub remembered_bytes: usize,
 }
 
 impl Default for TokenSettings {
     fn default() -> Self {
-        Self { leeway: Duration::from_secs(30), max_bytes: 16 * 1024, trailing_slash: TrailingSlash::Exact }
+        Self {
+            leeway: Duration::from_secs(30),
+            max_bytes: 16 * 1024,
+            trailing_slash: TrailingSlash::Exact,
+            remembered_bytes: 32 * 1024 * 1024,
+        }
     }
 }
 
@@ -72,11 +80,17 @@ pub struct Verifier {
     settings: TokenSettings,
     keys: Arc<KeyRegistry>,
     clock: SharedClock,
+    known: Arc<KnownTokens>,
 }
 
 impl Verifier {
     pub fn new(settings: TokenSettings, keys: Arc<KeyRegistry>, clock: SharedClock) -> Self {
-        Self { settings, keys, clock }
+        Self { known: Arc::new(KnownTokens::within(settings.remembered_bytes)), settings, keys, clock }
+    }
+
+    /// The tokens that need not be verified again.
+    pub fn known(&self) -> &KnownTokens {
+        &self.known
     }
 
     pub fn keys(&self) -> &Arc<KeyRegistry> {
@@ -121,6 +135,46 @@ impl Verifier {
             }
         }
         Err(refusal.error)
+    }
+
+    /// Verifies as [`Self::verify_refreshing`] does, unless just this token is known to be good.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub async fn verify_known(
+        &self,
+        token: &str,
+        digest: &TokenDigest,
+        providers: &Arc<[IdentityProvider]>,
+    ) -> Result<Arc<VerifiedToken>, VerifyError> {
+        let known = self.known.get(digest).filter(|known| self.still_holds(known, providers));
+        self.known.lookups.count(known.is_some());
+        if let Some(known) = known {
+            return Ok(Arc::clone(&known.verified));
+        }
+        let key_changes = self.keys.changes();
+        let verified = Arc::new(self.verify_refreshing(token, providers).await?);
+        // Keys that came meanwhile may not be those that verified it: the next time tells.
+        if key_changes == self.keys.changes() {
+            let providers = Arc::clone(providers);
+            let known =
+                KnownToken { verified: Arc::clone(&verified), providers, key_changes, token_bytes: token.len() };
+            self.known.remember(*digest, known);
+        }
+        Ok(verified)
+    }
+
+    /// Whether verifying the token again would say the same.
+    fn still_holds(&self, known: &KnownToken, providers: &Arc<[IdentityProvider]>) -> bool {
+        let same_providers = Arc::ptr_eq(&known.providers, providers) || known.providers == *providers;
+        let provider = providers.iter().find(|provider| provider.name == known.verified.provider);
+        let claims = &known.verified.claims;
+        let now = Moment::new(self.clock.now().timestamp_millis(), self.settings.leeway);
+        same_providers
+            && known.key_changes == self.keys.changes()
+            && provider.is_some_and(|provider| self.keys.current(&provider.jwks_uri).is_some())
+            && checks::expiry(claims, now).is_ok()
+            && checks::not_before(claims, now).is_ok()
     }
 
     /// Verifies as [`Self::verify_refreshing`] does, and tells every step.

@@ -26,6 +26,11 @@ impl Sharding {
         1 << (4 * self.digits)
     }
 
+    /// How many upper bits the hashes of one shard share.
+    pub fn shared_bits(self) -> u32 {
+        4 * self.digits
+    }
+
     /// The shard that a hash belongs to.
     pub fn shard_of(self, hash: u64) -> usize {
         match self.digits {

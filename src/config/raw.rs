@@ -17,6 +17,7 @@ pub struct RawConfig {
     pub tokens: RawTokens,
     pub keys: RawKeys,
     pub decisions: RawDecisions,
+    pub cache: RawCache,
     pub callers: RawCallers,
     pub audit: RawAudit,
     pub watch: RawWatch,
@@ -70,6 +71,12 @@ section!(RawKeys {
     allow_http: Vec<String> = Vec::new(),
 });
 section!(RawDecisions { forbid_errors: RawForbidErrors = RawForbidErrors::Deny });
+section!(RawCache {
+    /// Of each snapshot; 0 keeps none.
+    slice_megabytes: usize = 64,
+    /// Of verified tokens, and as much again of principals; 0 keeps none.
+    token_megabytes: usize = 32,
+});
 section!(RawCallers {
     anonymous: RawAnonymous = RawAnonymous::Token,
     /// Who may ask for explanations: they name grants and people of the directory.

@@ -176,6 +176,7 @@ impl TryFrom<RawConfig> for Config {
                     RawTrailingSlash::Exact => TrailingSlash::Exact,
                     RawTrailingSlash::Ignore => TrailingSlash::Ignore,
                 },
+                remembered_bytes: megabytes(raw.cache.token_megabytes),
             },
             keys: KeySettings {
                 default_refresh: Duration::from_secs(raw.keys.refresh_seconds),
@@ -192,6 +193,7 @@ impl TryFrom<RawConfig> for Config {
                     RawForbidErrors::Deny => ForbidErrors::Deny,
                     RawForbidErrors::Skip => ForbidErrors::Skip,
                 },
+                slice_bytes: megabytes(raw.cache.slice_megabytes),
             },
             callers: CallersConfig {
                 anonymous: match raw.callers.anonymous {
@@ -229,6 +231,10 @@ impl TryFrom<RawConfig> for Config {
         };
         faults.or(config)
     }
+}
+
+fn megabytes(count: usize) -> usize {
+    count.saturating_mul(1024 * 1024).min(MOST)
 }
 
 /// Nothing that is counted here is meant to be more; queues and semaphores cannot be.

@@ -62,6 +62,20 @@ pub struct Answer {
     pub errors: Vec<EvaluationError>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub explanation: Option<Explanation>,
+    /// What it took, for those who measure.
+    #[serde(skip)]
+    pub work: Work,
+}
+
+/// What a decision took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Policies that Cedar evaluated.
+    pub policies: usize,
+    /// Entities that it could look at.
+    pub entities: usize,
+    /// Whether they were kept from an earlier request.
+    pub is_kept: bool,
 }
 
 /// A policy that made the decision.
@@ -112,7 +126,7 @@ pub(super) fn from_response(
         // The permits that matched did not determine this.
         policies.clear();
     }
-    Answer { decision, reason, policies, errors, explanation: None }
+    Answer { decision, reason, policies, errors, explanation: None, work: Work::default() }
 }
 
 fn determining(snapshot: &Snapshot, slice: &Slice, id: &PolicyId) -> Option<DeterminingPolicy> {

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::answer::effect;
 use crate::mismatch::{Stage, action_holds, first_false};
-use crate::snapshot::{Asked, Lineage, Slice, Snapshot, exact};
+use crate::snapshot::{Slice, Snapshot, exact};
 
 /// What `explain` adds to an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -33,17 +33,11 @@ pub struct NearMiss {
 }
 
 /// Explains a response.
-pub(super) fn explain(
-    snapshot: &Snapshot,
-    asked: &Asked<'_>,
-    request: &Request,
-    slice: &Slice,
-    response: &Response,
-) -> Explanation {
+pub(super) fn explain(snapshot: &Snapshot, request: &Request, slice: &Slice, response: &Response) -> Explanation {
     let determining: HashSet<&PolicyId> = response.diagnostics().reason().collect();
     let mut misses: Vec<(Stage, NearMiss)> = Vec::new();
     let mut omitted = 0;
-    for policy in candidates(snapshot, asked) {
+    for policy in candidates(snapshot, request, slice) {
         if determining.contains(policy.id()) || !action_holds(&policy.action_constraint(), request, &slice.entities) {
             continue;
         }
@@ -66,12 +60,9 @@ fn keep_nearest(misses: &mut Vec<(Stage, NearMiss)>) -> usize {
     omitted
 }
 
-fn candidates<'a>(snapshot: &'a Snapshot, asked: &Asked<'a>) -> impl Iterator<Item = Policy> + 'a {
-    let lineage = |uid: &EntityUid| -> HashSet<EntityUid> {
-        let above = Lineage::of(uid, &snapshot.entities, asked.supplied).ancestors;
-        above.into_iter().chain([uid.clone()]).collect()
-    };
-    let (principals, resources) = (names(snapshot, lineage(asked.principal)), names(snapshot, lineage(asked.resource)));
+fn candidates<'a>(snapshot: &'a Snapshot, request: &Request, slice: &Slice) -> impl Iterator<Item = Policy> + 'a {
+    let names = |uid: Option<&EntityUid>| uid.map(|uid| names(snapshot, slice, uid)).unwrap_or_default();
+    let (principals, resources) = (names(request.principal()), names(request.resource()));
     let policies = &snapshot.policies;
     let written = policies.written.iter().map(|written| written.policy.clone());
     let links = policies.links.iter().filter(move |link| {
@@ -83,9 +74,12 @@ fn candidates<'a>(snapshot: &'a Snapshot, asked: &Asked<'a>) -> impl Iterator<It
 
 type Names = Vec<(crate::schema::TypeNumber, String)>;
 
-fn names(snapshot: &Snapshot, uids: HashSet<EntityUid>) -> Names {
+/// An entity and all that it is in.
+fn names(snapshot: &Snapshot, slice: &Slice, uid: &EntityUid) -> Names {
     let types = &snapshot.schema.types;
-    uids.iter().filter_map(|uid| Some((types.locate(uid)?.0, crate::schema::id_of(uid).to_owned()))).collect()
+    let above = slice.entities.ancestors(uid).into_iter().flatten();
+    let all = std::iter::once(uid).chain(above);
+    all.filter_map(|uid| Some((types.locate(uid)?.0, crate::schema::id_of(uid).to_owned()))).collect()
 }
 
 /// An explanation names this many near misses at most.

@@ -37,6 +37,14 @@ impl ResourceQuery {
     pub fn named(entity: EntityRef) -> Self {
         Self { entity, attributes: serde_json::Map::new(), parents: Vec::new() }
     }
+
+    /// What the request says of the resource, as a text that says the same only of the same.
+    pub(super) fn description(&self) -> Result<Option<Box<str>>, serde_json::Error> {
+        if self.attributes.is_empty() && self.parents.is_empty() {
+            return Ok(None);
+        }
+        serde_json::to_string(&(&self.attributes, &self.parents)).map(|text| Some(text.into_boxed_str()))
+    }
 }
 
 /// Why a question cannot be asked: the caller's to fix.

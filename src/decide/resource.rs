@@ -12,40 +12,48 @@ use crate::schema::{ActionFacts, Identity};
 use crate::snapshot::{Snapshot, place_in_tenant, reach};
 use crate::tree::one_line;
 
-/// A resource, ready to be decided about.
-pub(super) struct FoundResource {
-    pub uid: EntityUid,
-    /// What the request made of it; without, the directory's entity stands, if it has one.
-    pub entity: Option<Entity>,
-}
-
-/// Finds the resource and merges what the request says of it, all of it checked against the schema.
-pub(super) fn find_resource(
+/// The uid of a resource that the action can be asked about.
+pub(super) fn check_resource(
     snapshot: &Snapshot,
-    principal: &Principal,
     query: &ResourceQuery,
     action: &ActionFacts,
-) -> Result<FoundResource, QueryError> {
+) -> Result<EntityUid, QueryError> {
     let uid = known_uid(snapshot, &query.entity)?;
     if query.parents.len() > MAX_PARENTS {
         return Err(QueryError::Resource(format!("more than {MAX_PARENTS} parents")));
     }
-    check_applies(action, &uid)?;
+    if action.applies_to_resource(uid.type_name()) {
+        return Ok(uid);
+    }
+    Err(QueryError::ActionDoesNotApply {
+        action: action.uid.id().unescaped().to_owned(),
+        resource_type: uid.type_name().to_string(),
+    })
+}
+
+/// What the request made of the resource, checked against the schema; without, the directory's entity stands, if it
+/// has one.
+pub(super) fn describe(
+    snapshot: &Snapshot,
+    principal: &Principal,
+    query: &ResourceQuery,
+    uid: &EntityUid,
+) -> Result<Option<Entity>, QueryError> {
     let says_nothing = query.attributes.is_empty() && query.parents.is_empty();
     let is_plain = snapshot.schema.identity == Identity::LeftOut;
-    if says_nothing && (is_plain || snapshot.entities.contains(&uid)) {
-        return Ok(FoundResource { uid, entity: None });
+    if says_nothing && (is_plain || snapshot.entities.contains(uid)) {
+        return Ok(None);
     }
-    if is_of_principal(snapshot, principal, &uid) {
+    if is_of_principal(snapshot, principal, uid) {
         if says_nothing {
-            return Ok(FoundResource { uid, entity: None });
+            return Ok(None);
         }
         return Err(QueryError::Resource(format!(
             "{uid} is the principal or what the principal is in: a request cannot describe it"
         )));
     }
-    let entity = described_entity(snapshot, query, snapshot.entities.get(&uid).as_ref())?;
-    Ok(FoundResource { uid, entity: Some(in_tenant(snapshot, entity)?) })
+    let entity = described_entity(snapshot, query, snapshot.entities.get(uid).as_ref())?;
+    in_tenant(snapshot, entity).map(Some)
 }
 
 /// Whether an entity is the principal or something that the principal leads to.
@@ -63,16 +71,6 @@ fn is_of_principal(snapshot: &Snapshot, principal: &Principal, uid: &EntityUid) 
         }
     }
     false
-}
-
-fn check_applies(action: &ActionFacts, uid: &EntityUid) -> Result<(), QueryError> {
-    if action.applies_to_resource(uid.type_name()) {
-        return Ok(());
-    }
-    Err(QueryError::ActionDoesNotApply {
-        action: action.uid.id().unescaped().to_owned(),
-        resource_type: uid.type_name().to_string(),
-    })
 }
 
 /// What the directory knows with the request's description over it, read by the schema's types: the request's

@@ -8,7 +8,9 @@ use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{AccessQuery, ActionName, Answer, Decider, Decision, ForbidErrors, QueryError, Reason, ResourceQuery};
+use super::{
+    AccessQuery, ActionName, Answer, Decider, Decision, ForbidErrors, QueryError, Reason, ResourceQuery, Work,
+};
 use crate::assemble::test_tenant::TestTenant;
 use crate::model::EntityRef;
 use crate::principal::Principal;
@@ -414,15 +416,18 @@ proptest! {
         let tenant = tenant().policy("p.cedar", &policies.concat()).manifest("m.yaml", &manifest).entities("e.entities.json", &entities);
         let snapshot = tenant.snapshot().map_err(|faults| TestCaseError::fail(format!("{faults:#?}")))?;
         for asked in requests {
-            let principal = asked.who.principal(&snapshot);
+            let principal = asked.who.principal(&snapshot).to_be_kept();
             if asked.action == "touch" && principal.uid.type_name().to_string() == "VirtualAccount" {
                 continue;
             }
             let expected = cedars_own(&snapshot, &principal, &asked);
-            let plain = Decider { forbid_errors: ForbidErrors::Skip }.decide(&snapshot, &principal, &asked.query()).unwrap();
+            // Nothing kept, then cut and kept, then taken from what was kept: the same.
+            let off = Decider { forbid_errors: ForbidErrors::Skip, slice_bytes: 0 };
+            let plain = Answer { work: Work::default(), ..off.decide(&snapshot, &principal, &asked.query()).unwrap() };
             prop_assert_eq!(outcome(&plain), expected.clone(), "{:?}", asked);
             // Failing closed only ever takes an allow away, and only for a forbid that failed.
             let closed = Decider::default().decide(&snapshot, &principal, &asked.query()).unwrap();
+            let closed = Answer { work: Work::default(), ..closed };
             let forbid_failed = closed.errors.iter().any(|error| error.effect == "forbid");
             if closed != plain {
                 prop_assert!(forbid_failed && closed.decision == Decision::Deny && closed.reason == Reason::PolicyError);
@@ -431,7 +436,8 @@ proptest! {
             prop_assert!(!(forbid_failed && closed.decision == Decision::Allow));
             // Asking why changes no answer.
             let explained = Decider::default().decide(&snapshot, &principal, &AccessQuery { explain: true, ..asked.query() }).unwrap();
-            prop_assert_eq!(Answer { explanation: None, ..explained }, closed);
+            prop_assert!(explained.work.is_kept);
+            prop_assert_eq!(Answer { explanation: None, work: Work::default(), ..explained }, closed);
         }
     }
 }
@@ -527,7 +533,7 @@ const FAILS: &str = "when { resource.level + 9223372036854775807 > 0 }";
 
 #[test]
 fn a_forbid_that_fails_denies_unless_the_configuration_says_plain_cedar() {
-    let (closed, skip) = (Decider::default(), Decider { forbid_errors: ForbidErrors::Skip });
+    let (closed, skip) = (Decider::default(), Decider { forbid_errors: ForbidErrors::Skip, ..Decider::default() });
     let permit = "@id(\"yes\") permit (principal, action, resource);\n";
     let forbid_fails = format!("@id(\"fails\") forbid (principal, action, resource) {FAILS};\n");
     let permit_fails = format!("@id(\"fails\") permit (principal, action, resource) {FAILS};\n");

@@ -98,7 +98,7 @@ impl<'a> Seen<'a> {
         let known = self.snapshot.entities.get(&uid);
         let entity = self.entity(uid.clone(), parents, known)?;
         let external_identities = identities.iter().map(ToString::to_string).collect();
-        Ok(Principal { uid, entity: Some(entity), external_identities, dropped: self.dropped })
+        Ok(Principal { uid, entity: Some(entity), external_identities, dropped: self.dropped, key: None })
     }
 
     /// The directory's user with the token's email, unless the issuer says that the email is not verified.

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cedar_policy::EntityUid;
 use chrono::{DateTime, Utc};
@@ -9,11 +10,11 @@ use chrono::{DateTime, Utc};
 use super::entities::EntityShard;
 use super::load::Loader;
 use super::policies::{LinkShard, LinkStore, Policies, PolicyFile, WrittenPolicies};
-use super::{EntityStore, Origin, Snapshot};
+use super::{EntityStore, Origin, SliceCache, Snapshot};
 use crate::bundle::{self, StoredBundle};
 use crate::compile::ProviderRecord;
 use crate::digest::Digester;
-use crate::model::{EntityRef, Fault, Faults, Generation, TenantId};
+use crate::model::{EntityRef, Fault, Faults, Generation, IdentityProvider, TenantId};
 use crate::schema::LoadedSchema;
 use crate::tree::PolicyFolder;
 use crate::vocabulary;
@@ -85,14 +86,27 @@ pub fn build(parts: Parts<'_>, before: Option<&Snapshot>, now: DateTime<Utc>) ->
         schema,
         policies,
         entities,
-        identity_providers: providers.iter().map(|record| record.provider.clone()).collect(),
+        identity_providers: identity_providers(&providers, before),
+        serial: SERIAL.fetch_add(1, Ordering::Relaxed),
         identities: places(&providers),
         providers,
         warnings,
         built: loader.built,
+        slices: SliceCache::default(),
         bundle_stamps: parts.bundle.map(|bundle| Arc::clone(&bundle.stamps)).unwrap_or_default(),
         tenant_uid: Some(tenant_uid),
     })
+}
+
+static SERIAL: AtomicU64 = AtomicU64::new(0);
+
+/// The providers: the very same list where they are the same.
+fn identity_providers(records: &[ProviderRecord], before: Option<&Snapshot>) -> Arc<[IdentityProvider]> {
+    let same = |before: &&Snapshot| before.identity_providers.iter().eq(records.iter().map(|record| &record.provider));
+    match before.filter(same) {
+        Some(before) => Arc::clone(&before.identity_providers),
+        None => records.iter().map(|record| record.provider.clone()).collect(),
+    }
 }
 
 /// The written policies as one: those of the snapshot before, where no file of theirs changed.

@@ -143,8 +143,8 @@ impl EntityStore {
         let id = crate::schema::id_of(uid);
         let compiled = self.compiled.get(self.sharding.shard_of(hash));
         compiled
-            .and_then(|shard| shard.find(hash, number, id))
-            .or_else(|| self.written.files_of(hash).find_map(|(_, file)| file.find(hash, number, id)))
+            .and_then(|shard| shard.find(hash, self.sharding.shared_bits(), number, id))
+            .or_else(|| self.written.files_of(hash).find_map(|(_, file)| file.find(hash, 0, number, id)))
     }
 
     /// A shard holds what its number says: the same entity is never looked for elsewhere.
@@ -162,10 +162,12 @@ impl EntityStore {
         for (number, file) in (0_u32..).zip(&self.written.files) {
             for second in file.found() {
                 let in_bundle = self.compiled.get(self.sharding.shard_of(second.hash())).map(Arc::as_ref);
+                let in_bundle = in_bundle.map(|shard| (shard, self.sharding.shared_bits()));
                 let earlier = self.written.files_of(second.hash()).filter(|(other, _)| *other < number);
-                let others = in_bundle.into_iter().chain(earlier.map(|(_, shard)| shard));
-                for other in others.filter(|other| is_new(other) || is_new(file)) {
-                    let Some(first) = other.find(second.hash(), second.type_number(), second.id()) else { continue };
+                let others = in_bundle.into_iter().chain(earlier.map(|(_, shard)| (shard, 0)));
+                for (other, shared_bits) in others.filter(|(other, _)| is_new(other) || is_new(file)) {
+                    let first = other.find(second.hash(), shared_bits, second.type_number(), second.id());
+                    let Some(first) = first else { continue };
                     let uid = second.uid(&self.schema.types).map(|uid| uid.to_string()).unwrap_or_default();
                     let message = format!("entity {uid} is already declared at {}", first.place());
                     faults.push(Fault { message, ..second.fault_place() });

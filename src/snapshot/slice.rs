@@ -92,6 +92,13 @@ impl Slice {
         self.numbers.iter().find(|(other, _)| other == id).map(|(_, number)| *number)
     }
 
+    /// About how much memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        // Measured: what Cedar keeps of a linked policy and of an entity with a few attributes.
+        let entities: &CoreEntities = self.entities.as_ref();
+        BYTES_AT_LEAST + self.numbers.len() * BYTES_A_POLICY + entities.len() * BYTES_AN_ENTITY
+    }
+
     /// How many policies the request is decided by.
     pub fn len(&self) -> usize {
         self.numbers.len()
@@ -193,3 +200,7 @@ impl Gathering<'_> {
         entities.map(Entities::from).map_err(|error| SliceError::Duplicate(Box::new(error)))
     }
 }
+
+const BYTES_AT_LEAST: usize = 1_000;
+const BYTES_A_POLICY: usize = 1_000;
+const BYTES_AN_ENTITY: usize = 1_500;

@@ -40,6 +40,8 @@ pub enum Refresh {
 pub struct KeySource {
     jwks_uri: String,
     fetched: ArcSwapOption<FetchedKeys>,
+    /// Counts replacements, of all addresses together.
+    changes: Arc<AtomicU64>,
     last_failure: Mutex<Option<Failure>>,
     fetches: AtomicU64,
     asked: Mutex<Asked>,
@@ -70,11 +72,12 @@ struct Asked {
 
 impl KeySource {
     /// A source without keys, and the sender by which its task reports progress.
-    pub fn new(jwks_uri: &str) -> (Self, watch::Sender<Progress>) {
+    pub fn new(jwks_uri: &str, changes: Arc<AtomicU64>) -> (Self, watch::Sender<Progress>) {
         let (sender, progress) = watch::channel(Progress::default());
         let source = Self {
             jwks_uri: jwks_uri.to_owned(),
             fetched: ArcSwapOption::empty(),
+            changes,
             last_failure: Mutex::new(None),
             fetches: AtomicU64::new(0),
             asked: Mutex::new(Asked::default()),
@@ -155,6 +158,7 @@ pub async fn feed(
                 let keys = FetchedKeys { keys: fetched.keys, fetched_at: clock.now() };
                 tracing::debug!(jwks_uri = %source.jwks_uri, keys = keys.keys.len(), "keys fetched");
                 source.fetched.store(Some(Arc::new(keys)));
+                source.changes.fetch_add(1, Ordering::AcqRel);
                 until_refresh(fetched.max_age, settings)
             }
             Err(error) => {

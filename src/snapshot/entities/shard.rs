@@ -9,13 +9,15 @@ use super::walk::place_in_tenant;
 use crate::model::{Fault, Faults, Lines};
 use crate::schema::{EntityTypes, Identity, LoadedSchema, TypeNumber};
 use crate::snapshot::Origin;
+use crate::snapshot::hashed::place_of;
 use crate::vocabulary;
 
 /// The entities of one file.
 #[derive(Debug)]
 pub struct EntityShard {
     origin: Origin,
-    /// Sorted by hash.
+    /// Sorted, in step with `entries`.
+    hashes: Box<[u64]>,
     entries: Box<[Entry]>,
     bytes: Box<[u8]>,
     extensions: Box<[Extension]>,
@@ -23,7 +25,6 @@ pub struct EntityShard {
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
-    hash: u64,
     start: u32,
     end: u32,
     number: TypeNumber,
@@ -69,7 +70,10 @@ impl EntityShard {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.bytes.len() + size_of_val(&*self.entries) + self.extensions.len() * size_of::<Extension>()
+        self.bytes.len()
+            + size_of_val(&*self.entries)
+            + size_of_val(&*self.hashes)
+            + self.extensions.len() * size_of::<Extension>()
     }
 
     pub(super) fn extension(&self, place: u32) -> Option<&Extension> {
@@ -77,17 +81,18 @@ impl EntityShard {
     }
 
     pub(super) fn hashes(&self) -> impl Iterator<Item = u64> {
-        self.entries.iter().map(|entry| entry.hash)
+        self.hashes.iter().copied()
     }
 
-    pub(super) fn find(&self, hash: u64, number: TypeNumber, id: &str) -> Option<Found<'_>> {
-        let first = self.entries.partition_point(|entry| entry.hash < hash);
-        let same = self.entries.get(first..)?.iter().take_while(|entry| entry.hash == hash);
-        same.filter(|entry| entry.number == number).map(|entry| self.at(entry)).find(|found| found.id() == id)
+    /// An entity of a shard whose hashes share so many of their upper bits.
+    pub(super) fn find(&self, hash: u64, shared_bits: u32, number: TypeNumber, id: &str) -> Option<Found<'_>> {
+        let first = place_of(&self.hashes, hash, shared_bits);
+        let same = self.hashes.iter().zip(&self.entries).skip(first).take_while(|(other, _)| **other == hash);
+        same.map(|(hash, entry)| self.at(*hash, entry)).find(|found| found.type_number() == number && found.id() == id)
     }
 
     pub(super) fn found(&self) -> impl Iterator<Item = Found<'_>> {
-        self.entries.iter().map(|entry| self.at(entry))
+        self.hashes.iter().zip(&self.entries).map(|(hash, entry)| self.at(*hash, entry))
     }
 
     pub(super) fn uids(&self, types: &EntityTypes) -> impl Iterator<Item = EntityUid> {
@@ -98,16 +103,16 @@ impl EntityShard {
         self.found().filter_map(|found| found.read(types))
     }
 
-    fn at(&self, entry: &Entry) -> Found<'_> {
+    fn at(&self, hash: u64, entry: &Entry) -> Found<'_> {
         let bytes = self.bytes.get(entry.start as usize..entry.end as usize).unwrap_or_default();
-        Found { shard: self, hash: entry.hash, number: entry.number, bytes }
+        Found { shard: self, hash, number: entry.number, bytes }
     }
 }
 
 struct Builder<'a> {
     schema: &'a LoadedSchema,
     origin: Origin,
-    entries: Vec<Entry>,
+    entries: Vec<(u64, Entry)>,
     bytes: Vec<u8>,
     extensions: Vec<Extension>,
 }
@@ -123,16 +128,17 @@ impl Builder<'_> {
         let offset = |length: usize| u32::try_from(length).map_err(|_| "the file is too large".to_owned());
         let start = offset(self.bytes.len())?;
         self.bytes.extend(record);
-        self.entries.push(Entry { hash, start, end: offset(self.bytes.len())?, number });
+        self.entries.push((hash, Entry { start, end: offset(self.bytes.len())?, number }));
         Ok(())
     }
 
     fn finish(mut self, faults: &mut Faults) -> (EntityShard, Faults) {
         // Stable: of two of one uid, the first in the file comes first.
-        self.entries.sort_by_key(|entry| entry.hash);
+        self.entries.sort_by_key(|(hash, _)| *hash);
         let shard = EntityShard {
             origin: self.origin,
-            entries: self.entries.into(),
+            hashes: self.entries.iter().map(|(hash, _)| *hash).collect(),
+            entries: self.entries.iter().map(|(_, entry)| *entry).collect(),
             bytes: self.bytes.into(),
             extensions: self.extensions.into(),
         };

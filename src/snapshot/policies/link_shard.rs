@@ -11,6 +11,7 @@ use crate::compile::collaborator_id;
 use crate::model::{Fault, Faults, pair_hash};
 use crate::schema::{EntityTypes, LoadedSchema, TypeNumber};
 use crate::snapshot::Origin;
+use crate::snapshot::hashed::place_of;
 use crate::vocabulary;
 
 /// The grants of one file.
@@ -119,10 +120,11 @@ impl LinkShard {
     pub(super) fn links_of<'a>(
         &'a self,
         hash: u64,
+        shared_bits: u32,
         principal: (TypeNumber, &'a str),
         resource: (TypeNumber, &'a str),
     ) -> impl Iterator<Item = (u32, LinkRef<'a>)> {
-        let first = self.hashes.partition_point(|other| *other < hash);
+        let first = place_of(&self.hashes, hash, shared_bits);
         let same = self.hashes.iter().skip(first).take_while(move |other| **other == hash);
         let places = (0..).zip(same).filter_map(move |(offset, _): (usize, _)| u32::try_from(first + offset).ok());
         places

@@ -12,6 +12,7 @@ use super::{PolicyNumber, exact, grant_of};
 use crate::bundle::Sharding;
 use crate::model::{Fault, Faults, pair_hash};
 use crate::schema::{LoadedSchema, TypeNumber, id_of};
+use crate::snapshot::hashed::HashFilter;
 use crate::snapshot::index::Located;
 
 /// The grants of a tenant, in shards by the hash of principal and resource, as their files are.
@@ -20,12 +21,15 @@ pub struct LinkStore {
     sharding: Sharding,
     shards: Vec<Arc<LinkShard>>,
     len: usize,
+    /// Of the pairs that have a grant: most pairs of a request have none.
+    filter: HashFilter,
 }
 
 impl LinkStore {
     pub(in crate::snapshot) fn new(sharding: Sharding, shards: Vec<Arc<LinkShard>>) -> Self {
         let len = shards.iter().map(|shard| shard.len()).sum();
-        Self { sharding, shards, len }
+        let filter = HashFilter::of(len, shards.iter().flat_map(|shard| shard.hashes()));
+        Self { sharding, shards, len, filter }
     }
 
     pub fn len(&self) -> usize {
@@ -66,8 +70,8 @@ impl LinkStore {
     ) -> impl Iterator<Item = (PolicyNumber, LinkRef<'a>)> {
         let pairs =
             principals.iter().flat_map(move |principal| resources.iter().map(move |resource| (principal, resource)));
-        pairs.flat_map(move |(principal, resource)| {
-            let hash = pair_hash(principal.hash, resource.hash);
+        let hashed = pairs.map(|(principal, resource)| (pair_hash(principal.hash, resource.hash), principal, resource));
+        hashed.filter(|(hash, ..)| self.filter.may_contain(*hash)).flat_map(move |(hash, principal, resource)| {
             self.links_of(hash, (principal.number, id_of(principal.uid)), (resource.number, id_of(resource.uid)))
         })
     }
@@ -81,7 +85,7 @@ impl LinkStore {
         let number = self.sharding.shard_of(hash);
         let found = self.shards.get(number).into_iter();
         found.flat_map(move |shard| {
-            shard.links_of(hash, principal, resource).filter_map(move |(place, link)| {
+            shard.links_of(hash, self.sharding.shared_bits(), principal, resource).filter_map(move |(place, link)| {
                 Some((PolicyNumber::Link { shard: u32::try_from(number).ok()?, place }, link))
             })
         })
