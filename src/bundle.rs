@@ -11,6 +11,8 @@ mod write;
 
 pub use read::{BundleError, LinkLine, link_lines, parse_providers, read_bundle, recorded_revision};
 pub use render::render;
+#[cfg(test)]
+pub(crate) use render::render_split;
 pub use shard::Sharding;
 pub use stored::{FileStamp, Shard, Stamps, StoredBundle};
 pub use write::{PublishError, publish};

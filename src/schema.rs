@@ -14,7 +14,6 @@ pub use entity_types::{EntityTypes, TypeNumber, id_of};
 pub use load::{Identity, load_schema};
 
 use cedar_policy::{EntityTypeName, EntityUid, Schema, Validator};
-use cedar_policy_core::ast;
 
 use crate::model::Generation;
 
@@ -44,10 +43,8 @@ impl LoadedSchema {
 
     /// Whether an entity of the first type may have one of the second among its ancestors.
     pub fn may_be_in(&self, child: &str, ancestor: &str) -> bool {
-        let (Ok(child), Some(ancestor)) = (child.parse::<ast::EntityType>(), self.core_type(ancestor)) else {
-            return false;
-        };
-        ancestor.has_descendant_entity_type(&child)
+        let (child, ancestor) = (self.types.named(child), self.types.named(ancestor));
+        child.zip(ancestor).is_some_and(|(child, ancestor)| self.types.may_be_in(child, ancestor))
     }
 
     /// An action by its bare id, if the schema has it.
@@ -59,11 +56,6 @@ impl LoadedSchema {
     pub fn action_reaches(&self, action: &EntityUid, entity_type: &str) -> bool {
         let Some(resources) = self.schema.resources_for_action(action) else { return false };
         resources.map(EntityTypeName::to_string).any(|kind| kind == entity_type || self.may_be_in(&kind, entity_type))
-    }
-
-    fn core_type(&self, name: &str) -> Option<&cedar_policy_core::validator::ValidatorEntityType> {
-        let name: ast::EntityType = name.parse().ok()?;
-        self.schema.as_ref().get_entity_type(&name)
     }
 }
 

@@ -99,4 +99,6 @@ impl Snapshot {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -87,6 +87,11 @@ impl TestTenant {
     }
 
     pub fn snapshot(&self) -> Result<Snapshot, Faults> {
+        self.snapshot_after(None)
+    }
+
+    /// The snapshot that follows another.
+    pub fn snapshot_after(&self, before: Option<&Snapshot>) -> Result<Snapshot, Faults> {
         let bundle = match &self.bundle {
             Some(bundle) => Some(bundle.clone()),
             None if self.folder.manifests.is_empty() => None,
@@ -101,7 +106,7 @@ impl TestTenant {
             bundle: bundle.as_ref(),
             bundle_folder: "policies/acme/compiled",
         };
-        build(parts, None, DateTime::UNIX_EPOCH)
+        build(parts, before, DateTime::UNIX_EPOCH)
     }
 
     /// The faults, each as people read it.

@@ -17,6 +17,17 @@ use crate::model::{entity_hash, pair_hash};
 /// # Errors
 /// When a value cannot be written as JSON, which would be a fault of ours.
 pub fn render(compiled: &Compiled, revision: Revision) -> Result<Bundle, serde_json::Error> {
+    let (links, entities) = (compiled.links.len(), compiled.entities.len());
+    render_split(compiled, revision, Sharding::for_items(links), Sharding::for_items(entities))
+}
+
+/// Renders every file of a bundle, split like this.
+pub(crate) fn render_split(
+    compiled: &Compiled,
+    revision: Revision,
+    links: Sharding,
+    entities: Sharding,
+) -> Result<Bundle, serde_json::Error> {
     let cedar = |policies: &[String]| {
         format!("{HEADER}{}", policies.iter().map(|text| format!("\n{text}")).collect::<String>())
     };
@@ -26,19 +37,19 @@ pub fn render(compiled: &Compiled, revision: Revision) -> Result<Bundle, serde_j
         (PROVIDERS_FILE.to_owned(), one_a_line(compiled.providers.iter())?),
     ]);
     let pair = |link: &Link| pair_hash(entity_hash(&link.args.principal), entity_hash(&link.args.resource));
-    files.extend(sharded(COLLABORATORS_FILE, &compiled.links, pair, |link| link)?);
-    files.extend(sharded(ENTITIES_FILE, &compiled.entities, |(uid, _)| entity_hash(uid), |(_, json)| json)?);
+    files.extend(sharded(COLLABORATORS_FILE, links, &compiled.links, pair, |link| link)?);
+    files.extend(sharded(ENTITIES_FILE, entities, &compiled.entities, |(uid, _)| entity_hash(uid), |(_, json)| json)?);
     Ok(Bundle { revision, hand_written: false, files })
 }
 
 /// Items over as many files as they need; their order is kept in each.
 fn sharded<T: Sync, S: Serialize>(
     part: &str,
+    sharding: Sharding,
     items: &[T],
     hash: impl Fn(&T) -> u64 + Sync,
     written: impl Fn(&T) -> &S + Sync,
 ) -> Result<Vec<(String, String)>, serde_json::Error> {
-    let sharding = Sharding::for_items(items.len());
     let mut shards: Vec<Vec<&T>> = vec![Vec::new(); sharding.count()];
     let numbers: Vec<usize> = items.par_iter().map(|item| sharding.shard_of(hash(item))).collect();
     for (item, number) in items.iter().zip(numbers) {

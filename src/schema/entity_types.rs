@@ -27,8 +27,8 @@ struct NumberedType {
     hash: u64,
     /// Only ids that the schema lists are of this type.
     is_enumerated: bool,
-    /// An entity of this type may have one of the same type above it.
-    is_recursive: bool,
+    /// The types that an entity of this type may have among its ancestors.
+    above: Vec<TypeNumber>,
 }
 
 impl EntityTypes {
@@ -47,11 +47,25 @@ impl EntityTypes {
                 hash: type_hash(&name),
                 name,
                 is_enumerated: declared.is_some_and(|found| matches!(found.kind, ValidatorEntityTypeKind::Enum(_))),
-                is_recursive: declared.is_some_and(|found| found.has_descendant_entity_type(&entity_type)),
+                above: Vec::new(),
                 entity_type,
             });
         }
+        let may_be_in = |child: &ast::EntityType, above: &ast::EntityType| {
+            schema.as_ref().get_entity_type(above).is_some_and(|found| found.has_descendant_entity_type(child))
+        };
+        let all: Vec<_> = types.types.iter().map(|found| found.entity_type.clone()).collect();
+        for found in &mut types.types {
+            let numbered = (0_u16..).map(TypeNumber).zip(&all);
+            let above = numbered.filter(|(_, above)| may_be_in(&found.entity_type, above));
+            found.above = above.map(|(number, _)| number).collect();
+        }
         types
+    }
+
+    /// Whether an entity of the first type may have one of the second among its ancestors.
+    pub fn may_be_in(&self, child: TypeNumber, ancestor: TypeNumber) -> bool {
+        self.get(child).is_some_and(|found| found.above.contains(&ancestor))
     }
 
     pub fn named(&self, name: &str) -> Option<TypeNumber> {
@@ -70,8 +84,9 @@ impl EntityTypes {
         self.get(number).is_some_and(|found| found.is_enumerated)
     }
 
+    /// Whether an entity of this type may have one of the same type above it.
     pub fn is_recursive(&self, number: TypeNumber) -> bool {
-        self.get(number).is_some_and(|found| found.is_recursive)
+        self.may_be_in(number, number)
     }
 
     /// An entity of a type by its id.

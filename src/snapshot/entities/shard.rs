@@ -10,7 +10,6 @@ use crate::model::{Fault, Faults, Lines};
 use crate::schema::{EntityTypes, Identity, LoadedSchema, TypeNumber};
 use crate::snapshot::Origin;
 use crate::snapshot::hashed::place_of;
-use crate::vocabulary;
 
 /// The entities of one file.
 #[derive(Debug)]
@@ -162,9 +161,6 @@ fn read_entity(json: &str, tenant: &EntityUid, schema: &LoadedSchema) -> Result<
     let entity = Entity::from_json_str(json, Some(&schema.schema)).map_err(|error| crate::tree::one_line(&error))?;
     if schema.identity == Identity::LeftOut || entity.uid() == *tenant {
         return Ok(entity);
-    }
-    if entity.uid().type_name().to_string() == vocabulary::TENANT {
-        return Err(format!("{} is another tenant: only {tenant} belongs here", entity.uid()));
     }
     place_in_tenant(entity, tenant, schema)
 }

@@ -9,7 +9,6 @@ use super::EntityStore;
 use super::shard::EntityShard;
 use crate::model::{Fault, Faults};
 use crate::schema::LoadedSchema;
-use crate::vocabulary;
 
 /// An entity's parents and all that they are in, itself left out.
 #[derive(Clone, Debug, Default)]
@@ -88,19 +87,21 @@ impl EntityStore {
 
 /// Gives an entity its tenant as a parent, where the schema lets it have one.
 pub fn place_in_tenant(entity: Entity, tenant: &EntityUid, schema: &LoadedSchema) -> Result<Entity, String> {
-    let kind = entity.uid().type_name().to_string();
-    if kind == vocabulary::TENANT {
-        return Err(format!("{} is another tenant: only {tenant} belongs here", entity.uid()));
+    let core: &ast::Entity = entity.as_ref();
+    let tenant: &ast::EntityUID = tenant.as_ref();
+    if core.uid().entity_type() == tenant.entity_type() {
+        return Err(format!("{} is another tenant: only {tenant} belongs here", core.uid()));
     }
-    let parents = parents_of(&entity);
-    if parents.iter().any(|parent| parent.type_name() == tenant.type_name() && parent != tenant) {
-        return Err(format!("{} may only be in {tenant}", entity.uid()));
+    if core.ancestors().any(|parent| parent.entity_type() == tenant.entity_type() && parent != tenant) {
+        return Err(format!("{} may only be in {tenant}", core.uid()));
     }
-    if !schema.may_be_in(&kind, vocabulary::TENANT) || parents.contains(tenant) {
+    let types = (schema.types.number(core.uid().entity_type()), schema.types.number(tenant.entity_type()));
+    let may_be_in = matches!(types, (Some(own), Some(above)) if schema.types.may_be_in(own, above));
+    if !may_be_in || core.ancestors().any(|parent| parent == tenant) {
         return Ok(entity);
     }
-    let mut core = AsRef::<ast::Entity>::as_ref(&entity).clone();
-    core.add_parent(tenant.as_ref().clone());
+    let mut core = core.clone();
+    core.add_parent(tenant.clone());
     Ok(Entity::from(core))
 }
 
