@@ -8,4 +8,4 @@ mod sample;
 
 pub use issuer::{DemoIssuer, DemoIssuers, IssuerError};
 pub use people::{DemoPerson, people};
-pub use sample::{SAMPLE_TENANT, SampleError, write_sample};
+pub use sample::{SAMPLE_TENANT, SampleError, sample_files, write_sample};

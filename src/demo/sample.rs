@@ -52,6 +52,11 @@ pub fn write_sample(dir: &Path, issuers: &DemoIssuers) -> Result<(), SampleError
     Ok(())
 }
 
+/// Every file of the sample: its place below the sample's root, and its text.
+pub fn sample_files() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SAMPLE.iter().copied()
+}
+
 fn with_demo_issuers(manifest: &str, issuers: &DemoIssuers) -> String {
     REAL_ISSUERS.iter().fold(manifest.to_owned(), |text, (provider, keys, issuer)| match issuers.get(provider) {
         // The keys' address begins with the issuer's: it goes first.
