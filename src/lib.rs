@@ -25,9 +25,9 @@
 //! | 6 | [`reload`] | watches, runs 1–5 for each tenant ([`assemble`]) and swaps the snapshot in |
 //!
 //! Around them: [`cli`] has one verb a file, [`app`] puts a server together and takes it down, [`config`] says how,
-//! [`demo`] brings a sample to try it on. [`model`] holds the plain facts and names, [`vocabulary`] the Cedar names
-//! that are ours, [`mismatch`] says why a policy
-//! does not match, [`strict_json`] reads JSON from strangers, [`clock`] tells the time, [`telemetry`] logs and counts.
+//! [`demo`] brings a sample to try it on, [`bench`] says how fast it all is. [`model`] holds the plain facts and
+//! names, [`vocabulary`] the Cedar names that are ours, [`mismatch`] says why a policy does not match, [`strict_json`]
+//! reads JSON from strangers, [`clock`] tells the time, [`telemetry`] logs and counts.
 //!
 //! Where does a change go? A new claim rule: `principal/`. Another thing in manifests: `model/facts.rs`, `manifest/`,
 //! `compile/`. A route: `http/router.rs` shows them all. A status code: `http/problem.rs`, nowhere else. Which module
@@ -62,6 +62,7 @@ pub mod assemble;
 pub mod reload;
 
 pub mod app;
+pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod demo;

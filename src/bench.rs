@@ -1,0 +1,4 @@
+//! The bench: tenants of any size to measure.
+
+pub mod generate;
+mod random;
