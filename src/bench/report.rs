@@ -79,7 +79,7 @@ const RATIOS: [(&str, &str); 6] = [
     ("decide_cold_p50", "cedar_minimal_p50"),
     ("cedar_full_p50", "decide_cold_p50"),
     ("http_rps", "bare_rps"),
-    ("http_log_rps", "bare_rps"),
+    ("http_log_rps", "bare_log_rps"),
     ("http_cpu", "bare_cpu"),
 ];
 

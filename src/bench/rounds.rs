@@ -64,8 +64,11 @@ impl Rounds {
     /// As fast as possible in turns, against a server that keeps a decision log.
     pub(super) async fn measure_logged(&self, server: &Running) -> Result<Vec<Measured>, BenchError> {
         check(server, &self.requests, &self.answered).await?;
-        let (logged, _) = self.in_turns(server).await?;
-        Ok(vec![Measured::new("http_log_rps", logged.per_second(), "1/s")])
+        let (logged, bare) = self.in_turns(server).await?;
+        Ok(vec![
+            Measured::new("http_log_rps", logged.per_second(), "1/s"),
+            Measured::new("bare_log_rps", bare.per_second(), "1/s"),
+        ])
     }
 
     pub(super) async fn stop(self) -> Result<(), BenchError> {
