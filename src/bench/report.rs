@@ -85,6 +85,9 @@ const RATIOS: [(&str, &str); 6] = [
 
 /// Three digits or more, and thousands apart.
 fn shown(value: f64) -> String {
+    if value > 0.0 && value < 0.1 {
+        return format!("{value:.5}");
+    }
     if value < 10.0 {
         return format!("{value:.2}");
     }
@@ -102,9 +105,14 @@ mod tests {
 
     #[test]
     fn numbers_are_for_people() {
-        for (value, expected) in
-            [(0.0, "0.00"), (2.345, "2.35"), (45.67, "45.7"), (1000.0, "1,000"), (1_234_567.8, "1,234,568")]
-        {
+        for (value, expected) in [
+            (0.0, "0.00"),
+            (0.00123, "0.00123"),
+            (2.345, "2.35"),
+            (45.67, "45.7"),
+            (1000.0, "1,000"),
+            (1_234_567.8, "1,234,568"),
+        ] {
             assert_eq!(shown(value), expected);
         }
     }
