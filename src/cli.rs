@@ -2,6 +2,7 @@
 //! how it ended.
 
 mod authorize;
+mod bench;
 mod check;
 mod compile;
 mod demo;
@@ -48,6 +49,8 @@ enum Verb {
     Token(token::Token),
     /// Format the tree's Cedar files
     Fmt(fmt::Fmt),
+    /// Measure how fast a tenant's requests are decided on this machine
+    Bench(bench::Bench),
     /// Make a caller key, and the hash that the configuration keeps
     Key(key::Key),
 }
@@ -129,6 +132,7 @@ pub fn run() -> ExitCode {
         Verb::Authorize(verb) => verb.run(),
         Verb::Token(verb) => verb.run(),
         Verb::Fmt(verb) => verb.run(),
+        Verb::Bench(verb) => verb.run(),
         Verb::Key(verb) => verb.run(),
     };
     ending.into()

@@ -11,5 +11,6 @@ mod router;
 mod state;
 mod status;
 
+pub(crate) use authorize::RawRequest;
 pub use router::router;
 pub use state::{AppState, DefaultTenant, Limits, Readiness};

@@ -7,7 +7,7 @@ mod directory;
 mod resources;
 mod spec;
 
-pub use directory::{Trusted, directory, outsider_claims, user_claims};
+pub use directory::{AUDIENCE, PROVIDER, Trusted, directory, outsider_claims, request_context, user_claims};
 pub use spec::{Spec, SpecError};
 
 use std::fs;

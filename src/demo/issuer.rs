@@ -73,24 +73,35 @@ impl DemoIssuer {
 pub struct DemoIssuers(pub Vec<DemoIssuer>);
 
 impl DemoIssuers {
-    /// Makes keys and starts to answer. Needs a runtime.
+    /// The providers of the sample, with every algorithm that there is. Needs a runtime.
     ///
     /// # Errors
     /// When no port or no keys are to be had.
     pub async fn start(clock: SharedClock) -> Result<Self, IssuerError> {
+        let github: &[_] = &[SigningAlgorithm::RS256];
+        Self::start_only(clock, &[("okta", "api://gateway", &algorithm::ALL), ("github", "cedargate", github)]).await
+    }
+
+    /// Makes keys for these providers, by name, audience and algorithms, and starts to answer. Needs a runtime.
+    ///
+    /// # Errors
+    /// When no port or no keys are to be had.
+    pub async fn start_only(
+        clock: SharedClock,
+        providers: &[(&'static str, &'static str, &[SigningAlgorithm])],
+    ) -> Result<Self, IssuerError> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let base = format!("http://{}", listener.local_addr()?);
-        let issuer = |provider: &'static str, audience, keys| DemoIssuer {
-            provider,
-            audience,
-            issuer: format!("{base}/{provider}"),
-            keys: Arc::new(keys),
-            clock: Arc::clone(&clock),
+        let issuer = |(provider, audience, algorithms): &(&'static str, &'static str, &[SigningAlgorithm])| {
+            Ok::<_, IssuerError>(DemoIssuer {
+                provider,
+                audience,
+                issuer: format!("{base}/{provider}"),
+                keys: Arc::new(generate(provider, algorithms)?),
+                clock: Arc::clone(&clock),
+            })
         };
-        let issuers = Self(vec![
-            issuer("okta", "api://gateway", generate("okta", &algorithm::ALL)?),
-            issuer("github", "cedargate", generate("github", &[SigningAlgorithm::RS256])?),
-        ]);
+        let issuers = Self(providers.iter().map(issuer).collect::<Result<_, _>>()?);
         let router = Router::new()
             .route("/{provider}/jwks", get(serve_keys))
             .route("/{provider}/mint", post(serve_mint))

@@ -11,7 +11,8 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use self::body::{RawBatch, RawRequest, read};
+pub(crate) use self::body::RawRequest;
+use self::body::{RawBatch, read};
 use super::caller::Caller;
 use super::problem::Problem;
 use super::request_id::RequestId;

@@ -25,6 +25,22 @@ pub struct Trusted {
     pub audience: String,
 }
 
+/// As the sample's policies know the company's own.
+pub const PROVIDER: &str = "okta";
+pub const AUDIENCE: &str = "api://gateway";
+
+impl Trusted {
+    /// An issuer of the demo's, by its address.
+    pub fn by_demo(issuer: &str) -> Self {
+        Self {
+            provider: PROVIDER.to_owned(),
+            issuer: issuer.to_owned(),
+            jwks_uri: format!("{issuer}/jwks"),
+            audience: AUDIENCE.to_owned(),
+        }
+    }
+}
+
 /// Makes a directory with these roles.
 ///
 /// # Errors
@@ -64,6 +80,14 @@ pub fn user_claims(email: &str) -> Map<String, Value> {
 pub fn outsider_claims(identity: &str, number: usize) -> Map<String, Value> {
     let claims = json!({"sub": format!("{identity}|{number}"), (DEPARTMENT): identity});
     claims.as_object().cloned().unwrap_or_default()
+}
+
+/// What a gateway says of half of its requests. Some ask for more than a model's budget.
+pub fn request_context(random: &mut Random) -> Option<Value> {
+    random.percent(50).then(|| {
+        let ip = format!("10.{}.{}.{}", random.below(256), random.below(256), random.below(256));
+        json!({"ip": ip, "tokens_requested": 256 << random.below(5)})
+    })
 }
 
 /// The claim that tells the external identities apart; its value is the identity's name.
@@ -167,7 +191,7 @@ fn hot_subject<'a>(subjects: &'a Subjects, random: &mut Random) -> Option<&'a Su
 }
 
 fn hot_resource<'a>(resources: &'a Resources, random: &mut Random) -> Option<&'a Resource> {
-    if random.percent(30) { random.pick_hot(&resources.containers) } else { random.pick_hot(&resources.leaves) }
+    if random.percent(10) { random.pick_hot(&resources.containers) } else { random.pick_hot(&resources.leaves) }
 }
 
 /// Of the roles that there are, mostly the weaker ones.

@@ -11,7 +11,7 @@ use crate::model::{EntityRef, Resource};
 /// What grants are made on.
 #[derive(Debug)]
 pub(super) struct Resources {
-    /// What holds others, the hot ones first.
+    /// What holds others, hot ones first, as below.
     pub containers: Vec<Resource>,
     pub leaves: Vec<Resource>,
 }
@@ -34,7 +34,11 @@ pub(super) fn resources(count: usize, random: &mut Random) -> Resources {
         let parents = [in_one_of(random, &servers)];
         leaves.push(resource("McpTool", number, parents, [("read_only", json!(random.percent(60)))]));
     }
-    Resources { containers: workspaces.into_iter().chain(servers).chain(providers).collect(), leaves }
+    let mut containers: Vec<_> = workspaces.into_iter().chain(servers).chain(providers).collect();
+    // The first ones are the hot ones: of every type.
+    random.shuffle(&mut containers);
+    random.shuffle(&mut leaves);
+    Resources { containers, leaves }
 }
 
 fn workspace(number: usize, random: &mut Random) -> Resource {

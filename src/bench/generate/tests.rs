@@ -47,7 +47,7 @@ proptest! {
 #[test]
 fn everything_that_is_named_is_there_and_the_grants_are_of_every_kind() {
     let roles = sample_roles().unwrap();
-    let state = made("grants=5000,users=500,resources=200", &roles);
+    let state = made("grants=20000,users=500,resources=2000", &roles);
     let mut kinds = BTreeSet::new();
     for grant in &state.collaborators {
         let (kind, is_there) = match &grant.subject {

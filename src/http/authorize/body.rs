@@ -15,7 +15,7 @@ use crate::vocabulary;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawRequest {
+pub(crate) struct RawRequest {
     pub tenant: Option<String>,
     token: Option<String>,
     principal: Option<String>,

@@ -1,0 +1,137 @@
+//! Who asks: principals with the tokens that prove them where the tenant trusts an issuer of ours, else principals
+//! that a caller with a key names.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use cedar_policy::EntityUid;
+use serde_json::{Map, Value, json};
+
+use super::BenchError;
+use super::generate::{outsider_claims, user_claims};
+use super::workload::Asked;
+use crate::authn::{Claims, KeyRegistry, Verifier};
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::demo::DemoIssuer;
+use crate::model::{EntityRef, IdentityProvider, SigningAlgorithm};
+use crate::principal::{Principal, resolve};
+use crate::snapshot::Snapshot;
+use crate::vocabulary;
+
+/// A principal before there is an entity of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Who {
+    /// Someone whom a file knows.
+    Known(EntityRef),
+    /// One of those whom an external identity takes in.
+    Outsider { identity: String, number: usize },
+}
+
+/// How principals are made.
+pub(super) enum People {
+    /// A caller names them.
+    Vouched { key: String },
+    /// Their tokens prove them.
+    Tokens { issuer: DemoIssuer, provider: Box<IdentityProvider>, verifier: Verifier, clock: SharedClock },
+}
+
+impl People {
+    /// Those of a tenant that trusts this issuer.
+    pub(super) fn with_tokens(
+        issuer: DemoIssuer,
+        config: &Config,
+        snapshot: &Snapshot,
+        clock: &SharedClock,
+    ) -> Result<Self, BenchError> {
+        let keys = Arc::new(KeyRegistry::new(config.keys.clone(), Arc::clone(clock)));
+        let verifier = Verifier::new(config.tokens, keys, Arc::clone(clock));
+        let provider = snapshot.identity_providers.iter().find(|provider| provider.name.as_str() == issuer.provider);
+        let provider = provider.ok_or_else(|| BenchError::NoRequest("its identity provider is gone".to_owned()))?;
+        Ok(Self::Tokens { issuer, provider: Box::new(provider.clone()), verifier, clock: Arc::clone(clock) })
+    }
+
+    /// Whether there can be anybody whom only a token knows.
+    pub(super) fn has_outsiders(&self) -> bool {
+        matches!(self, Self::Tokens { .. })
+    }
+
+    /// The principal as the server would make it.
+    pub(super) fn principal(&self, who: &Who, snapshot: &Snapshot) -> Result<Principal, BenchError> {
+        match self {
+            Self::Vouched { .. } => Ok(Principal::named(named(who)?)),
+            Self::Tokens { issuer, provider, verifier, clock } => {
+                let mut claims = claims(who);
+                claims.extend([
+                    ("iss".to_owned(), json!(issuer.issuer)),
+                    ("aud".to_owned(), json!(issuer.audience)),
+                    ("exp".to_owned(), json!(clock.now().timestamp() + 3600)),
+                ]);
+                let claims = Claims::from_map(claims).map_err(|error| BenchError::Principal(error.into()))?;
+                let token = verifier.trust(claims, provider).map_err(|error| BenchError::Principal(error.into()))?;
+                resolve(&token, snapshot).map_err(|error| BenchError::Principal(error.into()))
+            }
+        }
+    }
+
+    /// Questions as HTTP requests, byte for byte.
+    pub(super) fn requests<'a>(&self, asked: impl Iterator<Item = &'a Asked>) -> Result<Vec<Vec<u8>>, BenchError> {
+        let mut tokens: HashMap<&Who, String> = HashMap::new();
+        asked
+            .map(|asked| {
+                let mut body = json!({
+                    "action": action_name(&asked.action), "resource": asked.query.resource.entity.to_string(),
+                });
+                if let (Some(members), Some(context)) = (body.as_object_mut(), &asked.query.context) {
+                    members.insert("context".to_owned(), context.clone());
+                }
+                let header = match self {
+                    Self::Vouched { key } => {
+                        if let Some(members) = body.as_object_mut() {
+                            members.insert("principal".to_owned(), asked.principal.uid.to_string().into());
+                        }
+                        format!("x-cedargate-key: {key}")
+                    }
+                    Self::Tokens { issuer, .. } => {
+                        if !tokens.contains_key(&asked.who) {
+                            let token = issuer.mint(claims(&asked.who), SigningAlgorithm::RS256);
+                            tokens.insert(&asked.who, token.map_err(|error| BenchError::Principal(error.into()))?);
+                        }
+                        format!("authorization: Bearer {}", tokens.get(&asked.who).map_or("", String::as_str))
+                    }
+                };
+                let (body, path) = (body.to_string(), super::PATH);
+                Ok(format!(
+                    "POST {path} HTTP/1.1\r\nhost: localhost\r\n{header}\r\ncontent-type: application/json\r\n\
+                     content-length: {}\r\n\r\n{body}",
+                    body.len()
+                )
+                .into_bytes())
+            })
+            .collect()
+    }
+}
+
+fn named(who: &Who) -> Result<EntityUid, BenchError> {
+    match who {
+        Who::Known(entity) => vocabulary::uid(entity).map_err(|error| BenchError::cedar(&*error)),
+        Who::Outsider { identity, .. } => {
+            Err(BenchError::NoRequest(format!("nobody can be named who is in `{identity}`")))
+        }
+    }
+}
+
+fn claims(who: &Who) -> Map<String, Value> {
+    match who {
+        Who::Known(user) => user_claims(&user.id),
+        Who::Outsider { identity, number } => outsider_claims(identity, *number),
+    }
+}
+
+/// An action as a question names it: bare where that is enough.
+pub(super) fn action_name(action: &EntityUid) -> String {
+    if action.type_name().to_string() == vocabulary::ACTION {
+        return action.id().unescaped().to_owned();
+    }
+    action.to_string()
+}
