@@ -64,14 +64,14 @@ pub fn build(parts: Parts<'_>, before: Option<&Snapshot>, now: DateTime<Utc>) ->
     let links = loader.links();
     let written = join(&mut loader, files, &links, before);
     let schema = Arc::clone(parts.schema);
-    let policies = Policies { schema: Arc::clone(&schema), written, links };
+    let mut policies = Policies { schema: Arc::clone(&schema), written, links };
     let entities = loader.entities(&tenant_uid);
     let providers = parts.bundle.map(bundle::parse_providers).transpose().unwrap_or_else(|error| {
         let fault = loader.bundle_fault(&error);
         loader.faults.push(fault);
         None
     });
-    let link_warnings = check(&mut loader, &policies, &entities, before);
+    let link_warnings = check(&mut loader, &mut policies, &entities, before);
     loader.faults.or(())?;
     let providers = providers.unwrap_or_default();
     let mut warnings: Vec<Fault> =
@@ -137,7 +137,7 @@ fn join(
 /// What can only be seen of all parts together. Only what is new is looked at, with what it could clash with.
 fn check(
     loader: &mut Loader<'_>,
-    policies: &Policies,
+    policies: &mut Policies,
     entities: &EntityStore,
     before: Option<&Snapshot>,
 ) -> Vec<Fault> {
@@ -159,7 +159,9 @@ fn check(
     entities.check_unique(is_new, faults);
     entities.check_hierarchy(is_new, faults);
     let mut warnings = policies.written.warnings.clone();
-    warnings.extend(policies.links.validate(&policies.written, schema, &schema.validator, faults));
+    let same_templates = before.filter(|before| Arc::ptr_eq(&before.policies.written, &policies.written));
+    let links_before = same_templates.map(|before| &before.policies.links);
+    warnings.extend(policies.links.validate(&policies.written, schema, links_before, faults));
     warnings
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use super::{PolicyFolder, SchemaFolder, SourceFile, Tree};
 use crate::model::ids::PLATFORM;
@@ -102,7 +102,7 @@ fn only_policies(folder: PolicyFolder, faults: &mut Faults) -> PolicyFolder {
 fn read_schema(dir: &Path) -> Result<SchemaFolder, Faults> {
     let mut folder = SchemaFolder::default();
     let mut faults = Faults::default();
-    for (path, relative) in files_below(dir)? {
+    for (path, relative) in files_below(dir, &[])? {
         let kind = if relative.ends_with(".cedarschema")
             || relative.ends_with(".cedarschema.json")
             || relative.ends_with(".json") && !relative.ends_with(".schema.json")
@@ -125,10 +125,8 @@ fn read_schema(dir: &Path) -> Result<SchemaFolder, Faults> {
 fn read_folder(dir: &Path, others: &[&str]) -> Result<PolicyFolder, Faults> {
     let mut folder = PolicyFolder { has_manifests: dir.join(MANIFESTS).is_dir(), ..PolicyFolder::default() };
     let mut faults = Faults::default();
-    for (path, relative) in files_below(dir)? {
-        let top = relative.split('/').next().unwrap_or_default();
-        let kind = match top {
-            _ if others.contains(&top) => continue,
+    for (path, relative) in files_below(dir, others)? {
+        let kind = match relative.split('/').next().unwrap_or_default() {
             MANIFESTS if is_yaml(&relative) => &mut folder.manifests,
             MANIFESTS if relative.ends_with(".cedar") || relative.ends_with(ENTITIES_SUFFIX) => {
                 faults.push(Fault::of_file(shown(&path), "does not belong in `manifests/`: move it out"));
@@ -146,12 +144,13 @@ fn read_folder(dir: &Path, others: &[&str]) -> Result<PolicyFolder, Faults> {
     faults.or(folder)
 }
 
-/// Every file below a folder as (path, name below it), sorted by name.
-fn files_below(dir: &Path) -> Result<Vec<(PathBuf, String)>, Faults> {
+/// Every file below a folder as (path, name below it), sorted by name; some folders in it are not looked into.
+fn files_below(dir: &Path, others: &[&str]) -> Result<Vec<(PathBuf, String)>, Faults> {
     let mut files = BTreeMap::new();
     let mut faults = Faults::default();
     let walk = WalkDir::new(dir).follow_links(true).max_depth(MAX_DEPTH).into_iter();
-    for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name())) {
+    let is_other = |entry: &DirEntry| entry.depth() == 1 && others.iter().any(|other| entry.file_name() == *other);
+    for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name()) && !is_other(entry)) {
         match entry {
             Ok(entry) if entry.file_type().is_file() => {
                 let relative = entry.path().strip_prefix(dir).unwrap_or(entry.path());

@@ -1,6 +1,6 @@
 //! All grants of a tenant: found by principal and resource, whatever their number.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use cedar_policy::{PolicyId, PolicySet, ValidationMode, Validator};
@@ -23,13 +23,14 @@ pub struct LinkStore {
     len: usize,
     /// Of the pairs that have a grant: most pairs of a request have none.
     filter: HashFilter,
+    verdicts: Arc<Verdicts>,
 }
 
 impl LinkStore {
     pub(in crate::snapshot) fn new(sharding: Sharding, shards: Vec<Arc<LinkShard>>) -> Self {
         let len = shards.iter().map(|shard| shard.len()).sum();
         let filter = HashFilter::of(len, shards.iter().flat_map(|shard| shard.hashes()));
-        Self { sharding, shards, len, filter }
+        Self { sharding, shards, len, filter, verdicts: Arc::default() }
     }
 
     pub fn len(&self) -> usize {
@@ -115,47 +116,63 @@ impl LinkStore {
         }
     }
 
-    /// Every template with the types that it is linked to, validated once for all links of the kind.
+    /// Every template with the types that it is linked to, validated once for all links of the kind. What was found
+    /// `before` over the same templates and the same schema still holds.
     pub(in crate::snapshot) fn validate(
-        &self,
+        &mut self,
         written: &WrittenPolicies,
         schema: &LoadedSchema,
-        validator: &Validator,
+        before: Option<&Self>,
         faults: &mut Faults,
     ) -> Vec<Fault> {
-        let mut kinds: HashMap<&LinkKind, LinkRef<'_>> = HashMap::new();
-        for shard in &self.shards {
-            for kind in &shard.kinds {
-                if !kinds.contains_key(kind)
-                    && let Some(first) = shard.of_kind(kind).next()
-                {
-                    kinds.insert(kind, first);
-                }
+        let known = before.map(|before| Arc::clone(&before.verdicts)).unwrap_or_default();
+        let shared: HashSet<_> = before.iter().flat_map(|before| &before.shards).map(Arc::as_ptr).collect();
+        let mut verdicts = Verdicts::default();
+        // Where nothing was said of any kind, only new files can bring kinds of which something is to be said.
+        let is_silent = known.values().all(Vec::is_empty);
+        let all = self.shards.iter().filter(|shard| !(is_silent && shared.contains(&Arc::as_ptr(shard))));
+        for (shard, kind) in all.flat_map(|shard| shard.kinds.iter().map(move |kind| (shard, kind))) {
+            if verdicts.contains_key(kind) {
+                continue;
             }
-        }
-        let mut warnings = Vec::new();
-        for (kind, first) in kinds {
-            match validate_kind(first, written, schema, validator) {
-                Ok(found) => warnings.extend(found.into_iter().map(|message| Fault { message, ..first.fault_place() })),
+            let Some(first) = shard.of_kind(kind).next() else { continue };
+            let verdict = known.get(kind).cloned().map_or_else(|| validate_kind(first, written, schema), Ok);
+            match verdict {
+                Ok(warnings) => {
+                    verdicts.insert(kind.clone(), warnings);
+                }
                 Err(messages) => {
-                    let broken = self.shards.iter().flat_map(|shard| shard.of_kind(kind)).take(MOST_FAULTS);
-                    for link in broken {
+                    verdicts.insert(kind.clone(), Vec::new());
+                    for link in self.shards.iter().flat_map(|shard| shard.of_kind(kind)).take(MOST_FAULTS) {
                         let fault = |message: &String| Fault { message: message.clone(), ..link.fault_place() };
                         messages.iter().for_each(|message| faults.push(fault(message)));
                     }
                 }
             }
         }
+        let mut warnings = Vec::new();
+        for (kind, messages) in verdicts.iter().filter(|(_, messages)| !messages.is_empty()) {
+            if let Some(first) = self.shards.iter().find_map(|shard| shard.of_kind(kind).next()) {
+                let warning = |message: &String| Fault { message: message.clone(), ..first.fault_place() };
+                warnings.extend(messages.iter().map(warning));
+            }
+        }
+        if is_silent {
+            verdicts.extend(known.iter().map(|(kind, warnings)| (kind.clone(), warnings.clone())));
+        }
+        self.verdicts = Arc::new(verdicts);
         warnings
     }
 }
+
+/// What Cedar warns of, of each kind of link.
+type Verdicts = HashMap<LinkKind, Vec<String>>;
 
 /// What Cedar says of a link, for all of its kind: its warnings, or why it cannot be.
 fn validate_kind(
     link: LinkRef<'_>,
     written: &WrittenPolicies,
     schema: &LoadedSchema,
-    validator: &Validator,
 ) -> Result<Vec<String>, Vec<String>> {
     let id = link.template_id();
     let cannot = |why: &str| vec![format!("`{}` cannot be linked: {why}", exact(id))];
@@ -167,7 +184,7 @@ fn validate_kind(
     let link_id = ast::PolicyID::from_string(link.id(&schema.types));
     let policy = ast::Template::link(Arc::clone(&template.template), link_id, values.into())
         .map_err(|error| cannot(&crate::tree::one_line(&error)))?;
-    validate_link(policy, validator)
+    validate_link(policy, &schema.validator)
 }
 
 /// Strict validation of one link.
