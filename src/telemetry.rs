@@ -35,6 +35,7 @@ pub struct Metrics {
     pub decision_seconds: Histogram,
     pub token_refusals: Family<SlugLabels, Counter>,
     pub http_requests: Family<HttpLabels, Counter>,
+    http_connections: Family<ListenerLabels, Gauge>,
     pub reloads: Family<ReloadLabels, Counter>,
     pub reload_ok: Family<TenantLabels, Gauge>,
     pub last_reload: Family<TenantLabels, Gauge<f64, AtomicU64>>,
@@ -61,6 +62,11 @@ pub struct SlugLabels {
 pub struct HttpLabels {
     pub route: String,
     pub status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ListenerLabels {
+    listener: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -98,6 +104,16 @@ pub struct KeysLabels {
     pub jwks_uri: String,
 }
 
+/// How many connections one listener has open.
+#[derive(Clone, Debug)]
+pub struct OpenConnections(Gauge);
+
+impl OpenConnections {
+    pub fn set(&self, count: usize) {
+        self.0.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("cedargate");
@@ -112,6 +128,7 @@ impl Default for Metrics {
         let decisions = register!("decisions", "Decisions made", Family::default());
         let token_refusals = register!("token_refusals", "Tokens refused, by problem", Family::default());
         let http_requests = register!("http_requests", "Requests answered", Family::default());
+        let http_connections = register!("http_connections", "Connections open now", Family::default());
         let reloads = register!("reloads", "Attempts to load a tenant", Family::default());
         let reload_ok = register!("last_reload_ok", "1 when the tenant's last load succeeded", Family::default());
         let last_reload = register!(
@@ -141,6 +158,7 @@ impl Default for Metrics {
             decision_seconds,
             token_refusals,
             http_requests,
+            http_connections,
             reloads,
             reload_ok,
             last_reload,
@@ -163,6 +181,11 @@ impl Metrics {
         };
         self.decisions.get_or_create(&labels).inc();
         self.decision_seconds.observe(elapsed.as_secs_f64());
+    }
+
+    /// The number of a listener's connections, for the listener to keep.
+    pub fn open_connections(&self, listener: &'static str) -> OpenConnections {
+        OpenConnections(self.http_connections.get_or_create(&ListenerLabels { listener }).clone())
     }
 
     /// Everything in the OpenMetrics text form.
