@@ -15,7 +15,7 @@ use crate::audit::{Audit, Sink, SinkError};
 use crate::authn::{KeyRegistry, Verifier};
 use crate::clock::SharedClock;
 use crate::config::{AuditConfig, AuditSink, Config};
-use crate::http::{AppState, DefaultTenant, Limits, Readiness, router};
+use crate::http::{AppState, DefaultTenant, Limits, Readiness, Served, router};
 use crate::listen::{ConnectionLimits, ListenError, Listeners};
 use crate::reload::Reloader;
 use crate::snapshot::{Tenants, WatchError, Watcher};
@@ -85,7 +85,7 @@ impl App {
             metrics: metrics.clone(),
             clock,
         };
-        let state = AppState {
+        let state = AppState::new(Served {
             ask,
             callers: Arc::new(config.callers),
             tenants,
@@ -98,7 +98,7 @@ impl App {
             },
             metrics,
             readiness: Readiness::default(),
-        };
+        });
         Ok(Self {
             listeners,
             connections: config.http.connections,

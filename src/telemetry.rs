@@ -34,7 +34,7 @@ pub struct Metrics {
     pub decisions: Family<DecisionLabels, Counter>,
     pub decision_seconds: Histogram,
     pub token_refusals: Family<SlugLabels, Counter>,
-    pub http_requests: Family<HttpLabels, Counter>,
+    http_requests: Family<HttpLabels, Counter>,
     http_connections: Family<ListenerLabels, Gauge>,
     pub reloads: Family<ReloadLabels, Counter>,
     pub reload_ok: Family<TenantLabels, Gauge>,
@@ -59,9 +59,9 @@ pub struct SlugLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct HttpLabels {
-    pub route: String,
-    pub status: u16,
+struct HttpLabels {
+    route: String,
+    status: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -181,6 +181,11 @@ impl Metrics {
         };
         self.decisions.get_or_create(&labels).inc();
         self.decision_seconds.observe(elapsed.as_secs_f64());
+    }
+
+    /// Counts an answer to a request.
+    pub fn answered(&self, route: &str, status: u16) {
+        self.http_requests.get_or_create(&HttpLabels { route: route.to_owned(), status }).inc();
     }
 
     /// The number of a listener's connections, for the listener to keep.

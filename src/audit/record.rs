@@ -15,7 +15,7 @@ use crate::model::{Generation, Revision, TenantId};
 pub struct DecisionRecord {
     pub time: DateTime<Utc>,
     pub decision_id: String,
-    pub request_id: String,
+    pub request_id: Arc<str>,
     pub tenant: TenantId,
     pub generation: Generation,
     pub revision: Revision,
@@ -64,7 +64,7 @@ impl DecisionRecord {
         json!({
             "time": self.time.to_rfc3339_opts(SecondsFormat::Micros, true),
             "decision_id": self.decision_id,
-            "request_id": self.request_id,
+            "request_id": &*self.request_id,
             "tenant": self.tenant.as_str(),
             "generation": self.generation.to_string(),
             "revision": self.revision.0,
