@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
-use tokio::net::TcpListener;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::AbortHandle;
 
 use crate::ask::{Ask, KnownPrincipals};
@@ -17,7 +15,8 @@ use crate::audit::{Audit, Sink, SinkError};
 use crate::authn::{KeyRegistry, Verifier};
 use crate::clock::SharedClock;
 use crate::config::{AuditConfig, AuditSink, Config};
-use crate::http::{AppState, DefaultTenant, Limits, Readiness, router};
+use crate::http::{AppState, DefaultTenant, Limits, Readiness, Served, router};
+use crate::listen::{ConnectionLimits, ListenError, Listeners};
 use crate::reload::Reloader;
 use crate::snapshot::{Tenants, WatchError, Watcher};
 use crate::telemetry::Metrics;
@@ -25,12 +24,8 @@ use crate::telemetry::Metrics;
 /// Why a server does not start or run.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
-    #[error("`{address}` cannot be listened on")]
-    Bind {
-        address: SocketAddr,
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     #[error(transparent)]
     Watch(#[from] WatchError),
     #[error(transparent)]
@@ -39,14 +34,16 @@ pub enum AppError {
     LogThread(#[source] io::Error),
     #[error("the server stopped")]
     Serve(#[source] io::Error),
+    #[error("the server stopped listening by a fault of its own")]
+    Accept(#[source] tokio::task::JoinError),
     #[error("a task that reads the tree failed")]
     FirstLoad(#[source] tokio::task::JoinError),
 }
 
-/// A server that has read its tree and holds its port.
+/// A server that has read its tree and holds its addresses.
 pub struct App {
-    listener: TcpListener,
-    address: SocketAddr,
+    listeners: Listeners,
+    connections: ConnectionLimits,
     state: AppState,
     drain_timeout: Duration,
     stop_delay: Duration,
@@ -55,12 +52,12 @@ pub struct App {
 }
 
 impl App {
-    /// Reads the tree, starts to follow it, and takes the port.
+    /// Reads the tree, starts to follow it, and takes the addresses to listen on.
     ///
     /// A tree with faults is no reason not to start: tenants that do not load answer 503 and say why in `/status`.
     ///
     /// # Errors
-    /// When the port, the decision log or the watching of folders cannot be had.
+    /// When an address, the decision log or the watching of folders cannot be had.
     pub async fn start(config: Config, clock: SharedClock) -> Result<Self, AppError> {
         let (audit, log_writer) = start_audit(config.audit)?;
         let keys = Arc::new(KeyRegistry::new(config.keys, Arc::clone(&clock)));
@@ -78,10 +75,7 @@ impl App {
         let first = reloader.clone();
         tokio::task::spawn_blocking(move || first.load_first()).await.map_err(AppError::FirstLoad)?;
         let follower = tokio::spawn(reloader.follow(watcher)).abort_handle();
-        let address = config.http.bind;
-        let bound = |source| AppError::Bind { address, source };
-        let listener = TcpListener::bind(address).await.map_err(bound)?;
-        let address = listener.local_addr().map_err(bound)?;
+        let listeners = Listeners::bind(config.http.listen).await?;
         let ask = Ask {
             tenants: Arc::clone(&tenants),
             principals: Arc::new(KnownPrincipals::within(config.tokens.remembered_bytes)),
@@ -91,7 +85,7 @@ impl App {
             metrics: metrics.clone(),
             clock,
         };
-        let state = AppState {
+        let state = AppState::new(Served {
             ask,
             callers: Arc::new(config.callers),
             tenants,
@@ -104,10 +98,10 @@ impl App {
             },
             metrics,
             readiness: Readiness::default(),
-        };
+        });
         Ok(Self {
-            listener,
-            address,
+            listeners,
+            connections: config.http.connections,
             state,
             drain_timeout: config.http.drain_timeout,
             stop_delay: config.http.stop_delay,
@@ -118,7 +112,7 @@ impl App {
 
     /// Where the server listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listeners.address()
     }
 
     /// The tenants, for those who look in from the same process.
@@ -129,48 +123,34 @@ impl App {
     /// Serves until `stop` completes; then is not ready, finishes what is under way, writes out the log and ends.
     ///
     /// # Errors
-    /// When the listener fails.
+    /// When it stopped before it was asked to.
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), AppError> {
         let readiness = self.state.readiness.clone();
-        let draining = Arc::new(Notify::new());
-        let started_draining = Arc::clone(&draining);
-        let stop_delay = self.stop_delay;
-        let graceful = async move {
-            stop.await;
-            tracing::info!("stopping: not ready from now on");
-            readiness.stop();
-            // Load balancers need a moment to see it; requests are still taken.
-            tokio::time::sleep(stop_delay).await;
-            started_draining.notify_one();
-        };
-        let listener = self.listener.tap_io(|stream| {
-            let _ = stream.set_nodelay(true);
-        });
-        let server = axum::serve(listener, router(self.state)).with_graceful_shutdown(graceful);
+        let metrics = self.state.metrics.clone();
+        let mut serving = self.listeners.serve(router(self.state), self.connections, &metrics);
         let served = tokio::select! {
-            served = server.into_future() => served,
-            () = after(draining, self.drain_timeout) => {
-                tracing::warn!("requests were still under way when the time to finish ran out");
-                Ok(())
-            }
+            () = stop => Ok(()),
+            fault = serving.failed() => Err(AppError::Accept(fault)),
         };
+        tracing::info!("stopping: not ready from now on");
+        readiness.stop();
+        // Load balancers need a moment to see it; requests are still taken.
+        tokio::time::sleep(self.stop_delay).await;
+        if !serving.finish(self.drain_timeout).await {
+            tracing::warn!("requests were still under way when the time to finish ran out");
+        }
         self.follower.abort();
         // The router, and with it the last sender of the log, is gone: the writer finishes what it has.
         if let Some(writer) = self.log_writer {
             let finished = tokio::task::spawn_blocking(move || writer.join());
             let _ = tokio::time::timeout(LOG_PATIENCE, finished).await;
         }
-        served.map_err(AppError::Serve)
+        served
     }
 }
 
 /// How long the decision log may take to write what it still has.
 const LOG_PATIENCE: Duration = Duration::from_secs(10);
-
-async fn after(started: Arc<Notify>, patience: Duration) {
-    started.notified().await;
-    tokio::time::sleep(patience).await;
-}
 
 fn start_audit(config: AuditConfig) -> Result<(Audit, Option<JoinHandle<()>>), AppError> {
     let sink = match config.sink {

@@ -46,7 +46,7 @@ pub struct Question {
 #[derive(Clone, Debug)]
 pub struct Asker {
     pub caller: String,
-    pub request_id: String,
+    pub request_id: Arc<str>,
 }
 
 /// One answer, with what it was made from.

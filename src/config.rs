@@ -4,16 +4,16 @@
 //! says does not start.
 
 mod environment;
+mod http;
 mod keys;
 mod raw;
 mod sections;
 
 pub use environment::Environment;
+pub use http::HttpConfig;
 pub use keys::{CallerKey, CallerKeys, KeyError, Permission, hash_key, new_key};
 pub use raw::{RawAuditSink, RawCallerKey, RawConfig, RawWhenFull};
-pub use sections::{
-    AuditConfig, AuditSink, CallersConfig, Config, HttpConfig, LogConfig, LogFormat, WhoMayAsk, WhoMayExplain,
-};
+pub use sections::{AuditConfig, AuditSink, CallersConfig, Config, LogConfig, LogFormat, WhoMayAsk, WhoMayExplain};
 
 use std::path::Path;
 

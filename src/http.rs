@@ -1,7 +1,9 @@
 //! The outer door: HTTP in, HTTP out. The only place that knows axum, and `problem` the only one that knows
 //! status codes.
 
+mod around;
 mod authorize;
+mod bearer;
 mod caller;
 mod health;
 mod limits;
@@ -13,4 +15,4 @@ mod status;
 
 pub(crate) use authorize::RawRequest;
 pub use router::router;
-pub use state::{AppState, DefaultTenant, Limits, Readiness};
+pub use state::{AppState, DefaultTenant, Limits, Readiness, Served};

@@ -6,6 +6,7 @@
 //!
 //! | step | module | what happens |
 //! |---|---|---|
+//! | 0 | [`listen`] | a connection is taken and bounded: TCP or a Unix socket, HTTP/1.1 or HTTP/2 |
 //! | 1 | [`http`] | a request is read, bounded and its caller known; problems leave as RFC 9457 |
 //! | 2 | [`ask`] | the story in one place: one snapshot is taken and kept to the end |
 //! | 3 | [`authn`] | the token is verified against its provider's keys |
@@ -32,6 +33,8 @@
 //! Where does a change go? A new claim rule: `principal/`. Another thing in manifests: `model/facts.rs`, `manifest/`,
 //! `compile/`. A route: `http/router.rs` shows them all. A status code: `http/problem.rs`, nowhere else. Which module
 //! may import which is checked by `tests/it/architecture.rs`.
+
+pub mod listen;
 
 pub mod http;
 

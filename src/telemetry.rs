@@ -34,7 +34,8 @@ pub struct Metrics {
     pub decisions: Family<DecisionLabels, Counter>,
     pub decision_seconds: Histogram,
     pub token_refusals: Family<SlugLabels, Counter>,
-    pub http_requests: Family<HttpLabels, Counter>,
+    http_requests: Family<HttpLabels, Counter>,
+    http_connections: Family<ListenerLabels, Gauge>,
     pub reloads: Family<ReloadLabels, Counter>,
     pub reload_ok: Family<TenantLabels, Gauge>,
     pub last_reload: Family<TenantLabels, Gauge<f64, AtomicU64>>,
@@ -58,9 +59,14 @@ pub struct SlugLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct HttpLabels {
-    pub route: String,
-    pub status: u16,
+struct HttpLabels {
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ListenerLabels {
+    listener: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -98,6 +104,16 @@ pub struct KeysLabels {
     pub jwks_uri: String,
 }
 
+/// How many connections one listener has open.
+#[derive(Clone, Debug)]
+pub struct OpenConnections(Gauge);
+
+impl OpenConnections {
+    pub fn set(&self, count: usize) {
+        self.0.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("cedargate");
@@ -112,6 +128,7 @@ impl Default for Metrics {
         let decisions = register!("decisions", "Decisions made", Family::default());
         let token_refusals = register!("token_refusals", "Tokens refused, by problem", Family::default());
         let http_requests = register!("http_requests", "Requests answered", Family::default());
+        let http_connections = register!("http_connections", "Connections open now", Family::default());
         let reloads = register!("reloads", "Attempts to load a tenant", Family::default());
         let reload_ok = register!("last_reload_ok", "1 when the tenant's last load succeeded", Family::default());
         let last_reload = register!(
@@ -141,6 +158,7 @@ impl Default for Metrics {
             decision_seconds,
             token_refusals,
             http_requests,
+            http_connections,
             reloads,
             reload_ok,
             last_reload,
@@ -163,6 +181,16 @@ impl Metrics {
         };
         self.decisions.get_or_create(&labels).inc();
         self.decision_seconds.observe(elapsed.as_secs_f64());
+    }
+
+    /// Counts an answer to a request.
+    pub fn answered(&self, route: &str, status: u16) {
+        self.http_requests.get_or_create(&HttpLabels { route: route.to_owned(), status }).inc();
+    }
+
+    /// The number of a listener's connections, for the listener to keep.
+    pub fn open_connections(&self, listener: &'static str) -> OpenConnections {
+        OpenConnections(self.http_connections.get_or_create(&ListenerLabels { listener }).clone())
     }
 
     /// Everything in the OpenMetrics text form.

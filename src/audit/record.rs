@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use cedar_policy::{Entity, EntityUid};
 use chrono::{DateTime, SecondsFormat, Utc};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
-use crate::decide::{AccessQuery, Answer};
+use crate::decide::{AccessQuery, Answer, Decision, EvaluationError, Reason};
 use crate::model::{Generation, Revision, TenantId};
 
 /// One decision, as it was made; put into words only on the writer's side of the queue.
@@ -15,7 +16,7 @@ use crate::model::{Generation, Revision, TenantId};
 pub struct DecisionRecord {
     pub time: DateTime<Utc>,
     pub decision_id: String,
-    pub request_id: String,
+    pub request_id: Arc<str>,
     pub tenant: TenantId,
     pub generation: Generation,
     pub revision: Revision,
@@ -56,62 +57,117 @@ impl Mask {
 }
 
 impl DecisionRecord {
-    /// The record as one JSON line, without its end.
-    pub fn to_line(&self, mask: &Mask) -> String {
-        let policies: Vec<_> = self.answer.policies.iter().map(|policy| policy.id.as_str()).collect();
+    /// Adds the record as one line of JSON.
+    pub fn write_line(&self, out: &mut Vec<u8>, mask: &Mask) {
         let resource = &self.query.resource;
-        let parents: Vec<_> = resource.parents.iter().map(ToString::to_string).collect();
-        json!({
-            "time": self.time.to_rfc3339_opts(SecondsFormat::Micros, true),
-            "decision_id": self.decision_id,
-            "request_id": self.request_id,
-            "tenant": self.tenant.as_str(),
-            "generation": self.generation.to_string(),
-            "revision": self.revision.0,
-            "caller": self.caller,
-            "principal": self.principal_json(mask),
-            "external_identities": self.external_identities,
-            "request": {
-                "action": self.query.action.0,
-                "resource": {
-                    "type": resource.entity.entity_type,
-                    "id": resource.entity.id,
-                    "attributes": resource.attributes,
-                    "parents": parents,
+        let line = Line {
+            time: self.time.to_rfc3339_opts(SecondsFormat::Micros, true),
+            decision_id: &self.decision_id,
+            request_id: &self.request_id,
+            tenant: self.tenant.as_str(),
+            generation: self.generation,
+            revision: self.revision,
+            caller: &self.caller,
+            principal: self.principal_line(mask),
+            external_identities: &self.external_identities,
+            request: RequestLine {
+                action: &self.query.action.0,
+                resource: ResourceLine {
+                    entity_type: &resource.entity.entity_type,
+                    id: &resource.entity.id,
+                    attributes: &resource.attributes,
+                    parents: resource.parents.iter().map(ToString::to_string).collect(),
                 },
-                "context": self.query.context,
+                context: self.query.context.as_ref(),
             },
-            "decision": self.answer.decision.as_str(),
-            "reason": self.answer.reason.as_str(),
-            "policies": policies,
-            "errors": self.answer.errors,
-            "elapsed_us": self.elapsed_us,
-        })
-        .to_string()
+            decision: self.answer.decision,
+            reason: self.answer.reason,
+            policies: self.answer.policies.iter().map(|policy| policy.id.as_str()).collect(),
+            errors: &self.answer.errors,
+            elapsed_us: self.elapsed_us,
+        };
+        // Writing into memory does not fail, and no map here has keys that are not strings.
+        let _ = serde_json::to_writer(&mut *out, &line);
+        out.push(b'\n');
     }
 
     /// The principal's uid with the attributes, tags and parents that it was built with.
-    fn principal_json(&self, mask: &Mask) -> Value {
-        let uid = self.principal.to_string();
+    fn principal_line(&self, mask: &Mask) -> PrincipalLine {
         let built = self.entity.as_ref().and_then(|entity| entity.to_json_value().ok());
-        let Some(Value::Object(built)) = built else { return json!({"uid": uid}) };
-        let mut out = Map::from_iter([("uid".to_owned(), Value::from(uid))]);
-        for (member, mut value) in built.into_iter().filter(|(member, _)| member != "uid") {
-            if let Value::Object(members) = &mut value {
+        let mut built = match built {
+            Some(Value::Object(members)) => members,
+            _ => Map::new(),
+        };
+        let mut member = |name| {
+            let mut value = built.remove(name);
+            if let Some(Value::Object(members)) = &mut value {
                 hide(members, "", mask);
                 if let Some(Value::Object(claims)) = members.get_mut("claims") {
                     hide(claims, "", mask);
                 }
             }
-            let member = if member == "attrs" { "attributes".to_owned() } else { member };
-            out.insert(member, value);
+            value
+        };
+        PrincipalLine {
+            uid: self.principal.to_string(),
+            attributes: member("attrs"),
+            parents: member("parents"),
+            tags: member("tags"),
         }
-        Value::Object(out)
     }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    time: String,
+    decision_id: &'a str,
+    request_id: &'a str,
+    tenant: &'a str,
+    generation: Generation,
+    revision: Revision,
+    caller: &'a str,
+    principal: PrincipalLine,
+    external_identities: &'a [String],
+    request: RequestLine<'a>,
+    decision: Decision,
+    reason: Reason,
+    policies: Vec<&'a str>,
+    errors: &'a [EvaluationError],
+    elapsed_us: u64,
+}
+
+#[derive(Serialize)]
+struct PrincipalLine {
+    uid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attributes: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parents: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<Value>,
+}
+
+#[derive(Serialize)]
+struct RequestLine<'a> {
+    action: &'a str,
+    resource: ResourceLine<'a>,
+    context: Option<&'a Value>,
+}
+
+#[derive(Serialize)]
+struct ResourceLine<'a> {
+    #[serde(rename = "type")]
+    entity_type: &'a str,
+    id: &'a str,
+    attributes: &'a Map<String, Value>,
+    parents: Vec<String>,
 }
 
 /// Hides what is masked, also where a typed claim is an object of its own.
 fn hide(members: &mut Map<String, Value>, above: &str, mask: &Mask) {
+    if mask.0.is_empty() {
+        return;
+    }
     for (name, value) in members {
         let path = format!("{above}{name}");
         if mask.covers(&path) {

@@ -1,17 +1,16 @@
 //! Where the lines of the decision log go.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use file_rotate::compression::Compression;
 use file_rotate::suffix::AppendCount;
 use file_rotate::{ContentLimit, FileRotate};
 
-/// Takes whole lines.
-pub enum Sink {
-    Stdout(BufWriter<io::Stdout>),
-    /// Rotated by size; a line is never torn in two.
-    File(FileRotate<AppendCount>),
+/// Takes whole lines, as many at once as `batch_bytes` says.
+pub struct Sink {
+    out: Box<dyn Write + Send>,
+    batch_bytes: usize,
 }
 
 /// Why the log cannot be kept.
@@ -25,10 +24,10 @@ pub struct SinkError {
 
 impl Sink {
     pub fn stdout() -> Self {
-        Self::Stdout(BufWriter::new(io::stdout()))
+        Self { out: Box::new(io::stdout()), batch_bytes: BATCH_BYTES }
     }
 
-    /// A file of at most about `rotate_bytes`, and `keep` older ones beside it.
+    /// A file of at most about `rotate_bytes`, and `keep` older ones beside it; no line is in two of them.
     ///
     /// # Errors
     /// When the file cannot be opened for appending.
@@ -40,21 +39,20 @@ impl Sink {
         // The rotating writer panics on a path it cannot open, so that is tried first.
         std::fs::OpenOptions::new().append(true).create(true).open(path).map_err(failed)?;
         let limit = ContentLimit::BytesSurpassed(rotate_bytes);
-        Ok(Self::File(FileRotate::new(path, AppendCount::new(keep), limit, Compression::None, None)))
+        let file = FileRotate::new(path, AppendCount::new(keep), limit, Compression::None, None);
+        // A file is full only after what is written at once.
+        Ok(Self { out: Box::new(file), batch_bytes: BATCH_BYTES.min(rotate_bytes / 16) })
     }
 
-    pub(super) fn write_line(&mut self, mut line: String) -> io::Result<()> {
-        line.push('\n');
-        match self {
-            Self::Stdout(out) => out.write_all(line.as_bytes()),
-            Self::File(out) => out.write_all(line.as_bytes()),
-        }
+    /// How much to write at once, at the least, while there is more.
+    pub(super) fn batch_bytes(&self) -> usize {
+        self.batch_bytes
     }
 
-    pub(super) fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Stdout(out) => out.flush(),
-            Self::File(out) => out.flush(),
-        }
+    pub(super) fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.out.write_all(lines)?;
+        self.out.flush()
     }
 }
+
+const BATCH_BYTES: usize = 64 * 1024;

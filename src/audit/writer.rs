@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::mpsc::{self, Receiver, Sender, error::TrySendError};
 
@@ -62,11 +63,15 @@ impl Audit {
     pub fn start(sink: Sink, settings: AuditSettings) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (sender, records) = mpsc::channel(settings.queue.max(1));
         let counters = Arc::new(AuditCounters::default());
-        let counted = Arc::clone(&counters);
-        let mask = settings.mask;
-        let writer = std::thread::Builder::new()
-            .name("decision-log".into())
-            .spawn(move || write_all(records, sink, &mask, &counted))?;
+        let writer = Writer {
+            sink,
+            mask: settings.mask,
+            counters: Arc::clone(&counters),
+            lines: Vec::new(),
+            pending: 0,
+            is_failing: false,
+        };
+        let writer = std::thread::Builder::new().name("decision-log".into()).spawn(move || writer.run(records))?;
         Ok((Self { sender: Some(sender), when_full: settings.when_full, counters }, writer))
     }
 
@@ -109,27 +114,70 @@ impl Audit {
     }
 }
 
-fn write_all(mut records: Receiver<DecisionRecord>, mut sink: Sink, mask: &Mask, counters: &AuditCounters) {
-    let mut failing = false;
-    while let Some(record) = records.blocking_recv() {
-        let written = sink.write_line(record.to_line(mask));
-        // Flushed whenever the queue runs empty: a quiet server's log is complete.
-        let flushed = if records.is_empty() { sink.flush() } else { Ok(()) };
-        match written.and(flushed) {
-            Ok(()) => {
-                counters.written.fetch_add(1, Ordering::Relaxed);
-                failing = false;
+/// Empties the queue until the last sender is gone.
+struct Writer {
+    sink: Sink,
+    mask: Mask,
+    counters: Arc<AuditCounters>,
+    /// Lines that are not written yet, and how many.
+    lines: Vec<u8>,
+    pending: u64,
+    is_failing: bool,
+}
+
+impl Writer {
+    fn run(mut self, mut records: Receiver<DecisionRecord>) {
+        let mut batch = Vec::new();
+        // Few enough that a queue is never full of what a pause let pile up.
+        let small = records.max_capacity() / 8;
+        while records.blocking_recv_many(&mut batch, BATCH_RECORDS) > 0 {
+            let count = batch.len();
+            for record in batch.drain(..) {
+                self.add(&record);
             }
-            Err(error) => {
-                counters.failed.fetch_add(1, Ordering::Relaxed);
-                if !failing {
-                    tracing::error!(%error, "the decision log cannot be written");
+            // What is known is on disk before the pause: a quiet server's log is complete.
+            if records.is_empty() {
+                self.write();
+                if count <= small {
+                    // A thread that waits for the next record has to be woken by whoever brings it, in the middle of a
+                    // request; one that comes back by itself takes many at once.
+                    std::thread::sleep(PAUSE);
                 }
-                failing = true;
             }
         }
+        self.write();
     }
-    if let Err(error) = sink.flush() {
-        tracing::error!(%error, "the decision log cannot be written");
+
+    fn add(&mut self, record: &DecisionRecord) {
+        record.write_line(&mut self.lines, &self.mask);
+        self.pending += 1;
+        if self.lines.len() >= self.sink.batch_bytes() {
+            self.write();
+        }
+    }
+
+    fn write(&mut self) {
+        if self.pending == 0 {
+            return;
+        }
+        let counter = match self.sink.write(&self.lines) {
+            Ok(()) => {
+                self.is_failing = false;
+                &self.counters.written
+            }
+            Err(error) => {
+                if !self.is_failing {
+                    tracing::error!(%error, "the decision log cannot be written");
+                }
+                self.is_failing = true;
+                &self.counters.failed
+            }
+        };
+        counter.fetch_add(self.pending, Ordering::Relaxed);
+        self.lines.clear();
+        self.pending = 0;
     }
 }
+
+const BATCH_RECORDS: usize = 256;
+const PAUSE: Duration = Duration::from_millis(1);

@@ -2,6 +2,8 @@
 //!
 //! A key is as random as a hash is long, so a plain SHA-256 of it cannot be guessed backwards.
 
+use std::sync::Arc;
+
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand;
@@ -43,11 +45,11 @@ impl CallerKey {
 
 /// All configured keys.
 #[derive(Clone, Debug, Default)]
-pub struct CallerKeys(Vec<CallerKey>);
+pub struct CallerKeys(Vec<Arc<CallerKey>>);
 
 impl CallerKeys {
     /// The key with this text, if it is one of ours. Every hash is compared, each in constant time.
-    pub fn find(&self, text: &str) -> Option<&CallerKey> {
+    pub fn find(&self, text: &str) -> Option<&Arc<CallerKey>> {
         let given = digest(&SHA256, text.as_bytes());
         let mut found = None;
         for key in &self.0 {
@@ -59,7 +61,7 @@ impl CallerKeys {
     }
 
     pub(super) fn read(raw: &[RawCallerKey], fault: &mut impl FnMut(&str, String)) -> Self {
-        let mut keys: Vec<CallerKey> = Vec::new();
+        let mut keys: Vec<Arc<CallerKey>> = Vec::new();
         for key in raw {
             if keys.iter().any(|other| other.name == key.name) {
                 fault("callers.keys", format!("`{}` is there twice", key.name));
@@ -72,7 +74,7 @@ impl CallerKeys {
                 let parsed = names.iter().map(|name| TenantId::parse(name).map_err(|error| error.to_string()));
                 parsed.filter_map(|tenant| tenant.map_err(|error| fault("callers.keys", error)).ok()).collect()
             });
-            keys.push(CallerKey { name: key.name.clone(), hash, may: key.may.clone(), tenants });
+            keys.push(Arc::new(CallerKey { name: key.name.clone(), hash, may: key.may.clone(), tenants }));
         }
         Self(keys)
     }

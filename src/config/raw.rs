@@ -41,6 +41,20 @@ macro_rules! section {
 
 section!(RawHttp {
     bind: String = "127.0.0.1:8180".into(),
+    /// A Unix socket to listen on as well.
+    unix_socket: Option<PathBuf> = None,
+    /// Who may connect to it, in octal digits.
+    unix_socket_mode: String = "0660".into(),
+    /// Connections open at once on each listener; one more waits until another ends.
+    max_connections: usize = 8192,
+    /// How long the head of a request may take from its first byte.
+    header_timeout_seconds: u64 = 10,
+    /// How long a connection is kept without a request. Longer than gateways keep theirs, so that they end them: a
+    /// request can then not meet a connection that is just being closed.
+    idle_timeout_seconds: u64 = 620,
+    max_header_bytes: u32 = 32 * 1024,
+    /// Requests under way at once on one HTTP/2 connection.
+    max_streams: u32 = 256,
     max_body_bytes: usize = 256 * 1024,
     max_batch: usize = 100,
     /// Requests that may be under way at once; one more is answered 429.

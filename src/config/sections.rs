@@ -1,9 +1,9 @@
 //! The configuration as checked: each part in the terms of the module that takes it.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::http::HttpConfig;
 use super::keys::CallerKeys;
 use super::raw::{
     RawAnonymous, RawAuditSink, RawConfig, RawExplain, RawForbidErrors, RawLogFormat, RawTrailingSlash, RawWhenFull,
@@ -30,17 +30,6 @@ pub struct Config {
     pub audit: AuditConfig,
     pub watch: WatchSettings,
     pub log: LogConfig,
-}
-
-#[derive(Clone, Debug)]
-pub struct HttpConfig {
-    pub bind: SocketAddr,
-    pub max_body_bytes: usize,
-    pub max_batch: usize,
-    pub max_in_flight: usize,
-    pub request_timeout: Duration,
-    pub stop_delay: Duration,
-    pub drain_timeout: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -101,14 +90,11 @@ impl TryFrom<RawConfig> for Config {
         let mut faults = Faults::default();
         let mut fault =
             |key: &str, message: String| faults.push(Fault::of_file("configuration", format!("`{key}`: {message}")));
-        let bind = raw.http.bind.parse().unwrap_or_else(|_| {
-            fault("http.bind", format!("`{}` is not an address: write `HOST:PORT`, with an IP", raw.http.bind));
-            SocketAddr::from(([127, 0, 0, 1], 0))
-        });
         for (key, value) in [
             ("http.max_body_bytes", raw.http.max_body_bytes),
             ("http.max_batch", raw.http.max_batch),
             ("http.max_in_flight", raw.http.max_in_flight),
+            ("http.max_connections", raw.http.max_connections),
             ("tokens.max_bytes", raw.tokens.max_bytes),
             ("audit.queue", raw.audit.queue),
             ("audit.rotate_bytes", raw.audit.rotate_bytes),
@@ -134,6 +120,7 @@ impl TryFrom<RawConfig> for Config {
             raw.tenants.default.as_deref().and_then(|name| {
                 TenantId::parse(name).map_err(|error| fault("tenants.default", error.to_string())).ok()
             });
+        let http = HttpConfig::read(raw.http, &mut fault);
         let keys = CallerKeys::read(&raw.callers.keys, &mut fault);
         let sink = match (raw.audit.sink, raw.audit.path) {
             (RawAuditSink::Off, None) => AuditSink::Off,
@@ -151,15 +138,7 @@ impl TryFrom<RawConfig> for Config {
             }
         };
         let config = Self {
-            http: HttpConfig {
-                bind,
-                max_body_bytes: raw.http.max_body_bytes,
-                max_batch: raw.http.max_batch,
-                max_in_flight: raw.http.max_in_flight,
-                request_timeout: Duration::from_secs(raw.http.request_timeout_seconds),
-                stop_delay: Duration::from_millis(raw.http.stop_delay_milliseconds),
-                drain_timeout: Duration::from_secs(raw.http.drain_timeout_seconds),
-            },
+            http,
             layout: Layout {
                 dirs: TreeDirs {
                     policies: raw.policies.dir.unwrap_or_else(|| "policies".into()),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::authn::TrailingSlash;
 use crate::decide::ForbidErrors;
+use crate::listen::SocketMode;
 use crate::model::TenantId;
 use crate::schema::Identity;
 
@@ -40,7 +41,17 @@ fn every_setting_has_its_default() {
     ] {
         let config = checked(text).unwrap();
         let http = &config.http;
-        assert_eq!(http.bind, SocketAddr::from(([127, 0, 0, 1], 8180)));
+        assert_eq!(http.listen.tcp, SocketAddr::from(([127, 0, 0, 1], 8180)));
+        assert_eq!(http.listen.unix, None);
+        let connections = &http.connections;
+        assert_eq!(
+            (connections.max_connections, connections.max_header_bytes, connections.max_streams),
+            (8192, 32_768, 256)
+        );
+        assert_eq!(
+            (connections.header_timeout, connections.idle_timeout),
+            (Duration::from_secs(10), Duration::from_secs(620))
+        );
         assert_eq!((http.max_body_bytes, http.max_batch, http.max_in_flight), (262_144, 100, 4096));
         assert_eq!(
             (http.request_timeout, http.stop_delay, http.drain_timeout),
@@ -79,14 +90,15 @@ fn every_setting_has_its_default() {
 #[test]
 fn what_is_written_is_what_holds() {
     let config = checked(
-        "[http]\nbind = \"[::1]:9000\"\nmax_body_bytes = 1\n[policies]\ndir = \"/p\"\n[schema]\ndir = \"s\"\nidentity = false\n[bundle]\ndir = \"/b\"\n\
+        "[http]\nbind = \"[::1]:9000\"\nmax_body_bytes = 1\nunix_socket = \"/run/c.sock\"\nunix_socket_mode = \"0600\"\n[policies]\ndir = \"/p\"\n[schema]\ndir = \"s\"\nidentity = false\n[bundle]\ndir = \"/b\"\n\
          [tenants]\ndefault = \"acme\"\n[tokens]\nleeway_seconds = 0\nissuer_trailing_slash = \"ignore\"\n[keys]\nallow_http = [\"idp:8080\"]\n\
          [decisions]\nforbid_errors = \"skip\"\n[callers]\nanonymous = \"nobody\"\n\
          [audit]\nsink = \"file\"\npath = \"d.log\"\nrotate_bytes = 5\nkeep = 0\nwhen_full = \"block\"\nmask = [\"email\"]\n\
          [watch]\ndebounce_milliseconds = 0\npoll_seconds = 0\n[log]\nlevel = \"debug\"\nformat = \"json\"\n",
     )
     .unwrap();
-    assert_eq!(config.http.bind.to_string(), "[::1]:9000");
+    assert_eq!(config.http.listen.tcp.to_string(), "[::1]:9000");
+    assert_eq!(config.http.listen.unix, Some(("/run/c.sock".into(), SocketMode::parse("600").unwrap())));
     assert_eq!(
         (config.layout.identity, config.layout.bundle_dir.as_deref()),
         (Identity::LeftOut, Some(Path::new("/b")))
@@ -136,6 +148,8 @@ fn a_variable_is_taken_as_the_type_of_its_setting() {
     let raw = of_environment(&[
         ("CEDARGATE_HTTP__BIND", "0.0.0.0:80"),
         ("CEDARGATE_HTTP__MAX_BATCH", "7"),
+        ("CEDARGATE_HTTP__UNIX_SOCKET", "/run/c.sock"),
+        ("CEDARGATE_HTTP__UNIX_SOCKET_MODE", "666"),
         ("CEDARGATE_SCHEMA__IDENTITY", "false"),
         ("CEDARGATE_KEYS__ALLOW_HTTP", "[\"a\", \"b:80\"]"),
         ("CEDARGATE_TENANTS__DEFAULT", "42"),
@@ -150,6 +164,8 @@ fn a_variable_is_taken_as_the_type_of_its_setting() {
     ])
     .unwrap();
     assert_eq!((raw.http.bind.as_str(), raw.http.max_batch, raw.schema.identity), ("0.0.0.0:80", 7, false));
+    assert_eq!(raw.http.unix_socket.as_deref(), Some(Path::new("/run/c.sock")));
+    assert_eq!(raw.http.unix_socket_mode, "666");
     assert_eq!(raw.keys.allow_http, ["a", "b:80"]);
     assert_eq!((raw.tenants.default.as_deref(), raw.log.level.as_str()), (Some("42"), "true"));
     assert_eq!(raw.policies.dir.as_deref(), Some(Path::new("quoted")));
@@ -204,6 +220,14 @@ fn settings_that_contradict_themselves_are_refused_all_at_once() {
         ("[http]\nmax_body_bytes = 0", "`http.max_body_bytes`: must be more than 0"),
         ("[http]\nmax_batch = 0", "`http.max_batch`: must be more than 0"),
         ("[http]\nmax_in_flight = 0", "`http.max_in_flight`: must be more than 0"),
+        ("[http]\nmax_connections = 0", "`http.max_connections`: must be more than 0"),
+        ("[http]\nheader_timeout_seconds = 0", "`http.header_timeout_seconds`: must be from 1 to 86400"),
+        ("[http]\nidle_timeout_seconds = 86401", "`http.idle_timeout_seconds`: must be from 1 to 86400"),
+        ("[http]\nmax_header_bytes = 8191", "`http.max_header_bytes`: must be from 8192 to 1048576"),
+        ("[http]\nmax_streams = 0", "`http.max_streams`: must be from 1 to 65536"),
+        ("[http]\nunix_socket = \"\"", "`http.unix_socket`: must be the path of a file"),
+        ("[http]\nunix_socket_mode = \"rw-rw----\"", "`http.unix_socket_mode`: must be a file's mode in octal"),
+        ("[http]\nunix_socket_mode = \"1777\"", "`http.unix_socket_mode`: must be a file's mode in octal"),
         ("[tokens]\nmax_bytes = 0", "`tokens.max_bytes`: must be more than 0"),
         ("[audit]\nqueue = 0", "`audit.queue`: must be more than 0"),
         ("[keys]\nmax_stale_seconds = 86400", "`keys.max_stale_seconds`: must be more than `keys.max_refresh_seconds`"),

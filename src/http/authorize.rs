@@ -3,17 +3,18 @@
 mod body;
 
 use axum::Extension;
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 pub(crate) use self::body::RawRequest;
 use self::body::{RawBatch, read};
+use super::bearer::Bearer;
 use super::caller::Caller;
+use super::limits::Place;
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::state::{AppState, DefaultTenant, Limits};
@@ -25,40 +26,52 @@ type Body = Result<Bytes, BytesRejection>;
 /// `POST /authorize` and `/tenants/{tenant}/authorize`.
 pub(super) async fn one(
     State(state): State<AppState>,
+    _place: Place,
     tenant: Option<Path<String>>,
     caller: Caller,
     Extension(id): Extension<RequestId>,
-    headers: HeaderMap,
+    bearer: Bearer,
     body: Body,
-) -> Result<Json<Answered>, Problem> {
+) -> Result<Response, Problem> {
     let raw: RawRequest = read(&body?)?;
     let tenant = choose_tenant(tenant, raw.tenant.clone(), &state.default_tenant, &state.tenants)?;
     caller.check_tenant(&tenant)?;
-    let question = raw.into_question(bearer(&headers)?, &caller)?;
-    Ok(Json(state.ask.one(&tenant, question, &asker(&caller, &id)).await?))
+    let question = raw.into_question(bearer.0?, &caller)?;
+    Ok(json(&state.ask.one(&tenant, question, &asker(&caller, &id)).await?))
 }
 
 /// `POST /authorize/batch` and `/tenants/{tenant}/authorize/batch`.
 pub(super) async fn batch(
     State(state): State<AppState>,
+    _place: Place,
     tenant: Option<Path<String>>,
     caller: Caller,
     Extension(id): Extension<RequestId>,
-    headers: HeaderMap,
+    bearer: Bearer,
     body: Body,
 ) -> Result<Response, Problem> {
     let raw: RawBatch = read(&body?)?;
     check_size(&raw, &state.limits)?;
     let tenant = choose_tenant(tenant, raw.tenant.clone(), &state.default_tenant, &state.tenants)?;
     caller.check_tenant(&tenant)?;
-    let questions = raw.into_questions(bearer(&headers)?, &caller)?;
+    let questions = raw.into_questions(bearer.0?, &caller)?;
     let results = state.ask.many(&tenant, questions, &asker(&caller, &id)).await?;
-    Ok(Json(Results { results }).into_response())
+    Ok(json(&Results { results }))
 }
 
 #[derive(Serialize)]
 struct Results {
     results: Vec<Answered>,
+}
+
+/// An answer's body. Most fit the room that is made for them, so that it need not grow while they are written.
+fn json(answer: &impl Serialize) -> Response {
+    let mut text = Vec::with_capacity(ANSWER_BYTES);
+    if let Err(error) = serde_json::to_writer(&mut text, answer) {
+        tracing::error!(%error, "an answer cannot be written");
+        return Problem::Internal.into_response();
+    }
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], text).into_response()
 }
 
 fn asker(caller: &Caller, id: &RequestId) -> Asker {
@@ -92,25 +105,10 @@ fn choose_tenant(
     }
 }
 
-/// The token in `Authorization`, if there is one. RFC 9110 §11.1: the scheme's case does not matter.
-fn bearer(headers: &HeaderMap) -> Result<Option<String>, Problem> {
-    let mut given = headers.get_all(axum::http::header::AUTHORIZATION).iter();
-    let (Some(first), None) = (given.next(), given.next()) else {
-        return match headers.contains_key(axum::http::header::AUTHORIZATION) {
-            true => Err(Problem::Malformed("there are several `Authorization` headers".to_owned())),
-            false => Ok(None),
-        };
-    };
-    let text = first.to_str().unwrap_or_default();
-    match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(token.trim().to_owned())),
-        None if text.eq_ignore_ascii_case("bearer") => Err(Problem::TokenMissing),
-        _ => Err(Problem::Malformed("`Authorization` must be `Bearer` and a token".to_owned())),
-    }
-}
-
 impl From<BytesRejection> for Problem {
     fn from(rejection: BytesRejection) -> Self {
         Self::of_unread_body(rejection.status())
     }
 }
+
+const ANSWER_BYTES: usize = 1024;

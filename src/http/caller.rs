@@ -12,7 +12,7 @@ use crate::model::TenantId;
 /// The caller of a request.
 #[derive(Clone, Debug)]
 pub(super) enum Caller {
-    Keyed(CallerKey),
+    Keyed(Arc<CallerKey>),
     Anonymous { explain: WhoMayExplain },
 }
 

@@ -1,26 +1,22 @@
-//! Bounds on what is under way, and the count of what was answered.
+//! The bound on questions under way: a request in, a place for it out, or a refusal.
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use tokio::time::timeout;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::problem::Problem;
-use super::state::Limits;
-use crate::telemetry::{HttpLabels, Metrics};
+use super::state::AppState;
 
-/// Takes a place for the request or refuses it, and ends it when it takes too long.
-pub(super) async fn in_flight(State(limits): State<Limits>, request: Request, next: Next) -> Response {
-    let Ok(_place) = limits.in_flight.clone().try_acquire_owned() else {
-        return Problem::TooMany.into_response();
-    };
-    timeout(limits.timeout, next.run(request)).await.unwrap_or_else(|_| Problem::TimedOut.into_response())
+/// A place among the questions under way, held for as long as one is answered.
+pub(super) struct Place {
+    _permit: OwnedSemaphorePermit,
 }
 
-/// Counts requests by route, not by address: what people type must not become a label.
-pub(super) async fn count(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
-    let response = next.run(request).await;
-    metrics.http_requests.get_or_create(&HttpLabels { route, status: response.status().as_u16() }).inc();
-    response
+impl FromRequestParts<AppState> for Place {
+    type Rejection = Problem;
+
+    async fn from_request_parts(_: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let permit = state.limits.in_flight.clone().try_acquire_owned();
+        permit.map(|permit| Self { _permit: permit }).map_err(|_| Problem::TooMany)
+    }
 }

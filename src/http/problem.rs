@@ -5,9 +5,7 @@
 use std::any::Any;
 
 use axum::body::Body;
-use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -131,16 +129,14 @@ impl IntoResponse for Problem {
 }
 
 /// Writes the body of every problem, also of those that axum itself answers.
-pub(super) async fn render(request: Request, next: Next) -> Response {
-    let id = request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default();
-    let mut response = next.run(request).await;
+pub(super) fn render(response: &mut Response, id: &RequestId) {
     let problem = match (response.extensions_mut().remove::<Problem>(), response.status()) {
         (Some(problem), _) => problem,
         (None, StatusCode::METHOD_NOT_ALLOWED) => Problem::MethodNotAllowed,
         (None, StatusCode::PAYLOAD_TOO_LARGE) => Problem::TooLarge("the request's body is too large".to_owned()),
         (None, status) if status.is_client_error() => Problem::Malformed("the request cannot be read".to_owned()),
         (None, status) if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE => Problem::Internal,
-        (None, _) => return response,
+        (None, _) => return,
     };
     let status = problem.status();
     let body = json!({
@@ -148,7 +144,7 @@ pub(super) async fn render(request: Request, next: Next) -> Response {
         "title": status.canonical_reason().unwrap_or_default(),
         "status": status.as_u16(),
         "detail": problem.detail(),
-        "instance": id,
+        "instance": &*id.0,
     });
     *response.status_mut() = status;
     *response.body_mut() = Body::from(body.to_string());
@@ -162,7 +158,6 @@ pub(super) async fn render(request: Request, next: Next) -> Response {
     if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
-    response
 }
 
 impl From<AskError> for Problem {
@@ -214,8 +209,7 @@ pub(super) async fn no_such_route() -> Problem {
 }
 
 /// A panic is a fault of ours: it ends one request, tells the caller nothing and the log all.
-#[expect(clippy::needless_pass_by_value, reason = "the shape that the layer asks for")]
-pub(super) fn panicked(cause: Box<dyn Any + Send>) -> Response {
+pub(super) fn panicked(cause: &(dyn Any + Send)) -> Response {
     let text = cause.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("no message");
     tracing::error!(panic = text, "a request panicked");

@@ -1,5 +1,6 @@
-//! What handlers may ask for, each part by itself.
+//! What handlers may ask for, as a whole or each part by itself.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,8 +14,11 @@ use crate::model::TenantId;
 use crate::snapshot::Tenants;
 use crate::telemetry::Metrics;
 
-#[derive(Clone, FromRef)]
-pub struct AppState {
+/// All that serves. Cheap to clone: axum does so several times a request.
+#[derive(Clone)]
+pub struct AppState(Arc<Served>);
+
+pub struct Served {
     pub ask: Ask,
     pub callers: Arc<CallersConfig>,
     pub tenants: Arc<Tenants>,
@@ -22,6 +26,38 @@ pub struct AppState {
     pub limits: Limits,
     pub metrics: Metrics,
     pub readiness: Readiness,
+}
+
+impl AppState {
+    pub fn new(served: Served) -> Self {
+        Self(Arc::new(served))
+    }
+}
+
+impl Deref for AppState {
+    type Target = Served;
+
+    fn deref(&self) -> &Served {
+        &self.0
+    }
+}
+
+impl FromRef<AppState> for Arc<CallersConfig> {
+    fn from_ref(state: &AppState) -> Self {
+        Arc::clone(&state.callers)
+    }
+}
+
+impl FromRef<AppState> for Arc<Tenants> {
+    fn from_ref(state: &AppState) -> Self {
+        Arc::clone(&state.tenants)
+    }
+}
+
+impl FromRef<AppState> for Readiness {
+    fn from_ref(state: &AppState) -> Self {
+        state.readiness.clone()
+    }
 }
 
 /// The tenant that is meant when none is named.

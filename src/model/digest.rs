@@ -26,9 +26,21 @@ impl fmt::Display for Revision {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(pub [u8; 32]);
 
+impl Generation {
+    /// Every answer says it, so it is not put together digit by digit through a formatter.
+    fn hex(self) -> [u8; 64] {
+        let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' + half - 10 };
+        let mut hex = [0; 64];
+        for (pair, byte) in hex.chunks_exact_mut(2).zip(self.0) {
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 0xf)]);
+        }
+        hex
+    }
+}
+
 impl fmt::Display for Generation {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+        out.write_str(std::str::from_utf8(&self.hex()).unwrap_or_default())
     }
 }
 
@@ -41,5 +53,17 @@ impl fmt::Debug for Generation {
 impl Serialize for Generation {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_generation_is_written_in_lower_case_hexadecimal() {
+        let mut bytes = [0; 32];
+        bytes[..4].copy_from_slice(&[0x00, 0x9a, 0xbc, 0xff]);
+        assert_eq!(Generation(bytes).to_string(), format!("009abcff{}", "0".repeat(56)));
     }
 }

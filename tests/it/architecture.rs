@@ -21,12 +21,15 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("bundle", &["crate::snapshot", "crate::manifest", "crate::http", "tokio", "cedar_policy"]),
     ("snapshot", &["crate::http", "crate::authn", "crate::manifest", "crate::audit", "crate::ask", "crate::decide"]),
     ("audit", &["crate::http", "crate::snapshot", "crate::authn"]),
+    ("listen", &["crate::http", "crate::config", "crate::ask", "crate::snapshot"]),
     ("http", &["std::fs", "crate::bundle", "crate::manifest", "crate::compile", "crate::reload", "crate::cli"]),
 ];
 
 /// A library and the only modules that may use it.
 const CONFINED: &[(&str, &[&str])] = &[
-    ("axum", &["http", "app", "demo", "bench"]),
+    ("axum", &["http", "listen", "demo", "bench"]),
+    ("hyper", &["listen"]),
+    ("hyper_util", &["listen"]),
     ("notify", &["snapshot"]),
     ("jsonwebtoken", &["authn"]),
     ("arc_swap", &["snapshot", "authn"]),
@@ -35,7 +38,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("prometheus_client", &["telemetry"]),
     ("file_rotate", &["audit"]),
     ("toml", &["config"]),
-    ("tempfile", &["bundle", "cli", "bench"]),
+    ("tempfile", &["bundle", "cli", "bench", "listen"]),
     // The bench starts its own binary, whose path only `std::env` knows.
     ("std::env", &["config", "bench"]),
 ];

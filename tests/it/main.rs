@@ -20,6 +20,7 @@ mod copied;
 mod export;
 mod isolation;
 mod keys;
+mod listen;
 mod oidc_provider;
 mod promises;
 mod reload;

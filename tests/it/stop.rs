@@ -6,11 +6,10 @@ use std::fs;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 
 use crate::support::server::{CALLER_KEY, issuers};
-use crate::support::{ServerProcess, TestTree, eventually};
+use crate::support::{ServerProcess, TestTree, Wire, eventually};
 
 fn body() -> Value {
     let request = json!({"action": "viewModel", "resource": "Model::\"gpt-4o\""});
@@ -18,11 +17,15 @@ fn body() -> Value {
 }
 
 async fn start(stop_delay_milliseconds: u32) -> (TestTree, ServerProcess) {
+    start_with(stop_delay_milliseconds, "").await
+}
+
+async fn start_with(stop_delay_milliseconds: u32, more: &str) -> (TestTree, ServerProcess) {
     let (okta, github) = issuers().await;
     let tree = TestTree::sample(&okta, &github);
     let log = tree.path().join("decisions.log");
     let settings = format!(
-        "http.stop_delay_milliseconds = {stop_delay_milliseconds}\naudit = {{sink = \"file\", path = {log:?}, when_full = \"block\"}}\n"
+        "{more}http.stop_delay_milliseconds = {stop_delay_milliseconds}\naudit = {{sink = \"file\", path = {log:?}, when_full = \"block\"}}\n"
     );
     let server = ServerProcess::start(&tree, &settings);
     (tree, server)
@@ -85,30 +88,32 @@ async fn an_interrupted_server_stops_as_a_terminated_one_does() {
 
 #[tokio::test]
 async fn a_request_under_way_is_finished() {
-    let (_tree, mut server) = start(0).await;
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("http.sock");
+    let (_tree, mut server) = start_with(0, &format!("http.unix_socket = {socket:?}\n")).await;
     let address = server.url.strip_prefix("http://").unwrap().to_owned();
-    let body = body().to_string();
-    let (head, rest) = body.split_at(body.len() / 2);
-    let mut stream = TcpStream::connect(&address).await.unwrap();
-    let length = body.len();
-    let opening = format!(
-        "POST /authorize/batch HTTP/1.1\r\nhost: x\r\nx-cedargate-key: {CALLER_KEY}\r\ncontent-type: application/json\r\n\
-         expect: 100-continue\r\ncontent-length: {length}\r\n\r\n"
-    );
-    stream.write_all(opening.as_bytes()).await.unwrap();
-    // The server has begun to read the body when it asks for it.
-    let mut asked = [0; 25];
-    stream.read_exact(&mut asked).await.unwrap();
-    assert!(asked.starts_with(b"HTTP/1.1 100"));
-    stream.write_all(head.as_bytes()).await.unwrap();
-
+    let mut under_way = [Wire::tcp(&server.url).await, Wire::unix(&socket).await];
+    let body = body();
+    let text = body.to_string();
+    let (beginning, rest) = text.split_at(text.len() / 2);
+    for wire in &mut under_way {
+        wire.begin_post("/authorize/batch", &body).await;
+        wire.send(beginning).await;
+    }
     server.signal("TERM");
-    eventually("no new connection is taken", || async { TcpStream::connect(&address).await.is_err() }).await;
-    stream.write_all(rest.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    eventually("no new connection is taken", || async {
+        TcpStream::connect(&address).await.is_err() && UnixStream::connect(&socket).await.is_err()
+    })
+    .await;
+    for mut wire in under_way {
+        wire.send(rest).await;
+        let (status, head, _) = wire.answer().await;
+        assert_eq!(status, 200, "{head}");
+        assert!(head.contains("connection: close"), "{head}");
+        wire.is_closed().await;
+    }
     assert_eq!(server.exit_code().await, Some(0));
+    assert!(!socket.exists());
 }
 
 #[tokio::test]
@@ -118,8 +123,8 @@ async fn a_request_that_never_ends_does_not_keep_the_server() {
     let settings =
         "http.stop_delay_milliseconds = 0\nhttp.drain_timeout_seconds = 1\nhttp.request_timeout_seconds = 600\n";
     let mut server = ServerProcess::start(&tree, settings);
-    let mut stream = TcpStream::connect(server.url.strip_prefix("http://").unwrap()).await.unwrap();
-    stream.write_all(b"POST /authorize HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{").await.unwrap();
+    let mut wire = Wire::tcp(&server.url).await;
+    wire.send("POST /authorize HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{").await;
     assert_eq!(server.get("/live").await.unwrap().status(), 200);
     server.signal("TERM");
     assert_eq!(server.exit_code().await, Some(0));

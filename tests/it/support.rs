@@ -7,6 +7,7 @@ pub mod process;
 pub mod server;
 pub mod third_party;
 pub mod tree;
+pub mod wire;
 
 pub use endpoint::KeyEndpoint;
 pub use issuer::TestIssuer;
@@ -14,6 +15,7 @@ pub use load::Load;
 pub use process::ServerProcess;
 pub use server::{Reply, TestServer};
 pub use tree::TestTree;
+pub use wire::Wire;
 
 use std::future::Future;
 use std::time::Duration;

@@ -1,0 +1,76 @@
+//! `[http]`: where to listen, and what peers and requests may take.
+
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::raw::RawHttp;
+use crate::listen::{ConnectionLimits, ListenAddresses, SocketMode};
+
+#[derive(Clone, Debug)]
+pub struct HttpConfig {
+    pub listen: ListenAddresses,
+    pub connections: ConnectionLimits,
+    pub max_body_bytes: usize,
+    pub max_batch: usize,
+    pub max_in_flight: usize,
+    pub request_timeout: Duration,
+    pub stop_delay: Duration,
+    pub drain_timeout: Duration,
+}
+
+impl HttpConfig {
+    pub(super) fn read(raw: RawHttp, fault: &mut impl FnMut(&str, String)) -> Self {
+        let tcp = raw.bind.parse().unwrap_or_else(|_| {
+            fault("http.bind", format!("`{}` is not an address: write `HOST:PORT`, with an IP", raw.bind));
+            SocketAddr::from(([127, 0, 0, 1], 0))
+        });
+        for (key, value, fits) in [
+            ("http.header_timeout_seconds", raw.header_timeout_seconds, TIMEOUT_SECONDS),
+            ("http.idle_timeout_seconds", raw.idle_timeout_seconds, TIMEOUT_SECONDS),
+            ("http.max_header_bytes", raw.max_header_bytes.into(), HEADER_BYTES),
+            ("http.max_streams", raw.max_streams.into(), STREAMS),
+        ] {
+            if !fits.contains(&value) {
+                fault(key, format!("must be from {} to {}", fits.start(), fits.end()));
+            }
+        }
+        Self {
+            listen: ListenAddresses { tcp, unix: unix_socket(raw.unix_socket, &raw.unix_socket_mode, fault) },
+            connections: ConnectionLimits {
+                max_connections: raw.max_connections,
+                header_timeout: Duration::from_secs(raw.header_timeout_seconds),
+                idle_timeout: Duration::from_secs(raw.idle_timeout_seconds),
+                max_header_bytes: raw.max_header_bytes,
+                max_streams: raw.max_streams,
+            },
+            max_body_bytes: raw.max_body_bytes,
+            max_batch: raw.max_batch,
+            max_in_flight: raw.max_in_flight,
+            request_timeout: Duration::from_secs(raw.request_timeout_seconds),
+            stop_delay: Duration::from_millis(raw.stop_delay_milliseconds),
+            drain_timeout: Duration::from_secs(raw.drain_timeout_seconds),
+        }
+    }
+}
+
+fn unix_socket(
+    path: Option<PathBuf>,
+    mode: &str,
+    fault: &mut impl FnMut(&str, String),
+) -> Option<(PathBuf, SocketMode)> {
+    let mode = SocketMode::parse(mode);
+    if mode.is_none() {
+        fault("http.unix_socket_mode", "must be a file's mode in octal digits, as `0660`".to_owned());
+    }
+    if path.as_ref().is_some_and(|path| path.file_name().is_none()) {
+        fault("http.unix_socket", "must be the path of a file".to_owned());
+    }
+    path.zip(mode)
+}
+
+const TIMEOUT_SECONDS: RangeInclusive<u64> = 1..=24 * 60 * 60;
+/// hyper reads heads into a buffer that cannot be smaller; far more than a token needs is nobody's head.
+const HEADER_BYTES: RangeInclusive<u64> = 8 * 1024..=1024 * 1024;
+const STREAMS: RangeInclusive<u64> = 1..=65_536;
