@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::assemble::{Layout, Outcome, Shared, assemble_shared, assemble_tenant, publish};
 use crate::authn::KeyRegistry;
@@ -83,6 +83,7 @@ impl Reloader {
     /// Reads the tree and makes what changed serve, unless files were being written since the fingerprint was
     /// taken: nothing that was read then is used, since half a file can be a valid one.
     fn reload_since(&self, before: Fingerprint) -> Reloaded {
+        let started = Instant::now();
         let tree = read_tree(&self.layout.dirs);
         if before != self.fingerprint() {
             return Reloaded::Unsettled;
@@ -97,7 +98,7 @@ impl Reloader {
         let good = match &shared {
             Ok(shared) => {
                 let reload = |(tenant, handle): (&TenantId, &Arc<TenantHandle>)| {
-                    self.reload_tenant(&tree, shared, tenant, handle)
+                    self.reload_tenant(&tree, shared, tenant, handle, started)
                 };
                 // Every tenant has its turn, whatever became of the one before.
                 let good: Vec<bool> = handles.iter().map(reload).collect();
@@ -119,7 +120,12 @@ impl Reloader {
         for fault in errors.iter().filter(|fault| !before.errors.contains(fault)) {
             tracing::error!(%fault, "the tree has a fault");
         }
-        self.tenants.note_shared(ReloadOutcome { ok: errors.is_empty(), at: Some(self.clock.now()), errors });
+        self.tenants.note_shared(ReloadOutcome {
+            ok: errors.is_empty(),
+            at: Some(self.clock.now()),
+            errors,
+            ..ReloadOutcome::default()
+        });
     }
 
     fn fingerprint(&self) -> Fingerprint {
@@ -127,7 +133,14 @@ impl Reloader {
         fingerprint(&folders.iter().map(PathBuf::as_path).collect::<Vec<_>>())
     }
 
-    fn reload_tenant(&self, tree: &Tree, shared: &Shared, tenant: &TenantId, handle: &TenantHandle) -> bool {
+    fn reload_tenant(
+        &self,
+        tree: &Tree,
+        shared: &Shared,
+        tenant: &TenantId,
+        handle: &TenantHandle,
+        started: Instant,
+    ) -> bool {
         let now = self.clock.now();
         let serving = handle.snapshot();
         let assembled = match tree.tenants.as_ref().and_then(|tenants| tenants.get(tenant)) {
@@ -153,16 +166,13 @@ impl Reloader {
             self.fail(tenant, handle, fault.into());
             return false;
         }
-        let snapshot = assembled.snapshot;
-        let sizes = [
-            ("policies", snapshot.policies.written.len()),
-            ("links", snapshot.policies.links.len()),
-            ("entities", snapshot.entities.len()),
-        ];
-        for (kind, size) in sizes {
+        let mut snapshot = assembled.snapshot;
+        snapshot.built.took = started.elapsed();
+        for (kind, size) in snapshot.sizes() {
             let labels = SizeLabels { tenant: tenant.to_string(), kind };
             self.metrics.snapshot_size.get_or_create(&labels).set(i64::try_from(size).unwrap_or(i64::MAX));
         }
+        self.metrics.reloaded(tenant.as_str(), &snapshot.built);
         let (generation, revision) = (snapshot.generation, snapshot.revision);
         for warning in &snapshot.warnings {
             tracing::warn!(%tenant, %warning, "worth a look");

@@ -31,6 +31,7 @@ pub use watch::{Cause, WatchError, WatchSettings, Watcher};
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use cedar_policy::{EntityUid, PolicyId};
 use chrono::{DateTime, Utc};
@@ -73,6 +74,8 @@ pub struct Snapshot {
 pub struct Built {
     pub files_read: usize,
     pub files_shared: usize,
+    /// From the first look at the tree to the snapshot.
+    pub took: Duration,
 }
 
 impl Snapshot {
@@ -85,6 +88,23 @@ impl Snapshot {
     pub fn source(&self, id: &PolicyId) -> Option<PolicySource> {
         let template = || self.policies.written.template(id).map(|written| written.source.clone());
         self.policies.find(id).and_then(|number| self.policies.source(number)).or_else(template)
+    }
+
+    /// How much of everything there is.
+    pub fn sizes(&self) -> [(&'static str, usize); 9] {
+        let (written, links) = (&self.policies.written, &self.policies.links);
+        [
+            ("policies", written.len()),
+            ("templates", written.templates().count()),
+            ("links", links.len()),
+            ("link_bytes", links.bytes()),
+            ("link_files", links.shards().len()),
+            ("entities", self.entities.len()),
+            ("entity_bytes", self.entities.bytes()),
+            ("index_keys", written.index.keys()),
+            // Those that name no entity in their scope: requests of their types look at all of them.
+            ("unscoped_policies", written.index.unscoped()),
+        ]
     }
 
     /// The tenant's own entity.

@@ -15,6 +15,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogFormat};
 use crate::decide::Answer;
+use crate::snapshot::Built;
 
 /// Installs the log for the whole process; lines go to standard error.
 pub fn install_log(config: &LogConfig) {
@@ -36,6 +37,13 @@ pub struct Metrics {
     pub token_refusals: Family<SlugLabels, Counter>,
     http_requests: Family<HttpLabels, Counter>,
     http_connections: Family<ListenerLabels, Gauge>,
+    /// Policies that a decision was made over, and entities.
+    pub slice_policies: Histogram,
+    pub slice_entities: Histogram,
+    pub cache_lookups: Family<CacheLabels, Gauge>,
+    pub slice_lookups: Family<OutcomeLabels, Counter>,
+    pub reload_seconds: Family<TenantLabels, Gauge<f64, AtomicU64>>,
+    pub reload_files: Family<SizeLabels, Gauge>,
     pub reloads: Family<ReloadLabels, Counter>,
     pub reload_ok: Family<TenantLabels, Gauge>,
     pub last_reload: Family<TenantLabels, Gauge<f64, AtomicU64>>,
@@ -95,6 +103,12 @@ pub struct SizeLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CacheLabels {
+    pub cache: &'static str,
+    pub outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OutcomeLabels {
     pub outcome: &'static str,
 }
@@ -129,6 +143,14 @@ impl Default for Metrics {
         let token_refusals = register!("token_refusals", "Tokens refused, by problem", Family::default());
         let http_requests = register!("http_requests", "Requests answered", Family::default());
         let http_connections = register!("http_connections", "Connections open now", Family::default());
+        let sizes = || Histogram::new(exponential_buckets(1.0, 2.0, 12));
+        let slice_policies = register!("slice_policies", "Policies that a decision was made over", sizes());
+        let slice_entities = register!("slice_entities", "Entities that a decision could look at", sizes());
+        let slice_lookups = register!("slice_lookups", "Slices looked for among those kept", Family::default());
+        let cache_lookups = register!("cache_lookups", "Tokens and principals looked for", Family::default());
+        let reload_seconds =
+            register!("last_reload_duration_seconds", "The tenant's last reload took", Family::default());
+        let reload_files = register!("last_reload_files", "Files read, and shared with before", Family::default());
         let reloads = register!("reloads", "Attempts to load a tenant", Family::default());
         let reload_ok = register!("last_reload_ok", "1 when the tenant's last load succeeded", Family::default());
         let last_reload = register!(
@@ -159,6 +181,12 @@ impl Default for Metrics {
             token_refusals,
             http_requests,
             http_connections,
+            slice_policies,
+            slice_entities,
+            cache_lookups,
+            slice_lookups,
+            reload_seconds,
+            reload_files,
             reloads,
             reload_ok,
             last_reload,
@@ -181,6 +209,22 @@ impl Metrics {
         };
         self.decisions.get_or_create(&labels).inc();
         self.decision_seconds.observe(elapsed.as_secs_f64());
+        #[expect(clippy::cast_precision_loss, reason = "far below the numbers that a float cannot hold")]
+        let observe = |histogram: &Histogram, count: usize| histogram.observe(count as f64);
+        observe(&self.slice_policies, answer.work.policies);
+        observe(&self.slice_entities, answer.work.entities);
+        let outcome = if answer.work.is_kept { "hit" } else { "miss" };
+        self.slice_lookups.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
+    /// Notes what a reload took.
+    pub fn reloaded(&self, tenant: &str, built: &Built) {
+        let labels = TenantLabels { tenant: tenant.to_owned() };
+        self.reload_seconds.get_or_create(&labels).set(built.took.as_secs_f64());
+        for (kind, count) in [("read", built.files_read), ("shared", built.files_shared)] {
+            let labels = SizeLabels { tenant: tenant.to_owned(), kind };
+            self.reload_files.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     /// Counts an answer to a request.

@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::state::{AppState, Readiness};
 use crate::ask::Ask;
 use crate::snapshot::Tenants;
-use crate::telemetry::{KeysLabels, OutcomeLabels};
+use crate::telemetry::{CacheLabels, KeysLabels, OutcomeLabels};
 
 pub(super) async fn live() -> Response {
     Json(json!({"live": true})).into_response()
@@ -60,6 +60,12 @@ fn refresh(ask: &Ask) {
     ] {
         let count = i64::try_from(counter.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
         metrics.log_records.get_or_create(&OutcomeLabels { outcome }).set(count);
+    }
+    for (cache, lookups) in [("tokens", &ask.verifier.known().lookups), ("principals", &ask.principals.lookups)] {
+        for (outcome, counter) in [("hit", &lookups.hits), ("miss", &lookups.misses)] {
+            let count = i64::try_from(counter.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
+            metrics.cache_lookups.get_or_create(&CacheLabels { cache, outcome }).set(count);
+        }
     }
     metrics.log_queue.set(i64::try_from(ask.audit.queued()).unwrap_or(i64::MAX));
     let keys = ask.verifier.keys();

@@ -40,12 +40,12 @@ fn snapshot_status(snapshot: &Arc<Snapshot>, keys: &KeyRegistry) -> Map<String, 
         "generation": snapshot.generation,
         "revision": snapshot.revision,
         "loaded_at": snapshot.loaded_at,
-        "policies": snapshot.policies.written.len(),
-        "templates": snapshot.policies.written.templates().count(),
-        "links": snapshot.policies.links.len(),
-        "entities": snapshot.entities.len(),
         "identity_providers": providers,
         "warnings": snapshot.warnings,
     });
-    status.as_object().cloned().unwrap_or_default()
+    let (kept, bytes) = snapshot.slices.size();
+    let mut status = status.as_object().cloned().unwrap_or_default();
+    status.extend(snapshot.sizes().map(|(kind, size)| (kind.to_owned(), size.into())));
+    status.insert("slices".to_owned(), json!({"kept": kept, "bytes": bytes}));
+    status
 }

@@ -16,6 +16,14 @@ use crate::model::{Fault, TenantId};
 pub struct ReloadOutcome {
     pub ok: bool,
     pub at: Option<DateTime<Utc>>,
+    /// Of one that made a new snapshot serve: milliseconds from the first look at the tree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_ms: Option<u64>,
+    /// Files of policies, grants and entities that were read, and those that were as before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files_read: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files_shared: Option<usize>,
     pub errors: Vec<Fault>,
 }
 
@@ -39,22 +47,30 @@ impl TenantHandle {
 
     /// Makes a new snapshot serve.
     pub fn swap(&self, snapshot: Snapshot) {
-        let at = Some(snapshot.loaded_at);
+        let built = snapshot.built;
+        let outcome = ReloadOutcome {
+            ok: true,
+            at: Some(snapshot.loaded_at),
+            duration_ms: u64::try_from(built.took.as_millis()).ok(),
+            files_read: Some(built.files_read),
+            files_shared: Some(built.files_shared),
+            errors: Vec::new(),
+        };
         // Kept until both are told: to let go of a large snapshot takes its time.
         let _before = self.snapshot.swap(Some(Arc::new(snapshot)));
-        self.last_reload.store(Arc::new(ReloadOutcome { ok: true, at, errors: Vec::new() }));
+        self.last_reload.store(Arc::new(outcome));
     }
 
     /// Notes that the tree was read and is what serves already.
     pub fn confirm(&self, at: DateTime<Utc>) {
         if !self.last_reload.load().ok {
-            self.last_reload.store(Arc::new(ReloadOutcome { ok: true, at: Some(at), errors: Vec::new() }));
+            self.last_reload.store(Arc::new(ReloadOutcome { ok: true, at: Some(at), ..ReloadOutcome::default() }));
         }
     }
 
     /// Notes a failed reload; what serves goes on serving.
     pub fn fail(&self, at: DateTime<Utc>, errors: Vec<Fault>) {
-        self.last_reload.store(Arc::new(ReloadOutcome { ok: false, at: Some(at), errors }));
+        self.last_reload.store(Arc::new(ReloadOutcome { ok: false, at: Some(at), errors, ..ReloadOutcome::default() }));
     }
 }
 

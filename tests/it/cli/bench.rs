@@ -30,7 +30,10 @@ fn report(ran: &Ran) -> Value {
     assert!(report["machine"]["cores"].as_u64() > Some(0));
     let results = report["results"].as_array().unwrap();
     for result in results {
-        assert!(result["value"].as_f64() > Some(0.0) && result["unit"].is_string(), "{result}");
+        // The system counts CPU time in steps of ten milliseconds: a short run may take none.
+        let may_be_none = result["name"].as_str().unwrap().ends_with("_cpu");
+        let value = result["value"].as_f64().unwrap();
+        assert!((value > 0.0 || may_be_none) && result["unit"].is_string(), "{result}");
     }
     for name in PROMISED.iter().chain(["http_log_rps"].iter()) {
         assert_eq!(results.iter().filter(|result| result["name"] == *name).count(), 1, "{name}");
