@@ -80,10 +80,10 @@ impl<'a> Seen<'a> {
     fn principal(self) -> Result<Principal, PrincipalError> {
         let mut parents: HashSet<EntityUid> = self.snapshot.tenant_uid().into_iter().collect();
         let (uid, identities) = if let Some(user) = self.user()? {
-            parents.extend(self.snapshot.entities.parents_of(&user));
+            parents.extend(self.snapshot.entities.parents_of_uid(&user));
             (user, self.identities()?)
         } else if let Some(account) = self.virtual_account()? {
-            parents.extend(self.snapshot.entities.parents_of(&account));
+            parents.extend(self.snapshot.entities.parents_of_uid(&account));
             // A service identity is never an outsider.
             (account, Vec::new())
         } else {

@@ -63,6 +63,11 @@ impl EntityTypes {
         types
     }
 
+    /// The types that an entity of this type may have among its ancestors.
+    pub fn above(&self, number: TypeNumber) -> &[TypeNumber] {
+        self.get(number).map(|found| found.above.as_slice()).unwrap_or_default()
+    }
+
     /// Whether an entity of the first type may have one of the second among its ancestors.
     pub fn may_be_in(&self, child: TypeNumber, ancestor: TypeNumber) -> bool {
         self.get(child).is_some_and(|found| found.above.contains(&ancestor))

@@ -9,16 +9,18 @@ mod walk;
 
 pub use record::Found;
 pub use shard::EntityShard;
-pub use walk::{Lineage, mentioned_by, named_in, parents_of, place_in_tenant, reach};
+pub use walk::{Lineage, Located, mentioned_by, named_in, place_in_tenant, reach};
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use cedar_policy::{Entity, EntityUid};
+use cedar_policy_core::ast;
 
 use crate::bundle::Sharding;
 use crate::model::{Fault, Faults};
-use crate::schema::LoadedSchema;
+use crate::schema::{Identity, LoadedSchema, TypeNumber, id_of};
+use crate::vocabulary;
 
 /// All entities of a snapshot, the schema's actions included.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub struct EntityStore {
     compiled: Vec<Arc<EntityShard>>,
     written: Arc<WrittenEntities>,
     len: usize,
+    /// Of the one tenant that entities can be in.
+    tenant_type: Option<TypeNumber>,
 }
 
 /// The entities of hand-written files.
@@ -65,7 +69,9 @@ impl EntityStore {
         written: Arc<WrittenEntities>,
     ) -> Self {
         let len = compiled.iter().chain(&written.files).map(|shard| shard.len()).sum();
-        Self { schema, sharding, compiled, written, len }
+        let is_identity = schema.identity == Identity::Included;
+        let tenant_type = schema.types.named(vocabulary::TENANT).filter(|_| is_identity);
+        Self { schema, sharding, compiled, written, len, tenant_type }
     }
 
     /// An entity with its direct parents.
@@ -89,11 +95,32 @@ impl EntityStore {
     }
 
     /// Direct parents.
-    pub fn parents_of(&self, uid: &EntityUid) -> Vec<EntityUid> {
-        match self.find(uid) {
-            Some(found) => found.parents(&self.schema.types),
-            None => self.schema.actions.get(uid).map(|action| parents_of(&action.entity)).unwrap_or_default(),
-        }
+    pub fn parents_of_uid(&self, uid: &EntityUid) -> Vec<EntityUid> {
+        let located = Located::of(uid, &self.schema.types);
+        located.map(|own| self.parents_of(&own)).unwrap_or_default().into_iter().map(|parent| parent.uid).collect()
+    }
+
+    pub(super) fn parents_of(&self, entity: &Located) -> Vec<Located> {
+        self.find_located(entity).map(|found| found.parents(&self.schema.types)).unwrap_or_default()
+    }
+
+    /// The parents that an entity was given, which need not be the store's.
+    pub(in crate::snapshot) fn located_parents(&self, entity: &ast::Entity) -> Vec<Located> {
+        let parents = entity.ancestors().cloned().map(EntityUid::from);
+        parents.filter_map(|parent| Located::of(&parent, &self.schema.types)).collect()
+    }
+
+    /// An entity as Cedar has it, and its direct parents.
+    pub(in crate::snapshot) fn read(&self, entity: &Located) -> Option<(ast::Entity, Vec<Located>)> {
+        let found = self.find_located(entity)?;
+        Some((found.read(&self.schema.types)?, found.parents(&self.schema.types)))
+    }
+
+    /// Whether nothing stands above entities of a type that this lineage does not have already: the schema lets them
+    /// be in their tenant only, of which there is one.
+    fn ends_with(&self, number: TypeNumber, lineage: &Lineage) -> bool {
+        let above = self.schema.types.above(number);
+        above.is_empty() || self.tenant_type.is_some_and(|tenant| above == [tenant] && lineage.has_type(tenant))
     }
 
     /// Parents, and entities that attributes and tags name.
@@ -139,8 +166,11 @@ impl EntityStore {
     }
 
     fn find(&self, uid: &EntityUid) -> Option<Found<'_>> {
-        let (number, hash) = self.schema.types.locate(uid)?;
-        let id = crate::schema::id_of(uid);
+        self.find_located(&Located::of(uid, &self.schema.types)?)
+    }
+
+    fn find_located(&self, entity: &Located) -> Option<Found<'_>> {
+        let (number, hash, id) = (entity.number, entity.hash, id_of(&entity.uid));
         let compiled = self.compiled.get(self.sharding.shard_of(hash));
         compiled
             .and_then(|shard| shard.find(hash, self.sharding.shared_bits(), number, id))

@@ -9,22 +9,8 @@ use std::sync::Arc;
 use cedar_policy::EntityUid;
 use cedar_policy_core::ast::{self, ActionConstraint, PrincipalOrResourceConstraint};
 
+use super::Located;
 use crate::schema::{ActionFacts, ActionNumber, Actions, EntityTypes, LoadedSchema, TypeNumber};
-
-/// An entity with its type's number and its hash.
-#[derive(Clone, Copy, Debug)]
-pub struct Located<'a> {
-    pub uid: &'a EntityUid,
-    pub number: TypeNumber,
-    pub hash: u64,
-}
-
-impl<'a> Located<'a> {
-    pub fn of(uid: &'a EntityUid, types: &EntityTypes) -> Option<Self> {
-        let (number, hash) = types.locate(uid)?;
-        Some(Self { uid, number, hash })
-    }
-}
 
 /// What one side of a scope asks for. Two entities of one hash share a key: one more candidate, for Cedar to refuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -106,12 +92,7 @@ impl ScopeIndex {
     }
 
     /// The policies whose scope may hold, by their places in the list, each once.
-    pub(super) fn candidates(
-        &self,
-        principals: &[Located<'_>],
-        action: &ActionFacts,
-        resources: &[Located<'_>],
-    ) -> Vec<u32> {
+    pub(super) fn candidates(&self, principals: &[Located], action: &ActionFacts, resources: &[Located]) -> Vec<u32> {
         let resource_keys: Vec<Key> = keys(resources).collect();
         let mut found = Vec::new();
         for by_resource in keys(principals).filter_map(|key| self.by_scope.get(&key)) {
@@ -142,7 +123,7 @@ impl Key {
 }
 
 /// The keys under which a request's entity may be asked for: the entity first, then what it is in.
-fn keys<'a>(lineage: &'a [Located<'_>]) -> impl Iterator<Item = Key> + 'a {
+fn keys<'a>(lineage: &'a [Located]) -> impl Iterator<Item = Key> + 'a {
     let own = lineage.first().into_iter().flat_map(|own| [Key::Is(own.number), Key::Eq(own.hash)]);
     std::iter::once(Key::Any).chain(own).chain(lineage.iter().map(|entity| Key::In(entity.hash)))
 }

@@ -12,10 +12,9 @@ use cedar_policy_core::authorizer::Authorizer;
 use cedar_policy_core::entities::{Entities as CoreEntities, TCComputation};
 use cedar_policy_core::extensions::Extensions;
 
-use super::index::Located;
 use super::policies::{Depth, PolicyNumber};
-use super::{EntityStore, Lineage, Snapshot, mentioned_by};
-use crate::schema::{ActionFacts, EntityTypes};
+use super::{Lineage, Located, Snapshot, mentioned_by};
+use crate::schema::ActionFacts;
 
 /// What a slice is cut for.
 #[derive(Clone, Copy, Debug)]
@@ -52,19 +51,21 @@ impl Slice {
     /// # Errors
     /// When the supplied entities make no hierarchy with the others.
     pub fn cut(snapshot: &Snapshot, asked: &Asked<'_>, keep: fn(&ast::Policy) -> bool) -> Result<Self, SliceError> {
-        let above_principal = Lineage::of(asked.principal, &snapshot.entities, asked.supplied);
-        let above_resource = Lineage::of(asked.resource, &snapshot.entities, asked.supplied);
+        let mut gathering = Gathering { snapshot, asked, seen: HashSet::new(), taken: Vec::new() };
+        let above_principal = gathering.take(asked.principal)?;
+        let above_resource = match gathering.take(asked.resource)? {
+            // Someone who asks about themselves.
+            None if asked.resource == asked.principal => above_principal.clone(),
+            found => found,
+        };
+        let (above_principal, above_resource) =
+            (above_principal.unwrap_or_default(), above_resource.unwrap_or_default());
         let (candidates, depths) = candidates(snapshot, asked, &above_principal, &above_resource, keep);
-        let level = depths.iter().map(|depth| depth.level).max().unwrap_or(1);
-        let mut gathering = Gathering { store: &snapshot.entities, asked, seen: HashSet::new(), taken: Vec::new() };
-        gathering.take(asked.principal, Some(above_principal))?;
-        gathering.take(asked.resource, Some(above_resource))?;
-        gathering.take(&asked.action.uid, None)?;
-        let literals = depths.iter().flat_map(|depth| depth.literals.iter());
-        for uid in asked.mentioned.iter().chain(literals) {
-            gathering.take(uid, None)?;
+        gathering.take(&asked.action.uid)?;
+        for uid in asked.mentioned.iter().chain(depths.iter().flat_map(|depth| depth.literals.iter())) {
+            gathering.take(uid)?;
         }
-        gathering.follow(level)?;
+        gathering.follow(depths.iter().map(|depth| depth.level).max().unwrap_or(1))?;
         let mut policies = ast::PolicySet::new();
         let mut numbers = Vec::with_capacity(candidates.len());
         for (number, policy) in candidates {
@@ -116,18 +117,16 @@ fn candidates<'a>(
     above_resource: &Lineage,
     keep: fn(&ast::Policy) -> bool,
 ) -> (Vec<(PolicyNumber, ast::Policy)>, Vec<&'a Depth>) {
-    let types = &snapshot.schema.types;
-    let principals = located(asked.principal, above_principal, types);
-    let resources = located(asked.resource, above_resource, types);
+    let (principals, resources) = (&above_principal.entities, &above_resource.entities);
     let policies = &snapshot.policies;
     let mut found = Vec::new();
     let mut depths = Vec::new();
-    for number in policies.written.index.candidates(&principals, asked.action, &resources) {
+    for number in policies.written.index.candidates(principals, asked.action, resources) {
         let Some(written) = policies.written.get(number).filter(|written| keep(&written.policy)) else { continue };
         found.push((PolicyNumber::Written(number), written.policy.clone()));
         depths.push(&written.depth);
     }
-    for (number, link) in policies.links.candidates(&principals, &resources) {
+    for (number, link) in policies.links.candidates(principals, resources) {
         let Some(template) = policies.written.template(link.template_id()) else { continue };
         if !template.actions.contains(asked.action.number) {
             continue;
@@ -139,40 +138,47 @@ fn candidates<'a>(
     (found, depths)
 }
 
-/// INVARIANT: every entity of a request is of a type that the schema has, and so are its ancestors.
-fn located<'a>(own: &'a EntityUid, above: &'a Lineage, types: &EntityTypes) -> Vec<Located<'a>> {
-    std::iter::once(own).chain(&above.ancestors).filter_map(|uid| Located::of(uid, types)).collect()
-}
-
 /// The entities of a slice while it is cut.
 struct Gathering<'a> {
-    store: &'a EntityStore,
+    snapshot: &'a Snapshot,
     asked: &'a Asked<'a>,
     seen: HashSet<EntityUid>,
     taken: Vec<ast::Entity>,
 }
 
 impl Gathering<'_> {
-    /// Takes an entity with all that it is in.
-    fn take(&mut self, uid: &EntityUid, above: Option<Lineage>) -> Result<(), SliceError> {
+    /// Takes an entity with all that it is in, unless it was taken before; what it is in is also there for an entity
+    /// that nobody knows.
+    fn take(&mut self, uid: &EntityUid) -> Result<Option<Lineage>, SliceError> {
         if !self.seen.insert(uid.clone()) {
-            return Ok(());
+            return Ok(None);
         }
-        let supplied = self.asked.supplied.iter().find(|entity| entity.uid() == *uid);
-        let Some(entity) = supplied.map(|entity| (*entity).clone()).or_else(|| self.store.get(uid)) else {
-            return Ok(());
+        let (store, schema) = (&self.snapshot.entities, &self.snapshot.schema);
+        let Some(own) = Located::of(uid, &schema.types) else {
+            // An action: the schema has it with all its groups.
+            self.taken
+                .extend(schema.actions.get(uid).map(|action| AsRef::<ast::Entity>::as_ref(&action.entity).clone()));
+            return Ok(None);
         };
-        let above = above.unwrap_or_else(|| Lineage::of(uid, self.store, self.asked.supplied));
-        if above.is_circular {
-            return Err(SliceError::Circular(uid.clone()));
+        let core = |entity: &&Entity| AsRef::<ast::Entity>::as_ref(*entity).clone();
+        let supplied = self.asked.supplied.iter().map(core).find(|entity| entity.uid() == uid.as_ref());
+        let (found, parents) = match supplied {
+            Some(entity) => {
+                let parents = store.located_parents(&entity);
+                (Some(entity), parents)
+            }
+            None => store.read(&own).map_or((None, Vec::new()), |(entity, parents)| (Some(entity), parents)),
+        };
+        let lineage =
+            Lineage::of(own, parents, store, self.asked.supplied).ok_or_else(|| SliceError::Circular(uid.clone()))?;
+        if let Some(mut entity) = found {
+            for ancestor in lineage.ancestors() {
+                // What is a parent already stays one.
+                entity.add_indirect_ancestor(ancestor.uid.as_ref().clone());
+            }
+            self.taken.push(entity);
         }
-        let mut core: ast::Entity = AsRef::<ast::Entity>::as_ref(&entity).clone();
-        for ancestor in above.ancestors {
-            // What is a parent already stays one.
-            core.add_indirect_ancestor(ancestor.into());
-        }
-        self.taken.push(core);
-        Ok(())
+        Ok(Some(lineage))
     }
 
     /// Takes what the data of those taken names, and so on, so many times that a policy can follow it.
@@ -183,7 +189,7 @@ impl Gathering<'_> {
             self.taken.iter().skip(start).for_each(|entity| mentioned_by(entity, &mut named));
             start = self.taken.len();
             for uid in named {
-                self.take(&uid, None)?;
+                self.take(&uid)?;
             }
         }
         Ok(())

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
 use super::shard::EntityShard;
+use super::walk::Located;
 use crate::model::Fault;
 use crate::schema::{EntityTypes, TypeNumber};
 
@@ -160,9 +161,13 @@ impl<'a> Found<'a> {
         Fault { file: self.shard.file().to_owned(), line, column, message: String::new() }
     }
 
-    pub(super) fn parents(&self, types: &EntityTypes) -> Vec<EntityUid> {
+    pub(super) fn parents(&self, types: &EntityTypes) -> Vec<Located> {
         let Some((head, _)) = self.head() else { return Vec::new() };
-        head.parents.iter().filter_map(|(number, id)| types.uid(TypeNumber(*number), id)).collect()
+        let located = |(number, id): &(u16, &str)| {
+            let number = TypeNumber(*number);
+            Some(Located { uid: types.uid(number, id)?, number, hash: types.hash(number, id) })
+        };
+        head.parents.iter().filter_map(located).collect()
     }
 
     /// The entity as Cedar has it, with its direct parents.

@@ -8,40 +8,87 @@ use cedar_policy_core::ast::{self, ExprKind, Literal, PartialValue, Value, Value
 use super::EntityStore;
 use super::shard::EntityShard;
 use crate::model::{Fault, Faults};
-use crate::schema::LoadedSchema;
+use crate::schema::{EntityTypes, LoadedSchema, TypeNumber};
 
-/// An entity's parents and all that they are in, itself left out.
+/// An entity with its type's number and its hash: by these it is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    pub uid: EntityUid,
+    pub number: TypeNumber,
+    pub hash: u64,
+}
+
+impl Located {
+    /// `None` for what is of no type of the schema.
+    pub fn of(uid: &EntityUid, types: &EntityTypes) -> Option<Self> {
+        let (number, hash) = types.locate(uid)?;
+        Some(Self { uid: uid.clone(), number, hash })
+    }
+}
+
+/// An entity, its parents, and all that they are in.
 #[derive(Clone, Debug, Default)]
 pub struct Lineage {
-    pub ancestors: Vec<EntityUid>,
-    /// The entity is among its own ancestors: Cedar has no such hierarchy.
-    pub is_circular: bool,
+    /// The entity itself is the first.
+    pub entities: Vec<Located>,
+    hashes: Vec<u64>,
 }
 
 impl Lineage {
-    /// Walks up from an entity; `supplied` entities stand in for the store's.
-    pub fn of(uid: &EntityUid, store: &EntityStore, supplied: &[&Entity]) -> Self {
-        let parents = |uid: &EntityUid| {
-            let own = supplied.iter().find(|entity| entity.uid() == *uid);
-            own.map_or_else(|| store.parents_of(uid), |entity| parents_of(entity))
-        };
-        let mut lineage = Self { ancestors: parents(uid), is_circular: false };
-        let mut seen: HashSet<EntityUid> = HashSet::new();
-        lineage.ancestors.retain(|parent| seen.insert(parent.clone()));
-        let mut next = 0;
-        while let Some(ancestor) = lineage.ancestors.get(next).cloned() {
+    /// Walks up from an entity; `supplied` entities stand in for the store's. `None` when the entity is among its own
+    /// ancestors: Cedar has no such hierarchy.
+    pub fn of(own: Located, parents: Vec<Located>, store: &EntityStore, supplied: &[&Entity]) -> Option<Self> {
+        let mut lineage = Self::default();
+        lineage.add(own);
+        let mut is_circular = lineage.add_all(parents);
+        let mut next = 1;
+        while let Some(ancestor) = lineage.entities.get(next) {
             next += 1;
-            if ancestor == *uid {
-                lineage.is_circular = true;
+            if store.ends_with(ancestor.number, &lineage) {
                 continue;
             }
-            for parent in parents(&ancestor) {
-                if seen.insert(parent.clone()) {
-                    lineage.ancestors.push(parent);
-                }
+            let given =
+                supplied.iter().find(|entity| AsRef::<ast::Entity>::as_ref(*entity).uid() == ancestor.uid.as_ref());
+            let parents = match given {
+                Some(entity) => store.located_parents(entity.as_ref()),
+                None => store.parents_of(ancestor),
+            };
+            is_circular |= lineage.add_all(parents);
+        }
+        (!is_circular).then_some(lineage)
+    }
+
+    /// What the entity is in.
+    pub fn ancestors(&self) -> impl Iterator<Item = &Located> {
+        self.entities.iter().skip(1)
+    }
+
+    pub(super) fn has_type(&self, number: TypeNumber) -> bool {
+        self.entities.iter().any(|entity| entity.number == number)
+    }
+
+    /// Adds what is not there yet, and says whether the entity itself was among it.
+    fn add_all(&mut self, entities: Vec<Located>) -> bool {
+        let mut is_circular = false;
+        for entity in entities {
+            match self.place_of(&entity) {
+                Some(0) => is_circular = true,
+                Some(_) => {}
+                None => self.add(entity),
             }
         }
-        lineage
+        is_circular
+    }
+
+    fn add(&mut self, entity: Located) {
+        self.hashes.push(entity.hash);
+        self.entities.push(entity);
+    }
+
+    fn place_of(&self, entity: &Located) -> Option<usize> {
+        let same = self.hashes.iter().enumerate().filter(|(_, hash)| **hash == entity.hash);
+        same.map(|(place, _)| place)
+            .find(|place| self.entities.get(*place).is_some_and(|known| known.uid == entity.uid))
     }
 }
 
@@ -73,7 +120,7 @@ impl EntityStore {
                 continue;
             }
             stack.push((uid.clone(), true));
-            for parent in self.parents_of(&uid) {
+            for parent in self.parents_of_uid(&uid) {
                 if open.contains(&parent) {
                     let place = self.place(&uid).unwrap_or_default();
                     faults.push(Fault::of_file(place, format!("{uid} is among its own ancestors")));

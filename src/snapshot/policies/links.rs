@@ -12,8 +12,8 @@ use super::{PolicyNumber, exact, grant_of};
 use crate::bundle::Sharding;
 use crate::model::{Fault, Faults, pair_hash};
 use crate::schema::{LoadedSchema, TypeNumber, id_of};
+use crate::snapshot::Located;
 use crate::snapshot::hashed::HashFilter;
-use crate::snapshot::index::Located;
 
 /// The grants of a tenant, in shards by the hash of principal and resource, as their files are.
 #[derive(Debug, Default)]
@@ -66,14 +66,14 @@ impl LinkStore {
     /// The grants to a principal, or to something it is in, on a resource, or on something it is in.
     pub(in crate::snapshot) fn candidates<'a>(
         &'a self,
-        principals: &'a [Located<'a>],
-        resources: &'a [Located<'a>],
+        principals: &'a [Located],
+        resources: &'a [Located],
     ) -> impl Iterator<Item = (PolicyNumber, LinkRef<'a>)> {
         let pairs =
             principals.iter().flat_map(move |principal| resources.iter().map(move |resource| (principal, resource)));
         let hashed = pairs.map(|(principal, resource)| (pair_hash(principal.hash, resource.hash), principal, resource));
         hashed.filter(|(hash, ..)| self.filter.may_contain(*hash)).flat_map(move |(hash, principal, resource)| {
-            self.links_of(hash, (principal.number, id_of(principal.uid)), (resource.number, id_of(resource.uid)))
+            self.links_of(hash, (principal.number, id_of(&principal.uid)), (resource.number, id_of(&resource.uid)))
         })
     }
 
