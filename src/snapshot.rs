@@ -16,6 +16,7 @@ mod load;
 mod origin;
 mod policies;
 mod slice;
+mod told;
 mod watch;
 
 pub use assume::{Candidates, takes_part_in_assuming};
@@ -27,6 +28,7 @@ pub use index::ActionSet;
 pub use origin::Origin;
 pub use policies::{LinkRef, Policies, PolicyNumber, PolicySource, WrittenPolicy, exact};
 pub use slice::{Asked, Slice, SliceError};
+pub use told::{DeterminingPolicy, effect};
 pub use watch::{Cause, WatchError, WatchSettings, Watcher};
 
 use std::collections::HashMap;

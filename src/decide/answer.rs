@@ -1,14 +1,13 @@
 //! The answer: Cedar's decision, with its reasons put into ids that a person can find in a file.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use cedar_policy::{AuthorizationError, Effect, PolicyId, Response};
-use cedar_policy_core::ast;
-use serde::{Deserialize, Serialize};
+use cedar_policy::{AuthorizationError, Response};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::ForbidErrors;
 use super::explain::Explanation;
-use crate::snapshot::{PolicySource, Slice, Snapshot, exact};
+use crate::snapshot::{DeterminingPolicy, Slice, Snapshot, exact};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -57,7 +56,8 @@ pub struct Answer {
     pub decision: Decision,
     pub reason: Reason,
     /// The determining policies, sorted by id.
-    pub policies: Vec<DeterminingPolicy>,
+    #[serde(serialize_with = "each")]
+    pub policies: Vec<Arc<DeterminingPolicy>>,
     /// Every policy that could not be evaluated, sorted by id.
     pub errors: Vec<EvaluationError>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -65,6 +65,10 @@ pub struct Answer {
     /// What it took, for those who measure.
     #[serde(skip)]
     pub work: Work,
+}
+
+fn each<S: Serializer>(policies: &[Arc<DeterminingPolicy>], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(policies.iter().map(Arc::as_ref))
 }
 
 /// What a decision took.
@@ -76,21 +80,6 @@ pub struct Work {
     pub entities: usize,
     /// Whether they were kept from an earlier request.
     pub is_kept: bool,
-}
-
-/// A policy that made the decision.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct DeterminingPolicy {
-    pub id: String,
-    pub effect: &'static str,
-    /// `file:line`
-    pub source: String,
-    pub annotations: BTreeMap<String, String>,
-    /// A grant's role and subject.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub role: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub subject: Option<String>,
 }
 
 /// A policy that could not be evaluated.
@@ -109,8 +98,7 @@ pub(super) fn from_response(
     response: &Response,
     forbid_errors: ForbidErrors,
 ) -> Answer {
-    let mut policies: Vec<_> =
-        response.diagnostics().reason().filter_map(|id| determining(snapshot, slice, id)).collect();
+    let mut policies: Vec<_> = response.diagnostics().reason().filter_map(|id| slice.told(snapshot, id)).collect();
     policies.sort_by(|left, right| left.id.cmp(&right.id));
     let mut errors: Vec<_> = response.diagnostics().errors().map(|error| failed(snapshot, slice, error)).collect();
     errors.sort_by(|left, right| left.id.cmp(&right.id));
@@ -129,42 +117,16 @@ pub(super) fn from_response(
     Answer { decision, reason, policies, errors, explanation: None, work: Work::default() }
 }
 
-fn determining(snapshot: &Snapshot, slice: &Slice, id: &PolicyId) -> Option<DeterminingPolicy> {
-    let policy = slice.policy(id)?;
-    let source = source(snapshot, slice, id);
-    let annotations = policy.annotations().map(|(name, value)| (name.as_ref(), value.as_ref()));
-    let annotations = annotations.filter(|(name, _): &(&str, &str)| *name != "id");
-    Some(DeterminingPolicy {
-        id: exact(id).to_owned(),
-        effect: effect(policy.effect()),
-        source: source.as_ref().map(ToString::to_string).unwrap_or_default(),
-        annotations: annotations.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-        role: source.as_ref().and_then(|source| source.role.clone()),
-        subject: source.and_then(|source| source.subject),
-    })
-}
-
-fn source(snapshot: &Snapshot, slice: &Slice, id: &PolicyId) -> Option<PolicySource> {
-    snapshot.policies.source(slice.number(id)?)
-}
-
 fn failed(snapshot: &Snapshot, slice: &Slice, error: &AuthorizationError) -> EvaluationError {
     let AuthorizationError::PolicyEvaluationError(error) = error;
     let id = error.policy_id();
-    // INVARIANT: a policy that is not found counts as a forbid: fail closed.
-    let found = slice.policy(id).map_or(Effect::Forbid, ast::Policy::effect);
+    let told = slice.told(snapshot, id);
     EvaluationError {
         id: exact(id).to_owned(),
-        effect: effect(found),
-        source: source(snapshot, slice, id).map(|source| source.to_string()).unwrap_or_default(),
+        // INVARIANT: a policy that is not found counts as a forbid: fail closed.
+        effect: told.as_ref().map_or(FORBID, |told| told.effect),
+        source: told.map(|told| told.source.clone()).unwrap_or_default(),
         message: crate::tree::one_line(error.inner()),
-    }
-}
-
-pub(super) fn effect(effect: Effect) -> &'static str {
-    match effect {
-        Effect::Permit => "permit",
-        Effect::Forbid => FORBID,
     }
 }
 

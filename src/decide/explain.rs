@@ -9,9 +9,8 @@ use std::collections::HashSet;
 use cedar_policy::{EntityUid, Policy, PolicyId, Request, Response};
 use serde::Serialize;
 
-use super::answer::effect;
 use crate::mismatch::{Stage, action_holds, first_false};
-use crate::snapshot::{Slice, Snapshot, exact};
+use crate::snapshot::{Slice, Snapshot, effect, exact};
 
 /// What `explain` adds to an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use cedar_policy::entities_errors::EntitiesError;
-use cedar_policy::{Entity, EntityTypeName, EntityUid, Schema};
+use cedar_policy::{Context, Entity, EntityTypeName, EntityUid, Schema};
 use cedar_policy_core::ast;
 
 use crate::vocabulary;
@@ -19,6 +19,8 @@ pub struct ActionFacts {
     pub uid: EntityUid,
     /// With all its groups as ancestors.
     pub entity: Entity,
+    /// Whether a request may come without a context.
+    pub takes_no_context: bool,
     principals: Vec<EntityTypeName>,
     resources: Vec<EntityTypeName>,
 }
@@ -63,6 +65,7 @@ impl Actions {
                 number,
                 principals: schema.principals_for_action(&uid).into_iter().flatten().cloned().collect(),
                 resources: schema.resources_for_action(&uid).into_iter().flatten().cloned().collect(),
+                takes_no_context: Context::empty().validate(schema, &uid).is_ok(),
                 uid,
                 entity,
             });

@@ -89,6 +89,16 @@ impl EntityTypes {
         self.get(number).is_some_and(|found| found.is_enumerated)
     }
 
+    /// Whether any type has only the ids that the schema lists.
+    pub fn has_enumerated(&self) -> bool {
+        self.types.iter().any(|found| found.is_enumerated)
+    }
+
+    pub fn is_enumerated_uid(&self, uid: &EntityUid) -> bool {
+        let core: &ast::EntityUID = uid.as_ref();
+        self.number(core.entity_type()).is_some_and(|number| self.is_enumerated(number))
+    }
+
     /// Whether an entity of this type may have one of the same type above it.
     pub fn is_recursive(&self, number: TypeNumber) -> bool {
         self.may_be_in(number, number)

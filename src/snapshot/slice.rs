@@ -5,6 +5,7 @@
 //! property in `decide/tests.rs`).
 
 use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
 
 use cedar_policy::{Entities, Entity, EntityUid, PolicyId, Request, Response};
 use cedar_policy_core::ast;
@@ -13,7 +14,7 @@ use cedar_policy_core::entities::{Entities as CoreEntities, TCComputation};
 use cedar_policy_core::extensions::Extensions;
 
 use super::policies::{Depth, PolicyNumber};
-use super::{Lineage, Located, Snapshot, mentioned_by};
+use super::{DeterminingPolicy, Lineage, Located, Snapshot, mentioned_by};
 use crate::schema::ActionFacts;
 
 /// What a slice is cut for.
@@ -41,8 +42,17 @@ pub enum SliceError {
 #[derive(Debug)]
 pub struct Slice {
     policies: ast::PolicySet,
-    numbers: Vec<(ast::PolicyID, PolicyNumber)>,
+    candidates: Vec<Candidate>,
     pub entities: Entities,
+}
+
+/// A policy of a slice.
+#[derive(Debug)]
+struct Candidate {
+    id: ast::PolicyID,
+    number: PolicyNumber,
+    /// What answers tell of it, once one did.
+    told: OnceLock<Arc<DeterminingPolicy>>,
 }
 
 impl Slice {
@@ -67,13 +77,14 @@ impl Slice {
         }
         gathering.follow(depths.iter().map(|depth| depth.level).max().unwrap_or(1))?;
         let mut policies = ast::PolicySet::new();
-        let mut numbers = Vec::with_capacity(candidates.len());
-        for (number, policy) in candidates {
-            numbers.push((policy.id().clone(), number));
+        let add = |(number, policy): (PolicyNumber, ast::Policy)| {
+            let candidate = Candidate { id: policy.id().clone(), number, told: OnceLock::new() };
             // Each candidate is there once, and no two policies of a snapshot have one id.
             let _ = policies.add(policy);
-        }
-        Ok(Self { policies, numbers, entities: gathering.finish()? })
+            candidate
+        };
+        let candidates = candidates.into_iter().map(add).collect();
+        Ok(Self { policies, candidates, entities: gathering.finish()? })
     }
 
     /// Cedar's answer.
@@ -87,26 +98,31 @@ impl Slice {
         self.policies.get(id.as_ref())
     }
 
-    /// Where a policy of the slice is to be found in its snapshot.
-    pub fn number(&self, id: &PolicyId) -> Option<PolicyNumber> {
+    /// What an answer tells of a policy of the slice; `snapshot` is the one that it was cut from.
+    pub fn told(&self, snapshot: &Snapshot, id: &PolicyId) -> Option<Arc<DeterminingPolicy>> {
         let id: &ast::PolicyID = id.as_ref();
-        self.numbers.iter().find(|(other, _)| other == id).map(|(_, number)| *number)
+        let candidate = self.candidates.iter().find(|candidate| candidate.id == *id)?;
+        if let Some(told) = candidate.told.get() {
+            return Some(Arc::clone(told));
+        }
+        let told = DeterminingPolicy::of(self.policies.get(id)?, candidate.number, &snapshot.policies);
+        Some(Arc::clone(candidate.told.get_or_init(|| Arc::new(told))))
     }
 
     /// About how much memory it takes.
     pub(super) fn bytes(&self) -> usize {
         // Measured: what Cedar keeps of a linked policy and of an entity with a few attributes.
         let entities: &CoreEntities = self.entities.as_ref();
-        BYTES_AT_LEAST + self.numbers.len() * BYTES_A_POLICY + entities.len() * BYTES_AN_ENTITY
+        BYTES_AT_LEAST + self.candidates.len() * BYTES_A_POLICY + entities.len() * BYTES_AN_ENTITY
     }
 
     /// How many policies the request is decided by.
     pub fn len(&self) -> usize {
-        self.numbers.len()
+        self.candidates.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.numbers.is_empty()
+        self.candidates.is_empty()
     }
 }
 
@@ -208,5 +224,5 @@ impl Gathering<'_> {
 }
 
 const BYTES_AT_LEAST: usize = 1_000;
-const BYTES_A_POLICY: usize = 1_000;
+const BYTES_A_POLICY: usize = 1_500;
 const BYTES_AN_ENTITY: usize = 1_500;

@@ -133,7 +133,7 @@ impl Own {
             explain: false,
         };
         let answer = Decider::default().decide(&self.snapshot, principal, &query).unwrap();
-        (answer.decision == Decision::Allow, answer.policies.into_iter().map(|policy| policy.id).collect())
+        (answer.decision == Decision::Allow, answer.policies.into_iter().map(|policy| policy.id.clone()).collect())
     }
 }
 

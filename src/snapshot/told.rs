@@ -1,0 +1,51 @@
+//! What an answer tells of a policy: ids and places that a person can find in a file.
+
+use std::collections::BTreeMap;
+
+use cedar_policy::Effect;
+use cedar_policy_core::ast;
+use serde::Serialize;
+
+use super::policies::{Policies, PolicyNumber};
+
+/// A policy that made a decision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DeterminingPolicy {
+    pub id: String,
+    pub effect: &'static str,
+    /// `file:line`
+    pub source: String,
+    pub annotations: BTreeMap<String, String>,
+    /// A grant's role and subject.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+}
+
+impl DeterminingPolicy {
+    pub(super) fn of(policy: &ast::Policy, number: PolicyNumber, policies: &Policies) -> Self {
+        let source = policies.source(number);
+        let annotations = policy.annotations().filter(|(name, _)| name.as_ref() != "id");
+        let text = |(name, value): (&ast::AnyId, &ast::Annotation)| {
+            let value: &str = value.as_ref();
+            (name.to_string(), value.to_owned())
+        };
+        Self {
+            id: AsRef::<str>::as_ref(policy.id()).to_owned(),
+            effect: effect(policy.effect()),
+            source: source.as_ref().map(ToString::to_string).unwrap_or_default(),
+            annotations: annotations.map(text).collect(),
+            role: source.as_ref().and_then(|source| source.role.clone()),
+            subject: source.and_then(|source| source.subject),
+        }
+    }
+}
+
+/// An effect, as policies write it.
+pub fn effect(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Permit => "permit",
+        Effect::Forbid => "forbid",
+    }
+}
