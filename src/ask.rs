@@ -154,7 +154,7 @@ impl Ask {
     async fn decide(
         &self,
         snapshot: &Snapshot,
-        principal: &Principal,
+        principal: &Arc<Principal>,
         query: AccessQuery,
         asker: &Asker,
     ) -> Result<Answered, AskError> {
@@ -162,21 +162,23 @@ impl Ask {
         let answer = self.decider.decide(snapshot, principal, &query)?;
         let elapsed = started.elapsed();
         self.metrics.decided(snapshot.tenant.as_str(), &answer, elapsed);
-        let decision_id = Ulid::generate().to_string();
+        let decision_id = Ulid::generate();
         if self.audit.is_on() {
             let record = DecisionRecord {
                 time: self.clock.now(),
-                decision_id: decision_id.clone(),
+                decision_id,
                 request_id: asker.request_id.clone(),
                 tenant: snapshot.tenant.clone(),
                 generation: snapshot.generation,
                 revision: snapshot.revision,
                 caller: asker.caller.clone(),
-                principal: principal.uid.clone(),
-                entity: principal.entity.clone().or_else(|| snapshot.entities.get(&principal.uid)),
-                external_identities: principal.external_identities.clone(),
-                query: Arc::new(query),
-                answer: answer.clone(),
+                principal: Arc::clone(principal),
+                known: if principal.entity.is_none() { snapshot.entities.get(&principal.uid) } else { None },
+                query,
+                decision: answer.decision,
+                reason: answer.reason,
+                policies: answer.policies.iter().map(|policy| policy.id.clone()).collect(),
+                errors: answer.errors.clone(),
                 elapsed_us: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
             };
             self.audit.record(record).await?;
@@ -187,7 +189,7 @@ impl Ask {
             external_identities: principal.external_identities.clone(),
             generation: snapshot.generation,
             revision: snapshot.revision,
-            decision_id,
+            decision_id: decision_id.to_string(),
         })
     }
 }

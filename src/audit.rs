@@ -3,10 +3,13 @@
 //! In: a `DecisionRecord` for each answer. Out: lines, on standard output or in a file that rotates. A bounded
 //! queue stands between, so that a slow disk is never a slow answer unless one asks for that.
 
+mod described;
+mod mask;
 mod record;
 mod sink;
 mod writer;
 
-pub use record::{DecisionRecord, Mask};
+pub use mask::Mask;
+pub use record::DecisionRecord;
 pub use sink::{Sink, SinkError};
 pub use writer::{Audit, AuditCounters, AuditSettings, Unrecorded, WhenFull};

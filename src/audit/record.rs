@@ -1,75 +1,56 @@
 //! What is kept of a decision.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use cedar_policy::{Entity, EntityUid};
+use cedar_policy::Entity;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
+use ulid::Ulid;
 
-use crate::decide::{AccessQuery, Answer, Decision, EvaluationError, Reason};
+use super::described::Descriptions;
+use crate::decide::{AccessQuery, Decision, EvaluationError, Reason};
 use crate::model::{Generation, Revision, TenantId};
+use crate::principal::Principal;
 
 /// One decision, as it was made; put into words only on the writer's side of the queue.
 #[derive(Clone, Debug)]
 pub struct DecisionRecord {
     pub time: DateTime<Utc>,
-    pub decision_id: String,
+    pub decision_id: Ulid,
     pub request_id: Arc<str>,
     pub tenant: TenantId,
     pub generation: Generation,
     pub revision: Revision,
     /// The caller key's name, or `token` for someone who asked about themselves.
     pub caller: String,
-    pub principal: EntityUid,
-    /// The principal as it was built, or as the directory has it; `None` when nobody knows it.
-    pub entity: Option<Entity>,
-    pub external_identities: Vec<String>,
-    pub query: Arc<AccessQuery>,
-    pub answer: Answer,
+    pub principal: Arc<Principal>,
+    /// What the directory has of a principal that no token made.
+    pub known: Option<Entity>,
+    pub query: AccessQuery,
+    pub decision: Decision,
+    pub reason: Reason,
+    /// The ids of the determining ones.
+    pub policies: Vec<String>,
+    pub errors: Vec<EvaluationError>,
     pub elapsed_us: u64,
-}
-
-/// Claims whose values are not written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mask(BTreeSet<String>);
-
-impl Mask {
-    pub fn of(names: impl IntoIterator<Item = String>) -> Self {
-        Self(names.into_iter().collect())
-    }
-
-    /// A claim path is masked by its own name and by the name of any object it lies in.
-    fn covers(&self, path: &str) -> bool {
-        let mut end = path.len();
-        loop {
-            let Some(prefix) = path.get(..end) else { return false };
-            if self.0.contains(prefix) {
-                return true;
-            }
-            match prefix.rfind('/') {
-                Some(shorter) => end = shorter,
-                None => return false,
-            }
-        }
-    }
 }
 
 impl DecisionRecord {
     /// Adds the record as one line of JSON.
-    pub fn write_line(&self, out: &mut Vec<u8>, mask: &Mask) {
+    pub(super) fn write_line(&self, out: &mut Vec<u8>, descriptions: &mut Descriptions) {
         let resource = &self.query.resource;
         let line = Line {
             time: self.time.to_rfc3339_opts(SecondsFormat::Micros, true),
-            decision_id: &self.decision_id,
+            decision_id: self.decision_id.to_string(),
             request_id: &self.request_id,
             tenant: self.tenant.as_str(),
             generation: self.generation,
             revision: self.revision,
             caller: &self.caller,
-            principal: self.principal_line(mask),
-            external_identities: &self.external_identities,
+            principal: &descriptions.describe(self),
+            external_identities: &self.principal.external_identities,
             request: RequestLine {
                 action: &self.query.action.0,
                 resource: ResourceLine {
@@ -80,71 +61,35 @@ impl DecisionRecord {
                 },
                 context: self.query.context.as_ref(),
             },
-            decision: self.answer.decision,
-            reason: self.answer.reason,
-            policies: self.answer.policies.iter().map(|policy| policy.id.as_str()).collect(),
-            errors: &self.answer.errors,
+            decision: self.decision,
+            reason: self.reason,
+            policies: &self.policies,
+            errors: &self.errors,
             elapsed_us: self.elapsed_us,
         };
         // Writing into memory does not fail, and no map here has keys that are not strings.
         let _ = serde_json::to_writer(&mut *out, &line);
         out.push(b'\n');
     }
-
-    /// The principal's uid with the attributes, tags and parents that it was built with.
-    fn principal_line(&self, mask: &Mask) -> PrincipalLine {
-        let built = self.entity.as_ref().and_then(|entity| entity.to_json_value().ok());
-        let mut built = match built {
-            Some(Value::Object(members)) => members,
-            _ => Map::new(),
-        };
-        let mut member = |name| {
-            let mut value = built.remove(name);
-            if let Some(Value::Object(members)) = &mut value {
-                hide(members, "", mask);
-                if let Some(Value::Object(claims)) = members.get_mut("claims") {
-                    hide(claims, "", mask);
-                }
-            }
-            value
-        };
-        PrincipalLine {
-            uid: self.principal.to_string(),
-            attributes: member("attrs"),
-            parents: member("parents"),
-            tags: member("tags"),
-        }
-    }
 }
 
 #[derive(Serialize)]
 struct Line<'a> {
     time: String,
-    decision_id: &'a str,
+    decision_id: String,
     request_id: &'a str,
     tenant: &'a str,
     generation: Generation,
     revision: Revision,
     caller: &'a str,
-    principal: PrincipalLine,
+    principal: &'a RawValue,
     external_identities: &'a [String],
     request: RequestLine<'a>,
     decision: Decision,
     reason: Reason,
-    policies: Vec<&'a str>,
+    policies: &'a [String],
     errors: &'a [EvaluationError],
     elapsed_us: u64,
-}
-
-#[derive(Serialize)]
-struct PrincipalLine {
-    uid: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    attributes: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    parents: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tags: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -162,20 +107,3 @@ struct ResourceLine<'a> {
     attributes: &'a Map<String, Value>,
     parents: Vec<String>,
 }
-
-/// Hides what is masked, also where a typed claim is an object of its own.
-fn hide(members: &mut Map<String, Value>, above: &str, mask: &Mask) {
-    if mask.0.is_empty() {
-        return;
-    }
-    for (name, value) in members {
-        let path = format!("{above}{name}");
-        if mask.covers(&path) {
-            *value = Value::from(MASKED);
-        } else if let Value::Object(inner) = value {
-            hide(inner, &format!("{path}/"), mask);
-        }
-    }
-}
-
-const MASKED: &str = "***";

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::{self, Receiver, Sender, error::TrySendError};
 
+use super::described::Descriptions;
 use super::{DecisionRecord, Mask, Sink};
 
 /// What happens to a record when the queue is full.
@@ -65,7 +66,7 @@ impl Audit {
         let counters = Arc::new(AuditCounters::default());
         let writer = Writer {
             sink,
-            mask: settings.mask,
+            descriptions: Descriptions::new(settings.mask),
             counters: Arc::clone(&counters),
             lines: Vec::new(),
             pending: 0,
@@ -117,7 +118,7 @@ impl Audit {
 /// Empties the queue until the last sender is gone.
 struct Writer {
     sink: Sink,
-    mask: Mask,
+    descriptions: Descriptions,
     counters: Arc<AuditCounters>,
     /// Lines that are not written yet, and how many.
     lines: Vec<u8>,
@@ -149,7 +150,7 @@ impl Writer {
     }
 
     fn add(&mut self, record: &DecisionRecord) {
-        record.write_line(&mut self.lines, &self.mask);
+        record.write_line(&mut self.lines, &mut self.descriptions);
         self.pending += 1;
         if self.lines.len() >= self.sink.batch_bytes() {
             self.write();
