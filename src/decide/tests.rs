@@ -1,5 +1,7 @@
 //! The sliced answer is Cedar's answer over everything; errors fail closed; explanations name what failed.
 
+mod soundness;
+
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
 
