@@ -29,7 +29,7 @@ pub struct Question {
 impl Question {
     pub fn of(world: &World, numbers: &[u16], before: Option<&Self>) -> Self {
         let mut genes = Genes::of(numbers);
-        let way = genes.pick(7);
+        let way = genes.pick(10);
         let mut question = match before.filter(|_| way >= 2) {
             Some(before) => before.clone(),
             None => Self::new(world, &mut genes),
@@ -38,8 +38,9 @@ impl Question {
         match way {
             2 => question.who = who(world, question.action, &mut genes),
             3 => question.described = described(world, question.resource, &mut genes),
-            4 | 5 => question.context = context(world, question.action, &mut genes),
-            6 => {
+            4..7 => question.context = context(world, question.action, &mut genes),
+            7 => question.action = question.other_action(world, &mut genes),
+            8 => {
                 let kind = question.resource.0;
                 question.resource.1 = genes.pick(IDS.len());
                 question.described = described(world, (kind, question.resource.1), &mut genes);
@@ -59,6 +60,21 @@ impl Question {
             described: described(world, resource, genes),
             context: context(world, action, genes),
         }
+    }
+
+    /// Another action that the same may ask about the same, with the same context; else the action that it is.
+    fn other_action(&self, world: &World, genes: &mut Genes<'_>) -> usize {
+        let (shape, who) = (&world.shape, self.who.uid.type_name().to_string());
+        let fits = |action: &usize| {
+            let asked = &shape.actions[*action];
+            let needs_nothing = asked.context.iter().all(|attribute| attribute.is_optional);
+            asked.principals.iter().any(|kind| shape.types[*kind].name == who)
+                && asked.resources.contains(&self.resource.0)
+                && needs_nothing
+                && self.context.as_object().is_some_and(Map::is_empty)
+        };
+        let others: Vec<usize> = shape.asked().into_iter().filter(fits).collect();
+        if others.is_empty() { self.action } else { *genes.choose(&others) }
     }
 
     pub fn query(&self, world: &World) -> AccessQuery {
@@ -201,5 +217,9 @@ fn described(
 }
 
 fn context(world: &World, action: usize, genes: &mut Genes<'_>) -> Value {
-    facts::members(&world.shape, &world.shape.actions[action].context, genes).into()
+    let wanted = &world.shape.actions[action].context;
+    if wanted.iter().all(|attribute| attribute.is_optional) && genes.once_in(4) {
+        return json!({});
+    }
+    facts::members(&world.shape, wanted, genes).into()
 }

@@ -73,15 +73,15 @@ impl Conditions<'_, '_> {
     fn root(&mut self) -> Path {
         let Environment { principal, resource, .. } = self.environment;
         let plain = |text: &str, kind: usize| Path { text: text.to_owned(), kind, guards: Vec::new() };
-        match self.genes.pick(8) {
+        match self.genes.pick(10) {
             0 | 1 => plain("resource", resource),
             2 => plain("principal", principal),
-            3 => self.of_context().unwrap_or_else(|| plain("resource", resource)),
-            4 | 5 => {
+            3..6 => self.of_context().unwrap_or_else(|| plain("resource", resource)),
+            6 | 7 => {
                 let kind = self.genes.pick(self.shape.types.len());
                 plain(&self.literal(kind), kind)
             }
-            6 => {
+            8 => {
                 let (one, other) = (self.literal(resource), self.literal(resource));
                 plain(&format!("(if resource == {one} then {other} else resource)"), resource)
             }
