@@ -201,8 +201,9 @@ impl Conditions<'_, '_> {
             return path.guarded(other.guards.clone(), &format!("{} in {}", path.text, other.text));
         }
         let attributes = &self.shape.types[other.kind].attributes;
-        let sets = attributes.iter().filter(|found| matches!(found.kind, Kind::Entities(of) if above.contains(&of)));
-        if let Some(set) = sets.last() {
+        let mut sets =
+            attributes.iter().filter(|found| matches!(found.kind, Kind::Entities(of) if above.contains(&of)));
+        if let Some(set) = sets.next_back() {
             let mut guards = other.guards.clone();
             guards.push(format!("{} has {}", other.text, set.name));
             return path.guarded(guards, &format!("{} in {}.{}", path.text, other.text, set.name));
