@@ -17,10 +17,9 @@ use serde::Serialize;
 use ulid::Ulid;
 
 use crate::audit::{Audit, DecisionRecord, Unrecorded};
-use crate::authn::{Verifier, VerifyError};
+use crate::authn::{Verifier, VerifyError, digest_of};
 use crate::clock::SharedClock;
 use crate::decide::{AccessQuery, Answer, Decider, QueryError};
-use crate::digest::sha256;
 use crate::model::{Generation, Revision, TenantId};
 use crate::principal::{Principal, PrincipalError};
 use crate::snapshot::{Snapshot, Tenants};
@@ -143,7 +142,7 @@ impl Ask {
             Who::Named(uid) => return Ok(Arc::new(Principal::named(uid.clone()))),
             Who::Token(token) => token,
         };
-        let digest = sha256(token.as_bytes());
+        let digest = digest_of(token);
         let verified = self.verifier.verify_known(token, &digest, &snapshot.identity_providers).await;
         let verified = verified.inspect_err(|error| {
             self.metrics.token_refusals.get_or_create(&SlugLabels { slug: error.slug() }).inc();

@@ -18,6 +18,6 @@ pub mod verify;
 pub use claims::{Claims, ClaimsError, NumericDate};
 pub use issuer::TrailingSlash;
 pub use keys::{KeyRegistry, KeyStatus, Settings as KeySettings};
-pub use known::{KnownTokens, Lookups, TokenDigest};
+pub use known::{KnownTokens, Lookups, TokenDigest, digest_of};
 pub use trace::{Check, Outcome, Step};
 pub use verify::{TokenSettings, VerifiedToken, Verifier, VerifyError};

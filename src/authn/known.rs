@@ -11,10 +11,16 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::verify::VerifiedToken;
+use crate::digest::sha256;
 use crate::model::IdentityProvider;
 
 /// The SHA-256 of a whole token.
 pub type TokenDigest = [u8; 32];
+
+/// What a token is known by.
+pub fn digest_of(token: &str) -> TokenDigest {
+    sha256(token.as_bytes())
+}
 
 /// A token that verified, and what that rests on.
 pub(super) struct KnownToken {

@@ -1,5 +1,7 @@
 //! The sliced answer is Cedar's answer over everything; errors fail closed; explanations name what failed.
 
+mod soundness;
+
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write;
 
@@ -518,6 +520,33 @@ fn near_misses_are_of_the_same_action_and_the_nearest_comes_first() {
     );
     let ids: Vec<_> = misses.iter().map(|(id, _)| id.as_str()).collect();
     assert_eq!(ids, ["condition-a", "condition-b", "group", "principal", "resource"]);
+}
+
+#[test]
+fn a_slice_is_kept_for_just_what_it_was_cut_for() {
+    let snapshot = small(
+        "permit (principal, action == Action::\"touch\", resource == Node::\"n2\");
+         permit (principal, action == Action::\"look\", resource == Node::\"n1\") when { context has about && context.about.level == 2 };
+         permit (principal, action == Action::\"look\", resource in Node::\"n1\") when { resource.level == 9 };",
+    );
+    let look = |node: &str| query("look", &uid(node));
+    let mut described = look("Node::\"n2\"");
+    described.resource.attributes.insert("level".into(), 9.into());
+    let about = |index| AccessQuery { context: Some(json!({"about": node_reference(index)})), ..look("Node::\"n1\"") };
+    // Each but for one thing the question before, which was denied.
+    for (query, expected) in [
+        (look("Node::\"n2\""), Decision::Deny),
+        (query("touch", &uid("Node::\"n2\"")), Decision::Allow),
+        (look("Node::\"n2\""), Decision::Deny),
+        (described, Decision::Allow),
+        (look("Node::\"n1\""), Decision::Deny),
+        (about(2), Decision::Allow),
+        (about(7), Decision::Deny),
+        (about(2), Decision::Allow),
+    ] {
+        let answer = Decider::default().decide(&snapshot, &Principal::named(uid("User::\"u\"")), &query).unwrap();
+        assert_eq!(answer.decision, expected, "{query:?}");
+    }
 }
 
 #[test]

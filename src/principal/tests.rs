@@ -1,5 +1,7 @@
 //! Claims to tags and typed claims; who a token is; which external identities count.
 
+mod assuming;
+
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 

@@ -367,6 +367,24 @@ fn a_bundle_that_does_not_fit_is_refused_with_its_place() {
 }
 
 #[test]
+fn two_links_of_one_id_are_refused_though_their_templates_are_two() {
+    let mut bundle = tenant().manifest("m.yaml", MANIFEST).compiled().unwrap();
+    let id = "collaborator/Box/b/viewer/Team/ml";
+    let args = "{\"?principal\":\"Team::\\\"ml\\\"\",\"?resource\":\"Box::\\\"b\\\"\"}";
+    let link = |template: &str| format!("{{\"template_id\":\"{template}\",\"link_id\":\"{id}\",\"args\":{args}}}");
+    let text = format!("[\n{},\n{}\n]\n", link("role/Box/viewer"), link("never/viewer"));
+    bundle.files.insert(COLLABORATORS_FILE.to_owned(), text);
+    let never = "@id(\"never/viewer\") forbid (principal in ?principal, action, resource in ?resource);";
+    check(
+        &tenant().policy("never.cedar", never).bundle(bundle),
+        &[(
+            "policies/acme/compiled/collaborators.json:3:1",
+            "policy id `collaborator/Box/b/viewer/Team/ml` is already taken at policies/acme/compiled/collaborators.json:2",
+        )],
+    );
+}
+
+#[test]
 fn what_cedar_warns_of_is_kept() {
     let snapshot = tenant()
         .policy("a.cedar", "\npermit (principal, action, resource) when { resource is Box && resource is Shelf };")

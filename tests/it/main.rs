@@ -14,6 +14,7 @@ mod architecture;
 mod audit;
 mod authorize;
 mod cedar_cli;
+mod changing_under_load;
 mod claims;
 mod cli;
 mod copied;

@@ -2,6 +2,7 @@
 
 mod claims;
 mod hostile;
+mod known;
 mod providers;
 mod rotation;
 

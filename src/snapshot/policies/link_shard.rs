@@ -146,9 +146,10 @@ impl LinkShard {
         for (hash, link) in self.hashes.iter().zip(&self.links) {
             match &mut before {
                 Some((other, group)) if other == hash => {
+                    // Two templates of one role make one id of the same grant.
                     let same = |first: &&&CompactLink| {
-                        (first.principal, first.resource, first.template)
-                            == (link.principal, link.resource, link.template)
+                        (first.principal, first.resource) == (link.principal, link.resource)
+                            && LinkRef { shard: self, link: first }.role() == LinkRef { shard: self, link }.role()
                     };
                     if let Some(first) = group.iter().find(same) {
                         let (first, second) = (LinkRef { shard: self, link: first }, LinkRef { shard: self, link });
