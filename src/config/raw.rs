@@ -107,7 +107,7 @@ section!(RawAudit {
     /// Claims whose values are not written, by path.
     mask: Vec<String> = Vec::new(),
 });
-section!(RawWatch { debounce_milliseconds: u64 = 50, poll_seconds: u64 = 5 });
+section!(RawWatch { debounce_milliseconds: u64 = 100, poll_seconds: u64 = 5 });
 section!(RawLog { level: String = "info".into(), format: RawLogFormat = RawLogFormat::Text });
 
 #[derive(Clone, Debug, Deserialize)]

@@ -79,7 +79,7 @@ fn every_setting_has_its_default() {
         assert_eq!(config.callers.anonymous, WhoMayAsk::WithToken);
         assert_eq!(config.audit.sink, AuditSink::Off);
         assert_eq!(config.audit.settings.queue, 10_000);
-        assert_eq!((config.watch.debounce, config.watch.poll), (Duration::from_millis(50), Duration::from_secs(5)));
+        assert_eq!((config.watch.debounce, config.watch.poll), (Duration::from_millis(100), Duration::from_secs(5)));
         assert_eq!((config.log.level.as_str(), config.log.format), ("info", LogFormat::Text));
     }
     // The defaults of the modules themselves are no others.

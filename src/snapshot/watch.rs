@@ -21,7 +21,7 @@ pub struct WatchSettings {
 
 impl Default for WatchSettings {
     fn default() -> Self {
-        Self { debounce: Duration::from_millis(50), poll: Duration::from_secs(5) }
+        Self { debounce: Duration::from_millis(100), poll: Duration::from_secs(5) }
     }
 }
 
