@@ -38,7 +38,7 @@ struct Case {
 
 fn a_case() -> impl Strategy<Value = Case> {
     let split = (prop::bool::weighted(0.2), prop::bool::weighted(0.2));
-    let written = (vec(genes(60), 0..14), vec(genes(60), 0..6), vec(genes(8), 0..16));
+    let written = (vec(genes(60), 0..14), vec(genes(60), 0..8), vec(genes(8), 0..28));
     let facts = (vec(genes(40), 0..20), vec(genes(30), 1..40));
     (any::<bool>(), split, genes(120), written, facts).prop_map(
         |(has_identity, split, schema, (policies, templates, links), (entities, questions))| Case {
