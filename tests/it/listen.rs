@@ -5,6 +5,7 @@ mod unix_socket;
 
 use reqwest::Version;
 use serde_json::json;
+use tokio::net::TcpStream;
 
 use crate::support::server::CALLER_KEY;
 use crate::support::{TestServer, Wire, eventually};
@@ -76,6 +77,27 @@ async fn a_connection_without_a_request_does_not_hold_up_the_end() {
     server.stop().await;
     silent.is_closed().await;
     used.is_closed().await;
+}
+
+#[tokio::test]
+async fn a_request_under_way_on_http2_is_finished_at_the_end() {
+    let mut server = TestServer::configured(|raw| raw.keys.unknown_key_interval_seconds = 0).await;
+    let client = speaking_http2().build().unwrap();
+    assert_eq!(ask_by(&client, &server.url).await.1, 200);
+    // A question that waits for a key that nobody has seen yet.
+    server.okta.rotate("okta-2");
+    let (held, served) = (server.okta.hold().await, server.okta.served());
+    let body = json!({"token": server.jane(), "action": "viewModel", "resource": "Model::\"gpt-4o\""});
+    let asking = tokio::spawn(client.post(format!("{}/authorize", server.url)).json(&body).send());
+    eventually("the key is asked for", || async { server.okta.served() > served }).await;
+    server.begin_stop();
+    let address = server.url.strip_prefix("http://").unwrap();
+    eventually("no new connection is taken", || async { TcpStream::connect(address).await.is_err() }).await;
+    assert!(!asking.is_finished());
+    drop(held);
+    let response = asking.await.unwrap().unwrap();
+    assert_eq!((response.version(), response.status().as_u16()), (Version::HTTP_2, 200));
+    server.stopped().await;
 }
 
 /// What the server says that it has open.

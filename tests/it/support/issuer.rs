@@ -10,6 +10,7 @@ use cedargate::authn::mint::{SigningKey, jwks};
 use cedargate::model::SigningAlgorithm;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 use tokio::task::AbortHandle;
 
 use super::START;
@@ -26,6 +27,7 @@ pub struct TestIssuer {
 struct Published {
     keys: Arc<Mutex<Arc<SigningKey>>>,
     served: Arc<AtomicU64>,
+    gate: Arc<RwLock<()>>,
 }
 
 impl TestIssuer {
@@ -34,7 +36,8 @@ impl TestIssuer {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let issuer = format!("http://{}/{name}", listener.local_addr().unwrap());
         let key = SigningKey::generate(SigningAlgorithm::ES256, &format!("{name}-1")).unwrap();
-        let published = Published { keys: Arc::new(Mutex::new(Arc::new(key))), served: Arc::default() };
+        let published =
+            Published { keys: Arc::new(Mutex::new(Arc::new(key))), served: Arc::default(), gate: Arc::default() };
         let router = Router::new().route("/{name}/jwks", get(serve)).with_state(published.clone());
         let serving = tokio::spawn(async move { axum::serve(listener, router).await }).abort_handle();
         Self { issuer, audience: audience.to_owned(), published, serving }
@@ -65,6 +68,11 @@ impl TestIssuer {
         self.published.served.load(Ordering::SeqCst)
     }
 
+    /// Whoever asks for the key set waits while this is kept.
+    pub async fn hold(&self) -> OwnedRwLockWriteGuard<()> {
+        Arc::clone(&self.published.gate).write_owned().await
+    }
+
     /// A token, valid for an hour from `START`; claims given win, and a `null` leaves a claim out.
     pub fn token(&self, claims: Value) -> String {
         let mut all = json!({
@@ -79,6 +87,7 @@ impl TestIssuer {
 
 async fn serve(State(published): State<Published>) -> Json<Value> {
     published.served.fetch_add(1, Ordering::SeqCst);
+    let _open = published.gate.read().await;
     let key = Arc::clone(&published.keys.lock().unwrap());
     Json(jwks([key.as_ref()]))
 }

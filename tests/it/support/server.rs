@@ -116,6 +116,11 @@ impl TestServer {
     /// Asks the server to stop and waits until it has.
     pub async fn stop(&mut self) {
         self.begin_stop();
+        self.stopped().await;
+    }
+
+    /// Waits until it has stopped.
+    pub async fn stopped(&mut self) {
         self.running.take().unwrap().await.unwrap();
     }
 
