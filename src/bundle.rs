@@ -14,7 +14,7 @@ pub use render::render;
 #[cfg(test)]
 pub(crate) use render::render_split;
 pub use shard::Sharding;
-pub use stored::{FileStamp, Shard, Stamps, StoredBundle};
+pub use stored::{Shard, Stamps, StoredBundle};
 pub use write::{PublishError, publish};
 
 use std::collections::BTreeMap;

@@ -5,9 +5,11 @@
 
 mod read;
 mod source;
+mod stamp;
 
 pub use read::{Fingerprint, TreeDirs, fingerprint, read_tree};
 pub use source::{SourceFile, first_label, one_line};
+pub use stamp::FileStamp;
 
 use std::collections::BTreeMap;
 

@@ -6,12 +6,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::read::{read_checked, read_index};
 use super::{Bundle, BundleError, Index, Sharding};
+use crate::tree::FileStamp;
 
 /// A bundle on disk, or one that was just compiled.
 #[derive(Clone, Debug)]
@@ -29,14 +29,6 @@ pub type Stamps = BTreeMap<String, FileStamp>;
 enum Files {
     InMemory(Bundle),
     OnDisk(PathBuf),
-}
-
-/// What the file system says of a file: another one, or a changed one, has another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileStamp {
-    length: u64,
-    inode: u64,
-    changed: (i64, i64),
 }
 
 /// One of the files that a part of a bundle is split into.
@@ -113,5 +105,5 @@ impl StoredBundle {
 
 fn stamp(dir: &Path, name: &str) -> Result<FileStamp, BundleError> {
     let metadata = fs::metadata(dir.join(name)).map_err(|source| BundleError::Io { file: name.to_owned(), source })?;
-    Ok(FileStamp { length: metadata.len(), inode: metadata.ino(), changed: (metadata.ctime(), metadata.ctime_nsec()) })
+    Ok(FileStamp::of(&metadata))
 }

@@ -1,8 +1,8 @@
 //! Which file something was read from, and which contents it had: a file that is the same is not read again.
 
-use crate::bundle::{FileStamp, Shard};
+use crate::bundle::Shard;
 use crate::digest::sha256_hex;
-use crate::tree::SourceFile;
+use crate::tree::{FileStamp, SourceFile};
 
 /// A file as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::{PolicyFolder, SchemaFolder, SourceFile, Tree};
+use super::{FileStamp, PolicyFolder, SchemaFolder, SourceFile, Tree};
 use crate::model::ids::PLATFORM;
 use crate::model::{Fault, Faults, TenantId};
 
@@ -201,22 +201,15 @@ pub fn fingerprint(dirs: &[&Path]) -> Fingerprint {
             if entry.depth() > 0 && !(metadata.is_file() && is_text) {
                 continue;
             }
-            seen.push((entry.path().to_owned(), metadata.len(), last_change(&metadata)));
+            seen.push((entry.path().to_owned(), FileStamp::of(&metadata)));
         }
     }
     Fingerprint(seen)
 }
 
-/// Path, size and last change of every file.
+/// Path and stamp of every file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fingerprint(Vec<(PathBuf, u64, (u64, i64, i64))>);
-
-/// Inode and time of change: unlike the time of modification, nobody can set that one back.
-#[cfg(unix)]
-fn last_change(metadata: &fs::Metadata) -> (u64, i64, i64) {
-    use std::os::unix::fs::MetadataExt;
-    (metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
-}
+pub struct Fingerprint(Vec<(PathBuf, FileStamp)>);
 
 fn is_hidden(name: &std::ffi::OsStr) -> bool {
     name.to_string_lossy().starts_with('.')
