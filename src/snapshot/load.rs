@@ -41,16 +41,10 @@ impl<'a> Loader<'a> {
         let files: Vec<&SourceFile> =
             parts.platform.policies.iter().chain(&parts.folder.policies).chain(&compiled).collect();
         let known = self.before.map(|before| before.policies.written.files()).unwrap_or_default();
-        let known = by_file(known, |file| &file.origin);
+        let known = Known::of(known, |file| &file.origin);
         let read = files.into_par_iter().map(|file| {
             let origin = Origin::of_file(file);
-            match known.get(file.name.as_str()).filter(|file| file.origin == origin) {
-                Some(known) => (Arc::clone(known), Faults::default(), false),
-                None => {
-                    let (read, faults) = PolicyFile::read(file, origin, Some(parts.schema));
-                    (Arc::new(read), faults, true)
-                }
-            }
+            known.get(&origin).unwrap_or_else(|| Read::anew(PolicyFile::read(file, origin, Some(parts.schema))))
         });
         let read = read.collect();
         self.note(read)
@@ -60,10 +54,9 @@ impl<'a> Loader<'a> {
     pub fn links(&mut self) -> LinkStore {
         let schema = self.parts.schema;
         let known = self.before.map(|before| before.policies.links.shards()).unwrap_or_default();
-        let known = by_file(known, |shard| shard.origin());
-        let (sharding, shards) = self.shards(bundle::COLLABORATORS_FILE, &known, LinkShard::origin, |origin, text| {
-            LinkShard::read(origin, text, schema)
-        });
+        let known = Known::of(known, LinkShard::origin);
+        let read = |origin, text: &str| LinkShard::read(origin, text, schema);
+        let (sharding, shards) = self.shards(bundle::COLLABORATORS_FILE, &known, read);
         LinkStore::new(sharding, shards)
     }
 
@@ -72,24 +65,17 @@ impl<'a> Loader<'a> {
         let parts = self.parts;
         let schema = parts.schema;
         let known = self.before.map(|before| before.entities.compiled().1).unwrap_or_default();
-        let known = by_file(known, |shard| shard.origin());
-        let (sharding, compiled) = self.shards(bundle::ENTITIES_FILE, &known, EntityShard::origin, |origin, text| {
-            EntityShard::read(origin, text, tenant, schema)
-        });
+        let known = Known::of(known, EntityShard::origin);
+        let read = |origin, text: &str| EntityShard::read(origin, text, tenant, schema);
+        let (sharding, compiled) = self.shards(bundle::ENTITIES_FILE, &known, read);
         let written = self.before.map(|before| Arc::clone(before.entities.written()));
         let files = written.as_ref().map(|written| written.files.as_slice()).unwrap_or_default();
-        let known = by_file(files, |shard| shard.origin());
-        let read = parts.folder.entities.par_iter().map(|file| {
+        let known = Known::of(files, EntityShard::origin);
+        let files = parts.folder.entities.par_iter().map(|file| {
             let origin = Origin::of_file(file);
-            match known.get(file.name.as_str()).filter(|shard| *shard.origin() == origin) {
-                Some(known) => (Arc::clone(known), Faults::default(), false),
-                None => {
-                    let (read, faults) = EntityShard::read(origin, &file.text, tenant, schema);
-                    (Arc::new(read), faults, true)
-                }
-            }
+            known.get(&origin).unwrap_or_else(|| Read::anew(read(origin, &file.text)))
         });
-        let read = read.collect();
+        let read = files.collect();
         let files = self.note(read);
         let same = written.filter(|written| {
             written.files.len() == files.len()
@@ -122,8 +108,7 @@ impl<'a> Loader<'a> {
     fn shards<T: Send + Sync>(
         &mut self,
         part: &str,
-        known: &HashMap<&str, &Arc<T>>,
-        origin_of: fn(&T) -> &Origin,
+        known: &Known<'_, T>,
         read: impl Fn(Origin, &str) -> (T, Faults) + Sync,
     ) -> (Sharding, Vec<Arc<T>>) {
         let Some(bundle) = self.parts.bundle else { return (Sharding::default(), Vec::new()) };
@@ -137,12 +122,9 @@ impl<'a> Loader<'a> {
         let folder = self.parts.bundle_folder;
         let read_one = |shard: &Shard| {
             let origin = Origin::of_shard(folder, shard);
-            match known.get(origin.file.as_str()).filter(|known| *origin_of(known) == origin) {
-                Some(known) => Ok((Arc::clone(known), Faults::default(), false)),
-                None => text_of(bundle, &shard.file).map(|text| {
-                    let (read, faults) = read(origin, &text);
-                    (Arc::new(read), faults, true)
-                }),
+            match known.get(&origin) {
+                Some(known) => Ok(known),
+                None => text_of(bundle, &shard.file).map(|text| Read::anew(read(origin, &text))),
             }
         };
         let found: Vec<Result<_, BundleError>> = shards.par_iter().map(read_one).collect();
@@ -156,12 +138,12 @@ impl<'a> Loader<'a> {
         (sharding, self.note(read))
     }
 
-    fn note<T>(&mut self, read: Vec<(Arc<T>, Faults, bool)>) -> Vec<Arc<T>> {
-        let one = |(read, faults, is_new): (Arc<T>, Faults, bool)| {
-            self.built.files_read += usize::from(is_new);
-            self.built.files_shared += usize::from(!is_new);
-            self.faults.extend(faults);
-            read
+    fn note<T>(&mut self, read: Vec<Read<T>>) -> Vec<Arc<T>> {
+        let one = |one: Read<T>| {
+            self.built.files_read += usize::from(one.is_new);
+            self.built.files_shared += usize::from(!one.is_new);
+            self.faults.extend(one.faults);
+            one.file
         };
         read.into_iter().map(one).collect()
     }
@@ -172,6 +154,31 @@ fn text_of<'a>(bundle: &'a StoredBundle, file: &str) -> Result<std::borrow::Cow<
     Ok(bundle.text(file)?.unwrap_or_default())
 }
 
-fn by_file<'a, T>(all: &'a [Arc<T>], origin: impl Fn(&'a T) -> &'a Origin) -> HashMap<&'a str, &'a Arc<T>> {
-    all.iter().map(|one| (origin(one).file.as_str(), one)).collect()
+/// A file of this load.
+struct Read<T> {
+    file: Arc<T>,
+    faults: Faults,
+    is_new: bool,
+}
+
+impl<T> Read<T> {
+    fn anew((file, faults): (T, Faults)) -> Self {
+        Self { file: Arc::new(file), faults, is_new: true }
+    }
+}
+
+/// What the snapshot before read, by the names of its files.
+struct Known<'a, T>(HashMap<&'a str, (&'a Origin, &'a Arc<T>)>);
+
+impl<'a, T> Known<'a, T> {
+    fn of(all: &'a [Arc<T>], origin_of: fn(&T) -> &Origin) -> Self {
+        let origins = all.iter().map(|one| (origin_of(one), one));
+        Self(origins.map(|(origin, one)| (origin.file.as_str(), (origin, one))).collect())
+    }
+
+    /// The file, if it is still the one that was read.
+    fn get(&self, origin: &Origin) -> Option<Read<T>> {
+        let (_, file) = self.0.get(origin.file.as_str()).filter(|(known, _)| *known == origin)?;
+        Some(Read { file: Arc::clone(file), faults: Faults::default(), is_new: false })
+    }
 }
