@@ -382,6 +382,10 @@ fn cedars_own(snapshot: &Snapshot, principal: &Principal, asked: &Asked) -> Outc
         Request::new(principal.uid.clone(), action, node(asked.resource), context, Some(&snapshot.schema.schema))
             .unwrap();
     let response = Authorizer::new().is_authorized(&request, &snapshot.policies.whole_set(), &entities);
+    cedars_outcome(&response)
+}
+
+fn cedars_outcome(response: &cedar_policy::Response) -> Outcome {
     let mut reasons: Vec<_> = response.diagnostics().reason().map(id_text).collect();
     let mut errors: Vec<_> = response
         .diagnostics()

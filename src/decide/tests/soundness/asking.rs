@@ -6,7 +6,7 @@ use std::rc::Rc;
 use cedar_policy::{Authorizer, Context, Entities, Entity, EntityUid, Request};
 use serde_json::{Map, Value, json};
 
-use super::super::{Outcome, id_text};
+use super::super::{Outcome, cedars_outcome};
 use super::facts;
 use super::genes::Genes;
 use super::shape::IDS;
@@ -107,18 +107,7 @@ impl Question {
         let context = Context::from_json_value(self.context.clone(), Some((schema, &action))).ok()?;
         let request = Request::new(self.who.uid.clone(), action, resource, context, Some(schema)).ok()?;
         let response = Authorizer::new().is_authorized(&request, &world.policies, &entities);
-        let mut reasons: Vec<_> = response.diagnostics().reason().map(id_text).collect();
-        let mut errors: Vec<_> = response
-            .diagnostics()
-            .errors()
-            .map(|error| {
-                let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
-                id_text(error.policy_id())
-            })
-            .collect();
-        reasons.sort();
-        errors.sort();
-        Some((response.decision() == cedar_policy::Decision::Allow, reasons, errors))
+        Some(cedars_outcome(&response))
     }
 
     /// The resource as the request leaves it; none where the directory's stands; refused where it is the principal's.
