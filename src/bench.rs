@@ -3,7 +3,6 @@
 //! In: a tree and a tenant of it, or the size of a tenant to make up. Out: a `Report`. Everything is measured in one
 //! run, the real server on loopback included, and nothing is reported whose answers were not checked first.
 
-pub mod change;
 mod deciding;
 mod files;
 pub mod generate;
@@ -95,10 +94,6 @@ pub enum BenchError {
     Wire(#[from] WireError),
     #[error("there is no memory for a histogram")]
     Histogram(#[from] hdrhistogram::CreationError),
-    #[error("the bundle cannot be changed")]
-    Change(#[from] std::io::Error),
-    #[error("the bundle is not what cedargate writes")]
-    Bundle(#[from] serde_json::Error),
     #[error("the system gives no runtime")]
     Runtime(#[source] std::io::Error),
 }

@@ -48,11 +48,6 @@ impl GrantId {
         };
         (collaborator_id(&read.resource, &read.role, &read.subject) == id).then_some(read)
     }
-
-    /// The id of the template that such a grant links.
-    pub fn template(&self) -> String {
-        format!("role/{}/{}", self.resource.entity_type, self.role)
-    }
 }
 
 const COLLABORATOR: &str = "collaborator";

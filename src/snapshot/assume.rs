@@ -37,15 +37,6 @@ pub enum Candidates {
     These(HashSet<EntityUid>),
 }
 
-impl Candidates {
-    pub fn contains(&self, identity: &EntityUid) -> bool {
-        match self {
-            Self::All => true,
-            Self::These(identities) => identities.contains(identity),
-        }
-    }
-}
-
 /// A part of a condition that names the values which a claim must have one of.
 struct Needed {
     claim: String,

@@ -1,3 +1,5 @@
+//! Equal seeds make equal tenants, of exactly the size that was asked for.
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

@@ -143,11 +143,6 @@ impl WrittenPolicies {
         self.numbers.is_empty()
     }
 
-    /// How many links are of an unusual form.
-    pub fn odd_links(&self) -> usize {
-        self.linked.len()
-    }
-
     pub fn get(&self, number: u32) -> Option<&WrittenPolicy> {
         match *self.numbers.get(number as usize)? {
             Place::File(file, place) => self.files.get(file as usize)?.policies.get(place as usize),
