@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use cedar_policy::{EntityUid, Request};
 
+use self::context::ReadContext;
 use crate::principal::Principal;
 use crate::schema::ActionFacts;
 use crate::snapshot::{Asked, Slice, SliceKey, Snapshot};
@@ -61,14 +62,12 @@ impl Decider {
         let action = query::find_action(snapshot, &query.action)?;
         query::check_principal(&principal.uid, action)?;
         let resource = resource::check_resource(snapshot, &query.resource, action)?;
-        let context = context::read_context(snapshot, query.context.as_ref(), &action.uid)?;
-        let mentioned = context::entities_of(&context);
+        let ReadContext { context, mentioned, is_checked } =
+            context::read_context(snapshot, query.context.as_ref(), action)?;
         let asking = Asking { snapshot, principal, action, resource: &resource, query: &query.resource, mentioned };
         let (slice, work) = self.slice(asking)?;
-        // An empty context was checked with the schema, and the types of both are known to fit.
-        let is_checked = query.context.is_none()
-            && action.takes_no_context
-            && !asks_about_enumerated(snapshot, principal, &resource);
+        // The types of both are known to fit.
+        let is_checked = is_checked && !asks_about_enumerated(snapshot, principal, &resource);
         let schema = Some(&snapshot.schema.schema).filter(|_| !is_checked);
         let (who, what) = (principal.uid.clone(), resource.clone());
         let request = Request::new(who, action.uid.clone(), what, context, schema).map_err(QueryError::from)?;

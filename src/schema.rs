@@ -4,12 +4,12 @@
 //! need to know of the schema: which types contain which, which claims are typed.
 
 mod actions;
-mod claim_types;
+mod data_types;
 mod entity_types;
 mod load;
 
 pub use actions::{ActionFacts, ActionNumber, Actions};
-pub use claim_types::{ClaimType, ClaimTypes};
+pub use data_types::{DataType, DataTypes};
 pub use entity_types::{EntityTypes, TypeNumber, id_of};
 pub use load::{Identity, load_schema};
 
@@ -28,7 +28,7 @@ pub struct LoadedSchema {
     /// The SHA-256 of the texts that it was made of.
     pub digest: Generation,
     /// The typed claims that principals carry.
-    pub claim_types: ClaimTypes,
+    pub claim_types: DataTypes,
     /// What Cedar warns of, for `check`.
     pub warnings: Vec<String>,
     /// The schema as one Cedar schema text, as `export` writes it.

@@ -83,6 +83,14 @@ pub fn read_ref(text: &str) -> Option<EntityRef> {
     Some(EntityRef::new(kind, to_unescaped_string(id).ok()?.as_str()))
 }
 
+/// Whether a text could be the name of an entity type.
+pub fn is_type_name(text: &str) -> bool {
+    text.split("::").all(|part| {
+        part.starts_with(|first: char| first == '_' || first.is_ascii_alphabetic())
+            && part.bytes().all(|byte| byte == b'_' || byte.is_ascii_alphanumeric())
+    })
+}
+
 /// Cedar's uid as a reference.
 pub fn entity_ref(uid: &EntityUid) -> EntityRef {
     EntityRef::new(uid.type_name().to_string(), uid.id().unescaped())
@@ -104,6 +112,16 @@ mod tests {
         assert_eq!(id(r#"User::"\u{1f332} is 🌲""#), user("🌲 is 🌲"));
         assert_eq!(id(r#"User::"x::"y""#), None);
         assert_eq!(id(r#"Acme::User::"x::y""#), Some(EntityRef::new("Acme::User", "x::y")));
+    }
+
+    #[test]
+    fn a_type_name_is_a_path_of_identifiers() {
+        for name in ["User", "_u1", "Acme::Crm::User"] {
+            assert!(is_type_name(name) && name.parse::<EntityTypeName>().is_ok(), "{name}");
+        }
+        for text in ["", "::", "User::", "::User", "Us er", "1User", "Benutzer·in", "a:b", "User "] {
+            assert!(!is_type_name(text) && text.parse::<EntityTypeName>().is_err(), "{text}");
+        }
     }
 
     #[test]

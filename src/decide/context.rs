@@ -1,27 +1,113 @@
 //! The request's context: Cedar's JSON, read by the types that the schema gives the action.
+//!
+//! What most contexts are made of is read here, with nothing but the schema's types to go by; whatever else there is
+//! (entities, Cedar's escapes, values of a wrong type) is left to Cedar's own reader, and so are all errors. A property
+//! below holds the two together.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, LazyLock};
 
 use cedar_policy::{Context, EntityUid};
-use serde_json::Value;
+use cedar_policy_core::ast::{self, ExtensionFunction, PartialValue};
+use cedar_policy_core::extensions::Extensions;
+use serde_json::{Map, Value};
 
 use super::query::QueryError;
+use crate::schema::{ActionFacts, DataType, DataTypes};
 use crate::snapshot::{Snapshot, named_in};
 use crate::tree::one_line;
+
+/// A context that was read.
+pub(super) struct ReadContext {
+    pub context: Context,
+    /// Entities that it names.
+    pub mentioned: Vec<EntityUid>,
+    /// Whether it is known to fit the schema.
+    pub is_checked: bool,
+}
 
 /// Reads a context; none given is an empty one.
 pub(super) fn read_context(
     snapshot: &Snapshot,
     given: Option<&Value>,
-    action: &EntityUid,
-) -> Result<Context, QueryError> {
-    let Some(given) = given.filter(|given| !given.is_null()) else { return Ok(Context::empty()) };
-    if !given.is_object() {
-        return Err(QueryError::Context("it must be an object".to_owned()));
+    action: &ActionFacts,
+) -> Result<ReadContext, QueryError> {
+    let given = match given {
+        None | Some(Value::Null) => {
+            let is_checked = action.takes_no_context;
+            return Ok(ReadContext { context: Context::empty(), mentioned: Vec::new(), is_checked });
+        }
+        Some(Value::Object(given)) => given,
+        Some(_) => return Err(QueryError::Context("it must be an object".to_owned())),
+    };
+    if let Some(members) = plain_members(given, &action.context) {
+        let context = ast::Context::Value(Arc::new(members)).into();
+        return Ok(ReadContext { context, mentioned: Vec::new(), is_checked: true });
     }
-    Context::from_json_value(given.clone(), Some((&snapshot.schema.schema, action)))
-        .map_err(|error| QueryError::Context(one_line(&error)))
+    let schema = Some((&snapshot.schema.schema, &action.uid));
+    let context = Context::from_json_value(Value::Object(given.clone()), schema)
+        .map_err(|error| QueryError::Context(one_line(&error)))?;
+    Ok(ReadContext { mentioned: entities_of(&context), context, is_checked: false })
 }
 
 /// The entities that a context names.
-pub(super) fn entities_of(context: &Context) -> Vec<EntityUid> {
+fn entities_of(context: &Context) -> Vec<EntityUid> {
     context.clone().into_iter().flat_map(|(_, value)| named_in(value.as_ref()).collect::<Vec<_>>()).collect()
 }
+
+type Members = BTreeMap<smol_str::SmolStr, ast::Value>;
+
+/// The members of a record, if all are plain, none is unknown and none is missing.
+fn plain_members(given: &Map<String, Value>, types: &DataTypes) -> Option<Members> {
+    let mut missing = types.values().filter(|(_, is_required)| *is_required).count();
+    let mut members = Members::new();
+    for (name, value) in given {
+        let (kind, is_required) = types.get(name)?;
+        if name.starts_with(ESCAPE) {
+            return None;
+        }
+        missing -= usize::from(*is_required);
+        members.insert(name.into(), plain(value, kind)?);
+    }
+    (missing == 0).then_some(members)
+}
+
+fn plain(given: &Value, kind: &DataType) -> Option<ast::Value> {
+    match (kind, given) {
+        (DataType::Text, Value::String(text)) => Some(text.as_str().into()),
+        (DataType::Boolean, Value::Bool(value)) => Some((*value).into()),
+        (DataType::Number, Value::Number(number)) => Some(number.as_i64()?.into()),
+        (DataType::Extension(name), Value::String(text)) => constructed(name, text),
+        (DataType::Set(element), Value::Array(given)) => {
+            let elements = given.iter().map(|given| plain(given, element));
+            Some(ast::Value::set(elements.collect::<Option<Vec<_>>>()?, None))
+        }
+        (DataType::Record(types), Value::Object(given)) => {
+            Some(ast::Value::record_arc(Arc::new(plain_members(given, types)?), None))
+        }
+        _ => None,
+    }
+}
+
+/// A value of one of Cedar's extension types, of its text.
+fn constructed(type_name: &str, text: &str) -> Option<ast::Value> {
+    match CONSTRUCTORS.get(type_name)?.call(&[text.into()]).ok()? {
+        PartialValue::Value(value) => Some(value),
+        PartialValue::Residual(_) => None,
+    }
+}
+
+/// By the type that they make.
+static CONSTRUCTORS: LazyLock<HashMap<&str, &ExtensionFunction>> = LazyLock::new(|| {
+    let types = [("ipaddr", "ip"), ("decimal", "decimal"), ("datetime", "datetime"), ("duration", "duration")];
+    let found = |(made, function): (&'static str, &str)| {
+        Some((made, Extensions::all_available().func(&function.parse().ok()?).ok()?))
+    };
+    types.into_iter().filter_map(found).collect()
+});
+
+/// How Cedar's escapes begin: `__entity`, `__extn`, `__expr`.
+const ESCAPE: &str = "__";
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ use super::typed::typed_claims;
 use super::{DroppedClaim, Principal, PrincipalError, resolve, resolve_explained, tags};
 use crate::assemble::test_tenant::{TestTenant, verified};
 use crate::model::ProviderName;
-use crate::schema::{ClaimType, ClaimTypes};
+use crate::schema::{DataType, DataTypes};
 use crate::snapshot::Snapshot;
 
 fn object(value: Value) -> Map<String, Value> {
@@ -108,16 +108,16 @@ fn objects_in_lists_are_dropped_and_the_diagnosis_says_so() {
     assert!(dropped.iter().all(|claim| claim.reason.contains("a list may hold only strings, numbers and booleans")));
 }
 
-fn optional(kind: ClaimType) -> (ClaimType, bool) {
+fn optional(kind: DataType) -> (DataType, bool) {
     (kind, false)
 }
 
-fn types(claims: impl IntoIterator<Item = (&'static str, (ClaimType, bool))>) -> ClaimTypes {
+fn types(claims: impl IntoIterator<Item = (&'static str, (DataType, bool))>) -> DataTypes {
     claims.into_iter().map(|(name, kind)| (name.to_owned(), kind)).collect()
 }
 
 /// The typed claims as Cedar's JSON, and what was dropped.
-fn typed(claims: Value, types: &ClaimTypes) -> (Option<Value>, Vec<DroppedClaim>) {
+fn typed(claims: Value, types: &DataTypes) -> (Option<Value>, Vec<DroppedClaim>) {
     let (record, dropped) = typed_claims(&object(claims), types);
     let json = record.map(|record| {
         let uid: EntityUid = r#"User::"x""#.parse().unwrap();
@@ -129,19 +129,19 @@ fn typed(claims: Value, types: &ClaimTypes) -> (Option<Value>, Vec<DroppedClaim>
 
 #[test]
 fn a_claim_of_its_declared_type_is_kept_as_that_type() {
-    let extension = |name: &str| ClaimType::Extension(name.to_owned());
+    let extension = |name: &str| DataType::Extension(name.to_owned());
     let extension_value = |name: &str, arg: &str| json!({"__extn": {"fn": name, "arg": arg}});
-    let set = |kind| ClaimType::Set(Box::new(kind));
+    let set = |kind| DataType::Set(Box::new(kind));
     for (kind, given, expected) in [
-        (ClaimType::Text, json!("urn:mfa"), json!("urn:mfa")),
-        (ClaimType::Number, json!(1_767_952_800), json!(1_767_952_800)),
-        (ClaimType::Number, json!(1_767_952_800.0), json!(1_767_952_800)),
-        (ClaimType::Number, json!(1_767_952_800.75), json!(1_767_952_800)),
-        (ClaimType::Number, json!(-1.5), json!(-2)),
-        (ClaimType::Boolean, json!(true), json!(true)),
-        (set(ClaimType::Text), json!(["mfa", "pwd"]), json!(["mfa", "pwd"])),
-        (set(ClaimType::Text), json!([]), json!([])),
-        (set(set(ClaimType::Number)), json!([[1], [2.0]]), json!([[1], [2]])),
+        (DataType::Text, json!("urn:mfa"), json!("urn:mfa")),
+        (DataType::Number, json!(1_767_952_800), json!(1_767_952_800)),
+        (DataType::Number, json!(1_767_952_800.0), json!(1_767_952_800)),
+        (DataType::Number, json!(1_767_952_800.75), json!(1_767_952_800)),
+        (DataType::Number, json!(-1.5), json!(-2)),
+        (DataType::Boolean, json!(true), json!(true)),
+        (set(DataType::Text), json!(["mfa", "pwd"]), json!(["mfa", "pwd"])),
+        (set(DataType::Text), json!([]), json!([])),
+        (set(set(DataType::Number)), json!([[1], [2.0]]), json!([[1], [2]])),
         (extension("ipaddr"), json!("10.0.0.1"), extension_value("ip", "10.0.0.1")),
         (extension("decimal"), json!("1.5"), extension_value("decimal", "1.5")),
         (extension("decimal"), json!(1.25), extension_value("decimal", "1.25")),
@@ -158,17 +158,17 @@ fn a_claim_of_its_declared_type_is_kept_as_that_type() {
 
 #[test]
 fn a_claim_of_another_type_is_dropped_and_the_diagnosis_says_so() {
-    let extension = |name: &str| ClaimType::Extension(name.to_owned());
-    let texts = ClaimType::Set(Box::new(ClaimType::Text));
-    let record = ClaimType::Record(types([("city", (ClaimType::Text, true))]));
+    let extension = |name: &str| DataType::Extension(name.to_owned());
+    let texts = DataType::Set(Box::new(DataType::Text));
+    let record = DataType::Record(types([("city", (DataType::Text, true))]));
     for (kind, given, said) in [
-        (ClaimType::Text, json!(1), "a string"),
-        (ClaimType::Text, json!(["a"]), "a string"),
-        (ClaimType::Number, json!("1767952800"), "a number"),
-        (ClaimType::Number, json!(true), "a number"),
-        (ClaimType::Number, json!(1e300), "a number"),
-        (ClaimType::Number, json!(u64::MAX), "a number"),
-        (ClaimType::Boolean, json!("true"), "a boolean"),
+        (DataType::Text, json!(1), "a string"),
+        (DataType::Text, json!(["a"]), "a string"),
+        (DataType::Number, json!("1767952800"), "a number"),
+        (DataType::Number, json!(true), "a number"),
+        (DataType::Number, json!(1e300), "a number"),
+        (DataType::Number, json!(u64::MAX), "a number"),
+        (DataType::Boolean, json!("true"), "a boolean"),
         (texts.clone(), json!("mfa"), "a list in which each is a string"),
         (texts, json!(["mfa", 1]), "a list in which each is a string"),
         (extension("ipaddr"), json!("10.0.0"), "a `ipaddr`"),
@@ -185,7 +185,7 @@ fn a_claim_of_another_type_is_dropped_and_the_diagnosis_says_so() {
         (record.clone(), json!({"city": null}), "an object with the declared members"),
         (record, json!({"city": 1}), "an object with the declared members"),
     ] {
-        let types = types([("x", optional(kind)), ("y", optional(ClaimType::Text))]);
+        let types = types([("x", optional(kind)), ("y", optional(DataType::Text))]);
         let reason = format!("is not {said}, as the schema's `Claims` declares it");
         let dropped = vec![DroppedClaim { claim: "x".into(), reason }];
         assert_eq!(
@@ -199,8 +199,8 @@ fn a_claim_of_another_type_is_dropped_and_the_diagnosis_says_so() {
 
 #[test]
 fn records_keep_their_declared_members_only() {
-    let members = types([("city", (ClaimType::Text, true)), ("zip", optional(ClaimType::Number))]);
-    let types = types([("address", optional(ClaimType::Record(members)))]);
+    let members = types([("city", (DataType::Text, true)), ("zip", optional(DataType::Number))]);
+    let types = types([("address", optional(DataType::Record(members)))]);
     for (given, kept) in [
         (json!({"city": "Oslo", "zip": 150.0, "street": "x"}), json!({"city": "Oslo", "zip": 150})),
         (json!({"city": "Oslo", "zip": null}), json!({"city": "Oslo"})),
@@ -215,7 +215,7 @@ fn records_keep_their_declared_members_only() {
 
 #[test]
 fn a_missing_required_claim_takes_no_other_claim_with_it() {
-    let types = types([("acr", (ClaimType::Text, true)), ("amr", optional(ClaimType::Text))]);
+    let types = types([("acr", (DataType::Text, true)), ("amr", optional(DataType::Text))]);
     for claims in [json!({"amr": "x"}), json!({"amr": "x", "acr": null})] {
         let (record, dropped) = typed(claims, &types);
         assert_eq!(record, Some(json!({"amr": "x"})));
@@ -224,7 +224,7 @@ fn a_missing_required_claim_takes_no_other_claim_with_it() {
     }
     assert_eq!(typed(json!({"amr": "x", "acr": 1}), &types).0, Some(json!({"amr": "x"})));
     assert_eq!(typed(json!({"acr": "1"}), &types), (Some(json!({"acr": "1"})), vec![]));
-    assert_eq!(typed(json!({"acr": "1"}), &ClaimTypes::new()), (None, vec![]));
+    assert_eq!(typed(json!({"acr": "1"}), &DataTypes::new()), (None, vec![]));
 }
 
 pub(super) const SCHEMA: &str = r"

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::DroppedClaim;
 use crate::model::{claim_text, whole};
-use crate::schema::{ClaimType, ClaimTypes};
+use crate::schema::{DataType, DataTypes};
 
 /// The typed claims as a Cedar record, or none when the token has none of them.
 ///
@@ -17,7 +17,7 @@ use crate::schema::{ClaimType, ClaimTypes};
 /// policy that reads a required claim which is not there fails to evaluate, so that a forbid fails closed.
 pub(super) fn typed_claims(
     claims: &Map<String, Value>,
-    types: &ClaimTypes,
+    types: &DataTypes,
 ) -> (Option<RestrictedExpression>, Vec<DroppedClaim>) {
     let mut dropped = Vec::new();
     let members = members(claims, types, "", &mut dropped);
@@ -27,7 +27,7 @@ pub(super) fn typed_claims(
 
 fn members(
     given: &Map<String, Value>,
-    types: &ClaimTypes,
+    types: &DataTypes,
     above: &str,
     dropped: &mut Vec<DroppedClaim>,
 ) -> BTreeMap<String, RestrictedExpression> {
@@ -56,20 +56,20 @@ fn members(
 
 fn convert(
     value: &Value,
-    kind: &ClaimType,
+    kind: &DataType,
     claim: &str,
     dropped: &mut Vec<DroppedClaim>,
 ) -> Option<RestrictedExpression> {
     match kind {
-        ClaimType::Text => Some(RestrictedExpression::new_string(value.as_str()?.to_owned())),
-        ClaimType::Boolean => Some(RestrictedExpression::new_bool(value.as_bool()?)),
-        ClaimType::Number => Some(RestrictedExpression::new_long(seconds(value)?)),
-        ClaimType::Extension(name) => extension(value, name),
-        ClaimType::Set(element) => {
+        DataType::Text => Some(RestrictedExpression::new_string(value.as_str()?.to_owned())),
+        DataType::Boolean => Some(RestrictedExpression::new_bool(value.as_bool()?)),
+        DataType::Number => Some(RestrictedExpression::new_long(seconds(value)?)),
+        DataType::Extension(name) => extension(value, name),
+        DataType::Set(element) => {
             let elements = value.as_array()?.iter().map(|value| convert(value, element, claim, dropped));
             Some(RestrictedExpression::new_set(elements.collect::<Option<Vec<_>>>()?))
         }
-        ClaimType::Record(types) => {
+        DataType::Record(types) => {
             let mut inside = Vec::new();
             let members = members(value.as_object()?, types, &format!("{claim}/"), &mut inside);
             if types.iter().any(|(name, (_, required))| *required && !members.contains_key(name)) {
@@ -78,6 +78,7 @@ fn convert(
             dropped.append(&mut inside);
             RestrictedExpression::new_record(members).ok()
         }
+        DataType::Entity => None,
     }
 }
 
@@ -110,13 +111,14 @@ fn extension(value: &Value, name: &str) -> Option<RestrictedExpression> {
     Context::from_pairs([("value".to_owned(), expression.clone())]).ok().map(|_| expression)
 }
 
-fn describe(kind: &ClaimType) -> String {
+fn describe(kind: &DataType) -> String {
     match kind {
-        ClaimType::Text => "a string".to_owned(),
-        ClaimType::Boolean => "a boolean".to_owned(),
-        ClaimType::Number => "a number".to_owned(),
-        ClaimType::Extension(name) => format!("a `{name}`"),
-        ClaimType::Set(element) => format!("a list in which each is {}", describe(element)),
-        ClaimType::Record(_) => "an object with the declared members".to_owned(),
+        DataType::Text => "a string".to_owned(),
+        DataType::Boolean => "a boolean".to_owned(),
+        DataType::Number => "a number".to_owned(),
+        DataType::Extension(name) => format!("a `{name}`"),
+        DataType::Set(element) => format!("a list in which each is {}", describe(element)),
+        DataType::Record(_) => "an object with the declared members".to_owned(),
+        DataType::Entity => "an entity".to_owned(),
     }
 }

@@ -6,6 +6,7 @@ use cedar_policy::entities_errors::EntitiesError;
 use cedar_policy::{Context, Entity, EntityTypeName, EntityUid, Schema};
 use cedar_policy_core::ast;
 
+use super::data_types::{DataTypes, read_context_types};
 use crate::vocabulary;
 
 /// The number of an action within one schema.
@@ -19,6 +20,8 @@ pub struct ActionFacts {
     pub uid: EntityUid,
     /// With all its groups as ancestors.
     pub entity: Entity,
+    /// What the context of a request holds.
+    pub context: DataTypes,
     /// Whether a request may come without a context.
     pub takes_no_context: bool,
     principals: Vec<EntityTypeName>,
@@ -65,6 +68,7 @@ impl Actions {
                 number,
                 principals: schema.principals_for_action(&uid).into_iter().flatten().cloned().collect(),
                 resources: schema.resources_for_action(&uid).into_iter().flatten().cloned().collect(),
+                context: read_context_types(schema, &uid),
                 takes_no_context: Context::empty().validate(schema, &uid).is_ok(),
                 uid,
                 entity,

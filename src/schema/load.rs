@@ -5,7 +5,7 @@
 use cedar_policy::{Schema, SchemaFragment, Validator};
 use miette::Diagnostic;
 
-use super::claim_types::read_claim_types;
+use super::data_types::read_claim_types;
 use super::{Actions, EntityTypes, LoadedSchema};
 use crate::digest::Digester;
 use crate::model::{Fault, Faults, Generation};

@@ -1,6 +1,6 @@
 //! Schema files as people split and break them.
 
-use super::{ClaimType, Identity, LoadedSchema, load_schema};
+use super::{DataType, Identity, LoadedSchema, load_schema};
 use crate::model::Faults;
 use crate::tree::SourceFile;
 
@@ -61,7 +61,7 @@ fn the_json_form_joins_the_other() {
     assert_eq!(plain.entity_types().count(), schema.schema.entity_types().count());
     assert_eq!(plain.actions().count(), schema.schema.actions().count());
     let claims = r#"{"": {"entityTypes": {}, "actions": {}, "commonTypes": {"Claims": {"type": "Record", "attributes": {"acr": {"type": "String", "required": true}}}}}}"#;
-    assert_eq!(included(&[("c.json", claims)]).claim_types["acr"], (ClaimType::Text, true));
+    assert_eq!(included(&[("c.json", claims)]).claim_types["acr"], (DataType::Text, true));
 }
 
 #[test]
@@ -76,22 +76,22 @@ fn typed_claims_are_what_claims_declares() {
         ),
         ("b.cedarschema", "type Place = { city: String, more?: { zip: Long, at?: User } };"),
     ]);
-    let extension = |name: &str| ClaimType::Extension(name.into());
-    let set = |kind| ClaimType::Set(Box::new(kind));
-    let more = ClaimType::Record([("zip".to_owned(), (ClaimType::Number, true))].into());
-    let place = [("city".to_owned(), (ClaimType::Text, true)), ("more".to_owned(), (more, false))];
+    let extension = |name: &str| DataType::Extension(name.into());
+    let set = |kind| DataType::Set(Box::new(kind));
+    let more = DataType::Record([("zip".to_owned(), (DataType::Number, true))].into());
+    let place = [("city".to_owned(), (DataType::Text, true)), ("more".to_owned(), (more, false))];
     let expected = [
-        ("acr", ClaimType::Text, true),
-        ("n", ClaimType::Number, false),
-        ("yes", ClaimType::Boolean, false),
+        ("acr", DataType::Text, true),
+        ("n", DataType::Number, false),
+        ("yes", DataType::Boolean, false),
         ("ip", extension("ipaddr"), false),
         ("price", extension("decimal"), false),
         ("since", extension("datetime"), false),
         ("long", extension("duration"), false),
-        ("amr", set(ClaimType::Text), false),
-        ("nested", set(set(ClaimType::Number)), false),
-        ("place", ClaimType::Record(place.into()), false),
-        ("either", ClaimType::Record([].into()), false),
+        ("amr", set(DataType::Text), false),
+        ("nested", set(set(DataType::Number)), false),
+        ("place", DataType::Record(place.into()), false),
+        ("either", DataType::Record([].into()), false),
     ];
     // No claim can be an entity: `who` and `teams` are not there.
     assert_eq!(schema.claim_types, expected.map(|(name, kind, required)| (name.to_owned(), (kind, required))).into());

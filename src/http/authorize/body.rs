@@ -119,10 +119,10 @@ fn query(
     explain: bool,
 ) -> Result<AccessQuery, Problem> {
     let entity = match resource.entity {
-        NamedResource::Uid(text) => vocabulary::entity_ref(&uid(&text)?),
+        NamedResource::Uid(text) => read_entity(&text)?,
         NamedResource::Parts(entity) => entity,
     };
-    let parents = resource.parents.iter().map(|text| Ok(vocabulary::entity_ref(&uid(text)?)));
+    let parents = resource.parents.iter().map(|text| read_entity(text));
     Ok(AccessQuery {
         action: ActionName(action),
         resource: ResourceQuery {
@@ -136,8 +136,17 @@ fn query(
 }
 
 fn uid(text: &str) -> Result<EntityUid, Problem> {
-    vocabulary::read_uid(text)
-        .ok_or_else(|| Problem::Malformed(format!("`{text}` is not an entity: write `Type::\"id\"`")))
+    vocabulary::read_uid(text).ok_or_else(|| not_an_entity(text))
+}
+
+/// Whether the schema has the type is not known here.
+fn read_entity(text: &str) -> Result<EntityRef, Problem> {
+    let found = vocabulary::read_ref(text).filter(|entity| vocabulary::is_type_name(&entity.entity_type));
+    found.ok_or_else(|| not_an_entity(text))
+}
+
+fn not_an_entity(text: &str) -> Problem {
+    Problem::Malformed(format!("`{text}` is not an entity: write `Type::\"id\"`"))
 }
 
 impl<'de> Deserialize<'de> for RawResource {
