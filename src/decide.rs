@@ -22,7 +22,7 @@ use cedar_policy::{EntityUid, Request};
 use self::context::ReadContext;
 use crate::principal::Principal;
 use crate::schema::ActionFacts;
-use crate::snapshot::{Asked, Slice, SliceKey, Snapshot};
+use crate::snapshot::{Asked, Slice, SliceKey, Snapshot, attribute_names};
 
 /// What a `forbid` that cannot be evaluated means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,13 +64,14 @@ impl Decider {
         let resource = resource::check_resource(snapshot, &query.resource, action)?;
         let ReadContext { context, mentioned, is_checked } =
             context::read_context(snapshot, query.context.as_ref(), action)?;
-        let asking = Asking { snapshot, principal, action, resource: &resource, query: &query.resource, mentioned };
-        let (slice, work) = self.slice(asking)?;
         // The types of both are known to fit.
         let is_checked = is_checked && !asks_about_enumerated(snapshot, principal, &resource);
         let schema = Some(&snapshot.schema.schema).filter(|_| !is_checked);
         let (who, what) = (principal.uid.clone(), resource.clone());
         let request = Request::new(who, action.uid.clone(), what, context, schema).map_err(QueryError::from)?;
+        let resource = (&resource, &query.resource);
+        let (slice, work) =
+            self.slice(&Asking { snapshot, principal, action, resource, mentioned, request: &request })?;
         let response = slice.is_authorized(&request);
         let mut answer = answer::from_response(snapshot, &slice, &response, self.forbid_errors);
         answer.work = work;
@@ -81,7 +82,7 @@ impl Decider {
     }
 
     /// What the request is decided over: kept from an earlier one, or cut anew.
-    fn slice(&self, asking: Asking<'_>) -> Result<(Arc<Slice>, Work), QueryError> {
+    fn slice(&self, asking: &Asking<'_>) -> Result<(Arc<Slice>, Work), QueryError> {
         let snapshot = asking.snapshot;
         let key = if self.slice_bytes > 0 { asking.key() } else { None };
         let kept = key.as_ref().and_then(|key| snapshot.slices.get(key));
@@ -112,9 +113,9 @@ struct Asking<'a> {
     snapshot: &'a Snapshot,
     principal: &'a Principal,
     action: &'a ActionFacts,
-    resource: &'a EntityUid,
-    query: &'a ResourceQuery,
+    resource: (&'a EntityUid, &'a ResourceQuery),
     mentioned: Vec<EntityUid>,
+    request: &'a Request,
 }
 
 impl Asking<'_> {
@@ -122,21 +123,24 @@ impl Asking<'_> {
         Some(SliceKey {
             principal: self.principal.key.clone()?,
             action: self.action.number,
-            resource: self.resource.clone(),
-            described: self.query.description().ok()?,
+            resource: self.resource.0.clone(),
+            described: self.resource.1.description().ok()?,
             mentioned: self.mentioned.clone().into(),
+            context_names: attribute_names(self.request.context()?.as_ref()),
         })
     }
 
     fn cut(&self) -> Result<Slice, QueryError> {
-        let described = resource::describe(self.snapshot, self.principal, self.query, self.resource)?;
+        let (resource, query) = self.resource;
+        let described = resource::describe(self.snapshot, self.principal, query, resource)?;
         let supplied: Vec<_> = self.principal.entity.iter().chain(&described).collect();
         let asked = Asked {
             principal: &self.principal.uid,
             action: self.action,
-            resource: self.resource,
+            resource,
             mentioned: &self.mentioned,
             supplied: &supplied,
+            request: Some(self.request),
         };
         Slice::cut(self.snapshot, &asked, |_| true).map_err(QueryError::Entities)
     }

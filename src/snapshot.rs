@@ -26,7 +26,7 @@ pub use entities::{EntityStore, Lineage, Located, mentioned_by, named_in, place_
 pub use handle::{ReloadOutcome, TenantHandle, Tenants};
 pub use index::ActionSet;
 pub use origin::Origin;
-pub use policies::{LinkRef, Policies, PolicyNumber, PolicySource, WrittenPolicy, exact};
+pub use policies::{LinkRef, Policies, PolicyNumber, PolicySource, WrittenPolicy, attribute_names, exact};
 pub use slice::{Asked, Slice, SliceError};
 pub use told::{DeterminingPolicy, effect};
 pub use watch::{Cause, WatchError, WatchSettings, Watcher};

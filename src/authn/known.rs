@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
+use super::claims::NumericDate;
 use super::verify::VerifiedToken;
 use crate::digest::sha256;
 use crate::model::IdentityProvider;
@@ -25,6 +26,9 @@ pub fn digest_of(token: &str) -> TokenDigest {
 /// A token that verified, and what that rests on.
 pub(super) struct KnownToken {
     pub verified: Arc<VerifiedToken>,
+    /// `exp` and `nbf`.
+    pub expires: NumericDate,
+    pub starts: Option<NumericDate>,
     /// As they were configured.
     pub providers: Arc<[IdentityProvider]>,
     /// Counts the key sets that were fetched.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::algorithm;
-use super::claims::Claims;
+use super::claims::{Claims, NumericDate};
 use super::issuer::{self, TrailingSlash};
 use super::keys::{KeyRegistry, Refresh};
 use super::known::{KnownToken, KnownTokens, TokenDigest};
@@ -156,10 +156,12 @@ impl Verifier {
         let verified = Arc::new(self.verify_refreshing(token, providers).await?);
         // Keys that came meanwhile may not be those that verified it: the next time tells.
         if key_changes == self.keys.changes() {
-            let providers = Arc::clone(providers);
-            let known =
-                KnownToken { verified: Arc::clone(&verified), providers, key_changes, token_bytes: token.len() };
-            self.known.remember(*digest, known);
+            let date = |name| verified.claims.as_map().get(name).and_then(NumericDate::read);
+            let Some(expires) = date("exp") else { return Ok(verified) };
+            let (starts, providers) = (date("nbf"), Arc::clone(providers));
+            let token_bytes = token.len();
+            let verified = Arc::clone(&verified);
+            self.known.remember(*digest, KnownToken { verified, expires, starts, providers, key_changes, token_bytes });
         }
         Ok(verified)
     }
@@ -168,13 +170,12 @@ impl Verifier {
     fn still_holds(&self, known: &KnownToken, providers: &Arc<[IdentityProvider]>) -> bool {
         let same_providers = Arc::ptr_eq(&known.providers, providers) || known.providers == *providers;
         let provider = providers.iter().find(|provider| provider.name == known.verified.provider);
-        let claims = &known.verified.claims;
         let now = Moment::new(self.clock.now().timestamp_millis(), self.settings.leeway);
         same_providers
             && known.key_changes == self.keys.changes()
             && provider.is_some_and(|provider| self.keys.current(&provider.jwks_uri).is_some())
-            && checks::expiry(claims, now).is_ok()
-            && checks::not_before(claims, now).is_ok()
+            && !now.is_after(known.expires)
+            && !known.starts.is_some_and(|starts| now.is_before(starts))
     }
 
     /// Verifies as [`Self::verify_refreshing`] does, and tells every step.

@@ -1,7 +1,7 @@
 //! Slices that were cut, for requests that are asked again: of one snapshot, bounded, gone with it.
 //!
 //! A slice is kept under everything that it depends on: who asks as the principal was built, the action, the resource
-//! with all that the request says of it, and the entities that the context names. Decisions are never kept: Cedar
+//! with all that the request says of it, the entities that the context names, and which attributes it has. Decisions are never kept: Cedar
 //! evaluates every request anew.
 
 use std::sync::{Arc, OnceLock};
@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use cedar_policy::EntityUid;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use smol_str::SmolStr;
 
 use super::Slice;
 use crate::schema::ActionNumber;
@@ -23,6 +24,8 @@ pub struct SliceKey {
     pub described: Option<Box<str>>,
     /// Entities that the context names.
     pub mentioned: Box<[EntityUid]>,
+    /// The names of the context's attributes, sorted.
+    pub context_names: Box<[SmolStr]>,
 }
 
 /// Who asks.
@@ -46,7 +49,7 @@ struct BySize;
 impl Weighter<SliceKey, Arc<Slice>> for BySize {
     fn weight(&self, key: &SliceKey, slice: &Arc<Slice>) -> u64 {
         let described = key.described.as_ref().map_or(0, |text| text.len());
-        (slice.bytes() + described + key.mentioned.len() * size_of::<EntityUid>()) as u64
+        (slice.bytes() + described + size_of_val(&*key.mentioned) + size_of_val(&*key.context_names)) as u64
     }
 }
 

@@ -8,12 +8,14 @@ mod depth;
 mod file;
 mod link_shard;
 mod links;
+mod premise;
 mod written;
 
 pub use depth::Depth;
 pub use file::{PolicyFile, WrittenPolicy};
 pub use link_shard::{LinkRef, LinkShard};
 pub use links::LinkStore;
+pub use premise::{Premise, attribute_names};
 pub use written::WrittenPolicies;
 
 use std::sync::Arc;

@@ -1,4 +1,5 @@
-//! A slice: the policies whose scope may hold for a request, and the entities that they can look at.
+//! A slice: the policies whose scope may hold for a request, but for those that no request like it can match, and the
+//! entities that they can look at.
 //!
 //! INVARIANT: whatever Cedar looks up while it evaluates this request over everything, it finds here with the same
 //! data, and every policy that is left out is false. So the answer over the slice is the answer over everything (a
@@ -11,9 +12,10 @@ use cedar_policy::{Entities, Entity, EntityUid, PolicyId, Request, Response};
 use cedar_policy_core::ast;
 use cedar_policy_core::authorizer::Authorizer;
 use cedar_policy_core::entities::{Entities as CoreEntities, TCComputation};
+use cedar_policy_core::evaluator::Evaluator;
 use cedar_policy_core::extensions::Extensions;
 
-use super::policies::{Depth, PolicyNumber};
+use super::policies::{Depth, PolicyNumber, Premise};
 use super::{DeterminingPolicy, Lineage, Located, Snapshot, mentioned_by};
 use crate::schema::ActionFacts;
 
@@ -27,6 +29,8 @@ pub struct Asked<'a> {
     pub mentioned: &'a [EntityUid],
     /// Entities that stand in for the snapshot's of the same uid.
     pub supplied: &'a [&'a Entity],
+    /// The request itself: what cannot match any like it is left out. Without one, all candidates stay.
+    pub request: Option<&'a Request>,
 }
 
 /// Why there is no slice.
@@ -70,21 +74,27 @@ impl Slice {
         };
         let (above_principal, above_resource) =
             (above_principal.unwrap_or_default(), above_resource.unwrap_or_default());
-        let (candidates, depths) = candidates(snapshot, asked, &above_principal, &above_resource, keep);
+        let mut found = candidates(snapshot, asked, &above_principal, &above_resource, keep);
         gathering.take(&asked.action.uid)?;
-        for uid in asked.mentioned.iter().chain(depths.iter().flat_map(|depth| depth.literals.iter())) {
+        for uid in asked.mentioned.iter().chain(found.iter().flat_map(|found| found.depth.literals.iter())) {
             gathering.take(uid)?;
         }
-        gathering.follow(depths.iter().map(|depth| depth.level).max().unwrap_or(1))?;
+        gathering.follow(found.iter().map(|found| found.depth.level).max().unwrap_or(1))?;
+        let entities = gathering.finish()?;
+        if let Some(request) = asked.request {
+            let request: &ast::Request = request.as_ref();
+            let evaluator = Evaluator::new(request.clone(), entities.as_ref(), Extensions::all_available());
+            found.retain(|found| !found.premise.is_false(&evaluator));
+        }
         let mut policies = ast::PolicySet::new();
-        let add = |(number, policy): (PolicyNumber, ast::Policy)| {
+        let add = |Found { number, policy, .. }| {
             let candidate = Candidate { id: policy.id().clone(), number, told: OnceLock::new() };
             // Each candidate is there once, and no two policies of a snapshot have one id.
             let _ = policies.add(policy);
             candidate
         };
-        let candidates = candidates.into_iter().map(add).collect();
-        Ok(Self { policies, candidates, entities: gathering.finish()? })
+        let candidates = found.into_iter().map(add).collect();
+        Ok(Self { policies, candidates, entities })
     }
 
     /// Cedar's answer.
@@ -126,21 +136,28 @@ impl Slice {
     }
 }
 
+/// A policy whose scope may hold.
+struct Found<'a> {
+    number: PolicyNumber,
+    policy: ast::Policy,
+    depth: &'a Depth,
+    premise: &'a Premise,
+}
+
 fn candidates<'a>(
     snapshot: &'a Snapshot,
     asked: &Asked<'_>,
     above_principal: &Lineage,
     above_resource: &Lineage,
     keep: fn(&ast::Policy) -> bool,
-) -> (Vec<(PolicyNumber, ast::Policy)>, Vec<&'a Depth>) {
+) -> Vec<Found<'a>> {
     let (principals, resources) = (&above_principal.entities, &above_resource.entities);
     let policies = &snapshot.policies;
     let mut found = Vec::new();
-    let mut depths = Vec::new();
     for number in policies.written.index.candidates(principals, asked.action, resources) {
         let Some(written) = policies.written.get(number).filter(|written| keep(&written.policy)) else { continue };
-        found.push((PolicyNumber::Written(number), written.policy.clone()));
-        depths.push(&written.depth);
+        let (number, policy) = (PolicyNumber::Written(number), written.policy.clone());
+        found.push(Found { number, policy, depth: &written.depth, premise: &written.premise });
     }
     for (number, link) in policies.links.candidates(principals, resources) {
         let Some(template) = policies.written.template(link.template_id()) else { continue };
@@ -148,10 +165,9 @@ fn candidates<'a>(
             continue;
         }
         let Some(policy) = policies.link_policy(link).filter(keep) else { continue };
-        found.push((number, policy));
-        depths.push(&template.depth);
+        found.push(Found { number, policy, depth: &template.depth, premise: &template.premise });
     }
-    (found, depths)
+    found
 }
 
 /// The entities of a slice while it is cut.

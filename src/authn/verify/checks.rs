@@ -26,13 +26,23 @@ impl Moment {
     pub fn new(milliseconds: i64, leeway: Duration) -> Self {
         Self { milliseconds, leeway: i64::try_from(leeway.as_millis()).unwrap_or(i64::MAX) }
     }
+
+    /// Whether an `exp` is passed by more than the leeway.
+    pub fn is_after(self, expiry: NumericDate) -> bool {
+        self.milliseconds >= expiry.milliseconds().saturating_add(self.leeway)
+    }
+
+    /// Whether an `nbf` is ahead by more than the leeway.
+    pub fn is_before(self, start: NumericDate) -> bool {
+        self.milliseconds < start.milliseconds().saturating_sub(self.leeway)
+    }
 }
 
 /// `exp`, required and not passed by more than the leeway.
 pub fn expiry(claims: &Claims, now: Moment) -> Result<NumericDate, VerifyError> {
     let value = claims.as_map().get("exp").ok_or(VerifyError::ExpiryMissing)?;
     let expiry = NumericDate::read(value).ok_or(VerifyError::NotADate { claim: "exp" })?;
-    if now.milliseconds >= expiry.milliseconds().saturating_add(now.leeway) {
+    if now.is_after(expiry) {
         let seconds_ago = now.milliseconds.saturating_sub(expiry.milliseconds()).div_euclid(1000);
         return Err(VerifyError::Expired { expired_at: expiry.seconds(), seconds_ago });
     }
@@ -43,7 +53,7 @@ pub fn expiry(claims: &Claims, now: Moment) -> Result<NumericDate, VerifyError> 
 pub fn not_before(claims: &Claims, now: Moment) -> Result<Option<NumericDate>, VerifyError> {
     let Some(value) = claims.as_map().get("nbf") else { return Ok(None) };
     let start = NumericDate::read(value).ok_or(VerifyError::NotADate { claim: "nbf" })?;
-    if now.milliseconds < start.milliseconds().saturating_sub(now.leeway) {
+    if now.is_before(start) {
         let seconds = start.milliseconds().saturating_sub(now.milliseconds).div_euclid(1000);
         return Err(VerifyError::NotYetValid { not_before: start.seconds(), seconds });
     }

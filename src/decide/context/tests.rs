@@ -25,7 +25,8 @@ thread_local! {
 }
 
 fn leaf() -> impl Strategy<Value = Value> {
-    let texts = ["", "a", "1.5", "10.0.0.1/8", "::1", "300.1.1.1", "2026-11-22", "2026-11-22T10:00:00Z", "1h30m", "-1d", "é"];
+    let texts =
+        ["", "a", "1.5", "10.0.0.1/8", "::1", "300.1.1.1", "2026-11-22", "2026-11-22T10:00:00Z", "1h30m", "-1d", "é"];
     prop_oneof![
         6 => prop::sample::select(texts.to_vec()).prop_map(Value::from),
         2 => prop_oneof![Just(i64::MAX), Just(i64::MIN), any::<i64>()].prop_map(Value::from),

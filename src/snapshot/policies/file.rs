@@ -9,6 +9,7 @@ use miette::Diagnostic;
 
 use super::PolicySource;
 use super::depth::{self, Depth};
+use super::premise::Premise;
 use crate::model::{Fault, Faults, Lines};
 use crate::schema::LoadedSchema;
 use crate::snapshot::Origin;
@@ -34,6 +35,7 @@ pub struct WrittenPolicy {
     /// Whether its id was written, or is its position.
     pub has_id: bool,
     pub depth: Depth,
+    pub premise: Premise,
 }
 
 /// A template of a file.
@@ -44,6 +46,7 @@ pub struct WrittenTemplate {
     pub column: usize,
     pub has_id: bool,
     pub depth: Depth,
+    pub premise: Premise,
     /// What its links are about.
     pub actions: ActionSet,
 }
@@ -79,9 +82,10 @@ impl PolicyFile {
             let annotated = annotation(policy.annotations());
             if let Some(id) = identify(file, policy.id(), annotated, (line, column), &mut faults) {
                 let policy = policy.new_id(id);
-                let depth = Depth::of(policy.non_scope_constraints());
+                let condition = policy.non_scope_constraints();
+                let (depth, premise) = (Depth::of(condition), Premise::of(condition));
                 let (source, has_id) = (place(file, line), annotated.is_some());
-                read.policies.push(WrittenPolicy { policy, source, column, has_id, depth });
+                read.policies.push(WrittenPolicy { policy, source, column, has_id, depth, premise });
             }
         }
         for template in core.templates() {
@@ -89,11 +93,12 @@ impl PolicyFile {
             let annotated = annotation(template.annotations());
             if let Some(id) = identify(file, template.id(), annotated, (line, column), &mut faults) {
                 let template = Arc::new(template.new_id(id));
-                let depth = Depth::of(template.non_scope_constraints());
+                let condition = template.non_scope_constraints();
+                let (depth, premise) = (Depth::of(condition), Premise::of(condition));
                 let (source, has_id) = (place(file, line), annotated.is_some());
                 let about = |schema: &LoadedSchema| ActionSet::of(template.action_constraint(), &schema.actions);
                 let actions = schema.map_or(ActionSet::Every, about);
-                read.templates.push(WrittenTemplate { template, source, column, has_id, depth, actions });
+                read.templates.push(WrittenTemplate { template, source, column, has_id, depth, premise, actions });
             }
         }
         if let Some(schema) = schema {

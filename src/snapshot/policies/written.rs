@@ -11,6 +11,7 @@ use super::depth::Depth;
 use super::file::{PolicyFile, WrittenPolicy, WrittenTemplate};
 use super::link_shard::{LinkShard, OddLink};
 use super::links::validate_link;
+use super::premise::Premise;
 use super::{PolicyNumber, PolicySource, exact};
 use crate::model::{Fault, Faults};
 use crate::schema::LoadedSchema;
@@ -100,16 +101,16 @@ impl WrittenPolicies {
         if !take(taken, &id, &source, 1, true, faults) {
             return;
         }
-        let linked = self.linked(odd).and_then(|(policy, depth)| {
+        let linked = self.linked(odd).and_then(|(policy, depth, premise)| {
             let warnings = validate_link(policy.clone(), validator)?;
-            Ok((policy, depth, warnings))
+            Ok((policy, depth, premise, warnings))
         });
         match linked {
-            Ok((policy, depth, warnings)) => {
+            Ok((policy, depth, premise, warnings)) => {
                 let warning = |message| Fault { message, ..place.clone() };
                 self.warnings.extend(warnings.into_iter().map(warning));
                 let number = u32::try_from(self.linked.len()).unwrap_or(u32::MAX);
-                self.linked.push(WrittenPolicy { policy, source, column: 1, has_id: true, depth });
+                self.linked.push(WrittenPolicy { policy, source, column: 1, has_id: true, depth, premise });
                 self.add(id, Place::Linked(number));
             }
             Err(messages) => {
@@ -118,7 +119,7 @@ impl WrittenPolicies {
         }
     }
 
-    fn linked(&self, odd: &OddLink) -> Result<(ast::Policy, Depth), Vec<String>> {
+    fn linked(&self, odd: &OddLink) -> Result<(ast::Policy, Depth, Premise), Vec<String>> {
         let cannot = |why: &str| vec![format!("`{}` cannot be linked: {why}", odd.template_id)];
         let template =
             self.template(&PolicyId::new(&odd.template_id)).ok_or_else(|| cannot("there is no such template"))?;
@@ -132,7 +133,7 @@ impl WrittenPolicies {
         let id = ast::PolicyID::from_string(&odd.link_id);
         let policy = ast::Template::link(Arc::clone(&template.template), id, values)
             .map_err(|error| cannot(&crate::tree::one_line(&error)))?;
-        Ok((policy, template.depth.clone()))
+        Ok((policy, template.depth.clone(), template.premise.clone()))
     }
 
     pub fn len(&self) -> usize {

@@ -1,0 +1,76 @@
+//! The part of a policy's condition that no value in a context can change: the first operands of its `&&`, as long as
+//! they look at nothing of the context but which attributes it has.
+//!
+//! Sound because `&&` is evaluated from left to right and ends at the first operand that is false: then the condition
+//! is false, whatever stands after it. It stays so for every request with the same principal, action, resource and
+//! entities whose context has attributes of the same names, so such requests are decided without the policy. A
+//! premise that is true or cannot be evaluated leaves the policy where it is.
+
+use std::sync::Arc;
+
+use cedar_policy_core::ast::{Context, Expr, ExprKind, SlotEnv, Value, Var};
+use cedar_policy_core::evaluator::Evaluator;
+use smol_str::SmolStr;
+
+use crate::mismatch::conjuncts;
+
+/// What must hold for a policy to match.
+#[derive(Clone, Debug)]
+pub struct Premise(Arc<[Expr]>);
+
+impl Premise {
+    /// Of a condition.
+    pub(super) fn of(condition: Option<&Expr>) -> Self {
+        let mut parts = Vec::new();
+        condition.into_iter().for_each(|condition| conjuncts(condition, &mut parts));
+        let mut premise = Vec::new();
+        for part in parts {
+            if let Some(name) = first_of_path(part) {
+                // The rest of the path is a matter of values.
+                premise.push(Expr::has_attr(Expr::var(Var::Context), name));
+                break;
+            }
+            if looks_at_values(part) {
+                break;
+            }
+            premise.push(part.clone());
+        }
+        Self(premise.into())
+    }
+
+    /// Whether Cedar says that it is false.
+    pub(in crate::snapshot) fn is_false(&self, evaluator: &Evaluator<'_>) -> bool {
+        // Slots stand in scopes only.
+        let slots = SlotEnv::new();
+        let mut values = self.0.iter().map(|part| evaluator.interpret(part, &slots));
+        let first_not_true = values.find(|value| !value.as_ref().is_ok_and(|value| *value == Value::from(true)));
+        first_not_true.is_some_and(|value| value.is_ok_and(|value| value == Value::from(false)))
+    }
+}
+
+/// `context has a.b.c`: the `a`.
+fn first_of_path(part: &Expr) -> Option<SmolStr> {
+    match part.expr_kind() {
+        ExprKind::ExtHasAttr { expr, attrs } if is_context(expr) => Some(attrs.first().clone()),
+        _ => None,
+    }
+}
+
+/// Whether an expression may come to something else for another context with the same attributes.
+fn looks_at_values(part: &Expr) -> bool {
+    let asks = |part: &Expr| matches!(part.expr_kind(), ExprKind::HasAttr { expr, .. } if is_context(expr));
+    let mentions = part.subexpressions().filter(|part| is_context(part)).count();
+    mentions != part.subexpressions().filter(|part| asks(part)).count()
+}
+
+fn is_context(part: &Expr) -> bool {
+    matches!(part.expr_kind(), ExprKind::Var(Var::Context))
+}
+
+/// The names of a context's attributes: all that a premise can see of it.
+pub fn attribute_names(context: &Context) -> Box<[SmolStr]> {
+    match context {
+        Context::Value(attributes) => attributes.keys().cloned().collect(),
+        Context::RestrictedResidual(attributes) => attributes.keys().cloned().collect(),
+    }
+}
