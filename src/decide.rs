@@ -22,7 +22,7 @@ use cedar_policy::{EntityUid, Request};
 use self::context::ReadContext;
 use crate::principal::Principal;
 use crate::schema::ActionFacts;
-use crate::snapshot::{Asked, Slice, SliceKey, Snapshot, attribute_names};
+use crate::snapshot::{Asked, Slice, SliceKey, Snapshot, Supplied, attribute_names};
 
 /// What a `forbid` that cannot be evaluated means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -133,6 +133,7 @@ impl Asking<'_> {
     fn cut(&self) -> Result<Slice, QueryError> {
         let (resource, query) = self.resource;
         let described = resource::describe(self.snapshot, self.principal, query, resource)?;
+        let described = described.map(Supplied::from);
         let supplied: Vec<_> = self.principal.entity.iter().chain(&described).collect();
         let asked = Asked {
             principal: &self.principal.uid,

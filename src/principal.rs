@@ -14,17 +14,17 @@ pub use tags::{Tags, tags};
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cedar_policy::{Entity, EntityUid};
+use cedar_policy::EntityUid;
 use serde::Serialize;
 
-use crate::snapshot::PrincipalKey;
+use crate::snapshot::{PrincipalKey, Supplied};
 
 /// Who a request is about.
 #[derive(Clone, Debug)]
 pub struct Principal {
     pub uid: EntityUid,
     /// The entity as built from the token; without one, the directory's own entity stands, if it has one.
-    pub entity: Option<Entity>,
+    pub entity: Option<Supplied>,
     /// The external identities that the token's subject is a member of.
     pub external_identities: Vec<String>,
     /// Claims that no attribute or tag could be made of.

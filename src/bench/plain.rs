@@ -33,7 +33,7 @@ impl Minimal {
         let roots = request.principal().into_iter().chain(request.action()).chain(request.resource()).cloned();
         let named = policies.policies().flat_map(cedar_policy::Policy::entity_literals);
         let mentioned = named_in_context(files, asked)?;
-        let reached = reached(files, asked.principal.entity.clone(), roots.chain(named).chain(mentioned));
+        let reached = reached(files, asked.principal.entity.as_deref().cloned(), roots.chain(named).chain(mentioned));
         let entities = Entities::from_entities(reached, None).map_err(|error| BenchError::cedar(&error))?;
         Ok(Self { request, policies, entities })
     }

@@ -55,7 +55,10 @@ impl Export {
             (Some(claims), Some(provider)) => {
                 let token = source.trusted_claims(claims, provider)?;
                 let resolved = resolve(&token, &source.snapshot);
-                resolved.map_err(|error| Faults::from(Fault::of_file("--claims", error.to_string())))?.entity
+                resolved
+                    .map_err(|error| Faults::from(Fault::of_file("--claims", error.to_string())))?
+                    .entity
+                    .map(Entity::from)
             }
             _ => None,
         };

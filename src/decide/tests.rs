@@ -286,7 +286,7 @@ impl Asking {
         }
         let unit = RestrictedExpression::new_set([RestrictedExpression::new_string(unit.to_string())]);
         let entity = Entity::new_with_tags(uid(who), attributes, parents, [("unit".to_owned(), unit)]).unwrap();
-        Principal { entity: Some(entity), ..Principal::named(uid(who)) }
+        Principal { entity: Some(entity.into()), ..Principal::named(uid(who)) }
     }
 }
 
@@ -372,7 +372,7 @@ type Outcome = (bool, Vec<String>, Vec<String>);
 
 fn cedars_own(snapshot: &Snapshot, principal: &Principal, asked: &Asked) -> Outcome {
     let resource = asked.resource(snapshot);
-    let supplied: Vec<_> = principal.entity.iter().chain(&resource).cloned().collect();
+    let supplied: Vec<_> = principal.entity.as_deref().into_iter().chain(&resource).cloned().collect();
     let known = snapshot.entities.iter().filter(|entity| supplied.iter().all(|own| own.uid() != entity.uid()));
     let all: Vec<_> = known.chain(supplied.iter().cloned()).collect();
     let entities = Entities::from_entities(all, None).unwrap();

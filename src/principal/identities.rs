@@ -1,13 +1,13 @@
 //! Which external identities a token's subject is a member of: Cedar decides, by their assume policies.
 
-use cedar_policy::{Context, Decision, Entity, EntityUid, Policy, Request};
+use cedar_policy::{Context, Decision, EntityUid, Policy, Request};
 use serde::Serialize;
 
 use super::Tags;
 use crate::compile::{IdentityRecord, ProviderRecord};
 use crate::mismatch::first_failure;
 use crate::model::{EntityRef, ExternalIdentityName, MatchMode};
-use crate::snapshot::{Asked, Candidates, Slice, Snapshot, takes_part_in_assuming};
+use crate::snapshot::{Asked, Candidates, Slice, Snapshot, Supplied, takes_part_in_assuming};
 use crate::vocabulary;
 
 /// Whether an external identity matched, and if not, why.
@@ -25,7 +25,7 @@ pub struct IdentityOutcome {
 pub(super) fn members_of(
     snapshot: &Snapshot,
     provider: &ProviderRecord,
-    subject: &Entity,
+    subject: &Supplied,
     tags: &Tags,
 ) -> Vec<ExternalIdentityName> {
     let tags = tags.iter().map(|(claim, values)| (claim.as_str(), values));
@@ -50,7 +50,7 @@ pub(super) fn members_of(
 pub(super) fn explain_members(
     snapshot: &Snapshot,
     provider: &ProviderRecord,
-    subject: &Entity,
+    subject: &Supplied,
     tags: &Tags,
 ) -> Vec<IdentityOutcome> {
     let counted = members_of(snapshot, provider, subject, tags);
@@ -76,7 +76,7 @@ fn counting(mode: MatchMode, matching: &[&IdentityRecord]) -> Vec<ExternalIdenti
         .collect()
 }
 
-fn matches(snapshot: &Snapshot, identity: &IdentityRecord, subject: &Entity) -> bool {
+fn matches(snapshot: &Snapshot, identity: &IdentityRecord, subject: &Supplied) -> bool {
     let Some((request, slice)) = asked(snapshot, identity, subject) else { return false };
     let response = slice.is_authorized(&request);
     // A forbid that errors must not let anyone in.
@@ -89,7 +89,7 @@ fn matches(snapshot: &Snapshot, identity: &IdentityRecord, subject: &Entity) -> 
 }
 
 /// The question whether a subject is in an identity, with what it is decided over.
-fn asked(snapshot: &Snapshot, identity: &IdentityRecord, subject: &Entity) -> Option<(Request, Slice)> {
+fn asked(snapshot: &Snapshot, identity: &IdentityRecord, subject: &Supplied) -> Option<(Request, Slice)> {
     let action = snapshot.schema.actions.named(vocabulary::ASSUME)?;
     let (principal, resource) = (subject.uid(), identity_uid(identity)?);
     let (supplied, request) = (&[subject], None);
@@ -103,7 +103,7 @@ fn identity_uid(identity: &IdentityRecord) -> Option<EntityUid> {
     vocabulary::uid(&EntityRef::new(vocabulary::EXTERNAL_IDENTITY, identity.name.as_str())).ok()
 }
 
-fn why_not(snapshot: &Snapshot, identity: &IdentityRecord, subject: &Entity) -> Option<String> {
+fn why_not(snapshot: &Snapshot, identity: &IdentityRecord, subject: &Supplied) -> Option<String> {
     let own = snapshot.policies.written.assume.own_policy(&identity_uid(identity)?)?;
     let (request, slice) = asked(snapshot, identity, subject)?;
     let policy = Policy::from(slice.policy(own)?.clone());

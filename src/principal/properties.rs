@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cedar_policy::Entities;
+use cedar_policy::{Entities, Entity};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
@@ -139,7 +139,7 @@ proptest! {
         token.email = claims.get("email").and_then(Value::as_str).map(str::to_owned);
         token.claims = Claims::from_map(claims).unwrap();
         let principal = resolve(&token, &SNAPSHOT).unwrap();
-        let fits = Entities::from_entities(principal.entity, Some(&SNAPSHOT.schema.schema));
+        let fits = Entities::from_entities(principal.entity.map(Entity::from), Some(&SNAPSHOT.schema.schema));
         prop_assert!(fits.is_ok(), "{}", fits.unwrap_err());
     }
 }

@@ -12,7 +12,7 @@ use super::{DroppedClaim, Principal};
 use crate::authn::VerifiedToken;
 use crate::compile::ProviderRecord;
 use crate::model::{Email, EntityRef, ExternalIdentityName};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Supplied};
 use crate::vocabulary::{self, EXTERNAL_IDENTITY, IDENTITY_PROVIDER, TEAM, USER, VIRTUAL_ACCOUNT};
 
 /// Why no principal could be made.
@@ -98,7 +98,7 @@ impl<'a> Seen<'a> {
         let known = self.snapshot.entities.get(&uid);
         let entity = self.entity(uid.clone(), parents, known)?;
         let external_identities = identities.iter().map(ToString::to_string).collect();
-        Ok(Principal { uid, entity: Some(entity), external_identities, dropped: self.dropped, key: None })
+        Ok(Principal { uid, entity: Some(entity.into()), external_identities, dropped: self.dropped, key: None })
     }
 
     /// The directory's user with the token's email, unless the issuer says that the email is not verified.
@@ -136,9 +136,9 @@ impl<'a> Seen<'a> {
     }
 
     /// The token's subject as an entity of its own, for the assume policies to look at.
-    fn as_subject(&self) -> Result<Entity, PrincipalError> {
+    fn as_subject(&self) -> Result<Supplied, PrincipalError> {
         let parents = self.snapshot.tenant_uid().into_iter().collect();
-        self.entity(self.subject.clone(), parents, None)
+        self.entity(self.subject.clone(), parents, None).map(Supplied::from)
     }
 
     fn entity(

@@ -305,7 +305,7 @@ fn identities(snapshot: &Snapshot, provider: &str, claims: Value) -> Vec<String>
 }
 
 fn parents(principal: &Principal) -> BTreeSet<String> {
-    let entity = principal.entity.clone().unwrap();
+    let entity = Entity::from(principal.entity.clone().unwrap());
     entity.into_inner().2.iter().map(ToString::to_string).collect()
 }
 

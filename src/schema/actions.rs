@@ -1,6 +1,7 @@
 //! The schema's actions: which types each is for, and which are in which group.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use cedar_policy::entities_errors::EntitiesError;
 use cedar_policy::{Context, Entity, EntityTypeName, EntityUid, Schema};
@@ -19,7 +20,7 @@ pub struct ActionFacts {
     pub number: ActionNumber,
     pub uid: EntityUid,
     /// With all its groups as ancestors.
-    pub entity: Entity,
+    pub entity: Arc<ast::Entity>,
     /// What the context of a request holds.
     pub context: DataTypes,
     /// Whether a request may come without a context.
@@ -47,8 +48,7 @@ impl ActionFacts {
 
     /// Whether this is the other action, or in it.
     pub fn is_in(&self, other: &EntityUid) -> bool {
-        let core: &ast::Entity = self.entity.as_ref();
-        self.uid == *other || core.is_descendant_of(other.as_ref())
+        self.uid == *other || self.entity.is_descendant_of(other.as_ref())
     }
 }
 
@@ -71,7 +71,7 @@ impl Actions {
                 context: read_context_types(schema, &uid),
                 takes_no_context: Context::empty().validate(schema, &uid).is_ok(),
                 uid,
-                entity,
+                entity: Arc::new(AsRef::<ast::Entity>::as_ref(&entity).clone()),
             });
         }
         Ok(actions)

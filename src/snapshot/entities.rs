@@ -5,10 +5,12 @@
 
 mod record;
 mod shard;
+mod supplied;
 mod walk;
 
 pub use record::Found;
 pub use shard::EntityShard;
+pub use supplied::Supplied;
 pub use walk::{Lineage, Located, mentioned_by, named_in, place_in_tenant, reach};
 
 use std::collections::HashMap;
@@ -79,7 +81,7 @@ impl EntityStore {
         if let Some(found) = self.find(uid) {
             return found.read(&self.schema.types).map(Entity::from);
         }
-        self.schema.actions.get(uid).map(|action| action.entity.clone())
+        self.schema.actions.get(uid).map(|action| Entity::from(action.entity.as_ref().clone()))
     }
 
     pub fn contains(&self, uid: &EntityUid) -> bool {
@@ -140,7 +142,7 @@ impl EntityStore {
     /// Every entity, the schema's actions included.
     pub fn iter(&self) -> impl Iterator<Item = Entity> {
         let stored = self.shards().flat_map(|shard| shard.iter(&self.schema.types)).map(Entity::from);
-        stored.chain(self.schema.actions.iter().map(|action| action.entity.clone()))
+        stored.chain(self.schema.actions.iter().map(|action| Entity::from(action.entity.as_ref().clone())))
     }
 
     /// Every entity's uid, without the schema's actions.

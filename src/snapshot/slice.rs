@@ -8,7 +8,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
-use cedar_policy::{Entities, Entity, EntityUid, PolicyId, Request, Response};
+use cedar_policy::{Entities, EntityUid, PolicyId, Request, Response};
 use cedar_policy_core::ast;
 use cedar_policy_core::authorizer::Authorizer;
 use cedar_policy_core::entities::{Entities as CoreEntities, TCComputation};
@@ -16,7 +16,7 @@ use cedar_policy_core::evaluator::Evaluator;
 use cedar_policy_core::extensions::Extensions;
 
 use super::policies::{Depth, PolicyNumber, Premise};
-use super::{DeterminingPolicy, Lineage, Located, Snapshot, mentioned_by};
+use super::{DeterminingPolicy, Lineage, Located, Snapshot, Supplied, mentioned_by};
 use crate::schema::ActionFacts;
 
 /// What a slice is cut for.
@@ -28,7 +28,7 @@ pub struct Asked<'a> {
     /// Entities that the context names.
     pub mentioned: &'a [EntityUid],
     /// Entities that stand in for the snapshot's of the same uid.
-    pub supplied: &'a [&'a Entity],
+    pub supplied: &'a [&'a Supplied],
     /// The request itself: what cannot match any like it is left out. Without one, all candidates stay.
     pub request: Option<&'a Request>,
 }
@@ -175,7 +175,7 @@ struct Gathering<'a> {
     snapshot: &'a Snapshot,
     asked: &'a Asked<'a>,
     seen: HashSet<EntityUid>,
-    taken: Vec<ast::Entity>,
+    taken: Vec<Arc<ast::Entity>>,
 }
 
 impl Gathering<'_> {
@@ -188,28 +188,21 @@ impl Gathering<'_> {
         let (store, schema) = (&self.snapshot.entities, &self.snapshot.schema);
         let Some(own) = Located::of(uid, &schema.types) else {
             // An action: the schema has it with all its groups.
-            self.taken
-                .extend(schema.actions.get(uid).map(|action| AsRef::<ast::Entity>::as_ref(&action.entity).clone()));
+            self.taken.extend(schema.actions.get(uid).map(|action| Arc::clone(&action.entity)));
             return Ok(None);
         };
-        let core = |entity: &&Entity| AsRef::<ast::Entity>::as_ref(*entity).clone();
-        let supplied = self.asked.supplied.iter().map(core).find(|entity| entity.uid() == uid.as_ref());
-        let (found, parents) = match supplied {
-            Some(entity) => {
-                let parents = store.located_parents(&entity);
-                (Some(entity), parents)
-            }
-            None => store.read(&own).map_or((None, Vec::new()), |(entity, parents)| (Some(entity), parents)),
+        let above = |parents| {
+            let lineage = Lineage::of(own.clone(), parents, store, self.asked.supplied);
+            lineage.ok_or_else(|| SliceError::Circular(uid.clone()))
         };
-        let lineage =
-            Lineage::of(own, parents, store, self.asked.supplied).ok_or_else(|| SliceError::Circular(uid.clone()))?;
-        if let Some(mut entity) = found {
-            for ancestor in lineage.ancestors() {
-                // What is a parent already stays one.
-                entity.add_indirect_ancestor(ancestor.uid.as_ref().clone());
-            }
-            self.taken.push(entity);
+        if let Some(supplied) = self.asked.supplied.iter().find(|entity| entity.is(uid)) {
+            let lineage = above(store.located_parents(supplied.core()))?;
+            self.taken.push(supplied.within(&lineage));
+            return Ok(Some(lineage));
         }
+        let (found, parents) = store.read(&own).unzip();
+        let lineage = above(parents.unwrap_or_default())?;
+        self.taken.extend(found.map(|entity| Arc::new(lineage.complete(entity))));
         Ok(Some(lineage))
     }
 
@@ -229,12 +222,9 @@ impl Gathering<'_> {
 
     fn finish(self) -> Result<Entities, SliceError> {
         let none = None::<&cedar_policy_core::entities::NoEntitiesSchema>;
-        let entities = CoreEntities::from_entities(
-            self.taken,
-            none,
-            TCComputation::AssumeAlreadyComputed,
-            Extensions::all_available(),
-        );
+        let extensions = Extensions::all_available();
+        let entities =
+            CoreEntities::new().add_entities(self.taken, none, TCComputation::AssumeAlreadyComputed, extensions);
         entities.map(Entities::from).map_err(|error| SliceError::Duplicate(Box::new(error)))
     }
 }

@@ -141,8 +141,7 @@ fn uid(text: &str) -> Result<EntityUid, Problem> {
 
 /// Whether the schema has the type is not known here.
 fn read_entity(text: &str) -> Result<EntityRef, Problem> {
-    let found = vocabulary::read_ref(text).filter(|entity| vocabulary::is_type_name(&entity.entity_type));
-    found.ok_or_else(|| not_an_entity(text))
+    vocabulary::read_ref(text).ok_or_else(|| not_an_entity(text))
 }
 
 fn not_an_entity(text: &str) -> Problem {

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use cedar_policy::{Entity, EntityUid};
 use cedar_policy_core::ast::{self, ExprKind, Literal, PartialValue, Value, ValueKind};
 
-use super::EntityStore;
 use super::shard::EntityShard;
+use super::{EntityStore, Supplied};
 use crate::model::{Fault, Faults};
 use crate::schema::{EntityTypes, LoadedSchema, TypeNumber};
 
@@ -37,7 +37,7 @@ pub struct Lineage {
 impl Lineage {
     /// Walks up from an entity; `supplied` entities stand in for the store's. `None` when the entity is among its own
     /// ancestors: Cedar has no such hierarchy.
-    pub fn of(own: Located, parents: Vec<Located>, store: &EntityStore, supplied: &[&Entity]) -> Option<Self> {
+    pub fn of(own: Located, parents: Vec<Located>, store: &EntityStore, supplied: &[&Supplied]) -> Option<Self> {
         let mut lineage = Self::default();
         lineage.add(own);
         let mut is_circular = lineage.add_all(parents);
@@ -47,10 +47,9 @@ impl Lineage {
             if store.ends_with(ancestor.number, &lineage) {
                 continue;
             }
-            let given =
-                supplied.iter().find(|entity| AsRef::<ast::Entity>::as_ref(*entity).uid() == ancestor.uid.as_ref());
+            let given = supplied.iter().find(|entity| entity.is(&ancestor.uid));
             let parents = match given {
-                Some(entity) => store.located_parents(entity.as_ref()),
+                Some(entity) => store.located_parents(entity.core()),
                 None => store.parents_of(ancestor),
             };
             is_circular |= lineage.add_all(parents);
@@ -61,6 +60,15 @@ impl Lineage {
     /// What the entity is in.
     pub fn ancestors(&self) -> impl Iterator<Item = &Located> {
         self.entities.iter().skip(1)
+    }
+
+    /// The lineage's entity, so that Cedar finds all ancestors on it.
+    pub(in crate::snapshot) fn complete(&self, mut entity: ast::Entity) -> ast::Entity {
+        for ancestor in self.ancestors() {
+            // What is a parent already stays one.
+            entity.add_indirect_ancestor(ancestor.uid.as_ref().clone());
+        }
+        entity
     }
 
     pub(super) fn has_type(&self, number: TypeNumber) -> bool {

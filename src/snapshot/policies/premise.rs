@@ -8,7 +8,7 @@
 
 use std::sync::Arc;
 
-use cedar_policy_core::ast::{Context, Expr, ExprKind, SlotEnv, Value, Var};
+use cedar_policy_core::ast::{Context, Expr, ExprKind, SlotEnv, Var};
 use cedar_policy_core::evaluator::Evaluator;
 use smol_str::SmolStr;
 
@@ -42,9 +42,13 @@ impl Premise {
     pub(in crate::snapshot) fn is_false(&self, evaluator: &Evaluator<'_>) -> bool {
         // Slots stand in scopes only.
         let slots = SlotEnv::new();
-        let mut values = self.0.iter().map(|part| evaluator.interpret(part, &slots));
-        let first_not_true = values.find(|value| !value.as_ref().is_ok_and(|value| *value == Value::from(true)));
-        first_not_true.is_some_and(|value| value.is_ok_and(|value| value == Value::from(false)))
+        for part in &*self.0 {
+            let value = evaluator.interpret(part, &slots).ok();
+            if value != Some(true.into()) {
+                return value == Some(false.into());
+            }
+        }
+        false
     }
 }
 

@@ -99,7 +99,7 @@ impl Question {
             Some(json) => Some(Entity::from_json_value(json, Some(schema)).ok()?),
             None => None,
         };
-        let supplied: Vec<&Entity> = self.who.entity.iter().chain(&described).collect();
+        let supplied: Vec<&Entity> = self.who.entity.as_deref().into_iter().chain(&described).collect();
         let is_other = |entity: &&Entity| supplied.iter().all(|supplied| supplied.uid() != entity.uid());
         let all = world.entities.iter().filter(is_other).chain(supplied.iter().copied()).cloned();
         let actions = schema.action_entities().unwrap();
@@ -160,7 +160,7 @@ fn who(world: &World, action: usize, genes: &mut Genes<'_>) -> Rc<Principal> {
         2 => {
             let json = facts::in_tenant(shape, kind, facts::entity(shape, kind, number, genes));
             let entity = Entity::from_json_value(json, Some(&world.snapshot.schema.schema)).unwrap();
-            let built = Principal { entity: Some(entity.clone()), ..Principal::named(entity.uid()) };
+            let built = Principal { entity: Some(entity.clone().into()), ..Principal::named(entity.uid()) };
             Rc::new(built.to_be_kept())
         }
         3 if shape.has_identity => {
