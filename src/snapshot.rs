@@ -66,7 +66,7 @@ pub struct Snapshot {
     pub slices: SliceCache,
     /// No other snapshot of this process has it.
     pub serial: u64,
-    tenant_uid: Option<EntityUid>,
+    tenant_uid: EntityUid,
     /// External identity → its provider's place and its own.
     identities: HashMap<EntityUid, (usize, usize)>,
 }
@@ -110,8 +110,8 @@ impl Snapshot {
     }
 
     /// The tenant's own entity.
-    pub fn tenant_uid(&self) -> Option<EntityUid> {
-        self.tenant_uid.clone()
+    pub fn tenant_uid(&self) -> &EntityUid {
+        &self.tenant_uid
     }
 
     /// The place of an external identity among its provider's.

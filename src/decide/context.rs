@@ -4,16 +4,15 @@
 //! (entities, Cedar's escapes, values of a wrong type) is left to Cedar's own reader, and so are all errors. A property
 //! below holds the two together.
 
-use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, LazyLock};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use cedar_policy::{Context, EntityUid};
-use cedar_policy_core::ast::{self, ExtensionFunction, PartialValue};
-use cedar_policy_core::extensions::Extensions;
+use cedar_policy_core::ast;
 use serde_json::{Map, Value};
 
 use super::query::QueryError;
-use crate::schema::{ActionFacts, DataType, DataTypes};
+use crate::schema::{ActionFacts, DataType, DataTypes, extension_value};
 use crate::snapshot::{Snapshot, named_in};
 use crate::tree::one_line;
 
@@ -77,7 +76,7 @@ fn plain(given: &Value, kind: &DataType) -> Option<ast::Value> {
         (DataType::Text, Value::String(text)) => Some(text.as_str().into()),
         (DataType::Boolean, Value::Bool(value)) => Some((*value).into()),
         (DataType::Number, Value::Number(number)) => Some(number.as_i64()?.into()),
-        (DataType::Extension(name), Value::String(text)) => constructed(name, text),
+        (DataType::Extension(name), Value::String(text)) => extension_value(name, text),
         (DataType::Set(element), Value::Array(given)) => {
             let elements = given.iter().map(|given| plain(given, element));
             Some(ast::Value::set(elements.collect::<Option<Vec<_>>>()?, None))
@@ -88,23 +87,6 @@ fn plain(given: &Value, kind: &DataType) -> Option<ast::Value> {
         _ => None,
     }
 }
-
-/// A value of one of Cedar's extension types, of its text.
-fn constructed(type_name: &str, text: &str) -> Option<ast::Value> {
-    match CONSTRUCTORS.get(type_name)?.call(&[text.into()]).ok()? {
-        PartialValue::Value(value) => Some(value),
-        PartialValue::Residual(_) => None,
-    }
-}
-
-/// By the type that they make.
-static CONSTRUCTORS: LazyLock<HashMap<&str, &ExtensionFunction>> = LazyLock::new(|| {
-    let types = [("ipaddr", "ip"), ("decimal", "decimal"), ("datetime", "datetime"), ("duration", "duration")];
-    let found = |(made, function): (&'static str, &str)| {
-        Some((made, Extensions::all_available().func(&function.parse().ok()?).ok()?))
-    };
-    types.into_iter().filter_map(found).collect()
-});
 
 /// How Cedar's escapes begin: `__entity`, `__extn`, `__expr`.
 const ESCAPE: &str = "__";

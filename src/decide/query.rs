@@ -112,7 +112,6 @@ pub(super) fn check_principal(principal: &EntityUid, action: &ActionFacts) -> Re
 
 /// A uid of a type that the schema has.
 pub(super) fn known_uid(snapshot: &Snapshot, entity: &EntityRef) -> Result<EntityUid, QueryError> {
-    let types = &snapshot.schema.types;
-    let found = types.named(&entity.entity_type).and_then(|number| types.uid(number, &entity.id));
+    let found = snapshot.schema.types.uid_of(entity);
     found.ok_or_else(|| QueryError::UnknownResourceType(entity.entity_type.clone()))
 }

@@ -96,12 +96,11 @@ fn described_entity(snapshot: &Snapshot, query: &ResourceQuery, known: Option<&E
 }
 
 fn in_tenant(snapshot: &Snapshot, entity: Entity) -> Result<Entity, QueryError> {
-    match snapshot.tenant_uid().filter(|_| snapshot.schema.identity == Identity::Included) {
-        Some(tenant) if entity.uid() != tenant => {
-            place_in_tenant(entity, &tenant, &snapshot.schema).map_err(QueryError::Resource)
-        }
-        _ => Ok(entity),
+    let tenant = snapshot.tenant_uid();
+    if snapshot.schema.identity == Identity::LeftOut || entity.uid() == *tenant {
+        return Ok(entity);
     }
+    place_in_tenant(entity, tenant, &snapshot.schema).map_err(QueryError::Resource)
 }
 
 /// The most parents that a request may give a resource.

@@ -272,7 +272,7 @@ impl Asking {
             Self::Named(who) => return Principal::named(uid(who)),
             Self::Token { uid, unit, teams, member } => (uid, unit, teams, member),
         };
-        let mut parents: HashSet<_> = snapshot.tenant_uid().into_iter().collect();
+        let mut parents = HashSet::from([snapshot.tenant_uid().clone()]);
         parents.extend(teams.iter().map(|team| uid(&format!("Team::\"t{team}\""))));
         if *member {
             parents.insert(uid("ExternalIdentity::\"everyone\""));
@@ -349,7 +349,7 @@ impl Asked {
         let (level, parent) = self.described?;
         let known = snapshot.entities.get(&node(self.resource));
         let (uid, mut attributes, mut parents) = known.clone().map_or_else(
-            || (node(self.resource), std::collections::HashMap::new(), snapshot.tenant_uid().into_iter().collect()),
+            || (node(self.resource), std::collections::HashMap::new(), HashSet::from([snapshot.tenant_uid().clone()])),
             Entity::into_inner,
         );
         attributes.insert("level".into(), RestrictedExpression::new_long(level));

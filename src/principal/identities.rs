@@ -21,11 +21,11 @@ pub struct IdentityOutcome {
     pub failed: Option<String>,
 }
 
-/// The external identities that count for a subject, sorted by name.
+/// The external identities that count for a subject, sorted by name. The subject is made when one may match.
 pub(super) fn members_of(
     snapshot: &Snapshot,
     provider: &ProviderRecord,
-    subject: &Supplied,
+    subject: impl FnOnce() -> Supplied,
     tags: &Tags,
 ) -> Vec<ExternalIdentityName> {
     let tags = tags.iter().map(|(claim, values)| (claim.as_str(), values));
@@ -42,7 +42,11 @@ pub(super) fn members_of(
             places.iter().filter_map(|place| provider.identities.get(*place)).collect()
         }
     };
-    let matching: Vec<_> = candidates.into_iter().filter(|identity| matches(snapshot, identity, subject)).collect();
+    if candidates.is_empty() {
+        return Vec::new();
+    }
+    let subject = subject();
+    let matching: Vec<_> = candidates.into_iter().filter(|identity| matches(snapshot, identity, &subject)).collect();
     counting(provider.provider.external_identities, &matching)
 }
 
@@ -53,7 +57,7 @@ pub(super) fn explain_members(
     subject: &Supplied,
     tags: &Tags,
 ) -> Vec<IdentityOutcome> {
-    let counted = members_of(snapshot, provider, subject, tags);
+    let counted = members_of(snapshot, provider, || subject.clone(), tags);
     provider
         .identities
         .iter()
@@ -91,7 +95,7 @@ fn matches(snapshot: &Snapshot, identity: &IdentityRecord, subject: &Supplied) -
 /// The question whether a subject is in an identity, with what it is decided over.
 fn asked(snapshot: &Snapshot, identity: &IdentityRecord, subject: &Supplied) -> Option<(Request, Slice)> {
     let action = snapshot.schema.actions.named(vocabulary::ASSUME)?;
-    let (principal, resource) = (subject.uid(), identity_uid(identity)?);
+    let (principal, resource) = (subject.uid(), identity_uid(snapshot, identity)?);
     let (supplied, request) = (&[subject], None);
     let asked = Asked { principal: &principal, action, resource: &resource, mentioned: &[], supplied, request };
     let slice = Slice::cut(snapshot, &asked, takes_part_in_assuming).ok()?;
@@ -99,12 +103,12 @@ fn asked(snapshot: &Snapshot, identity: &IdentityRecord, subject: &Supplied) -> 
     Some((request, slice))
 }
 
-fn identity_uid(identity: &IdentityRecord) -> Option<EntityUid> {
-    vocabulary::uid(&EntityRef::new(vocabulary::EXTERNAL_IDENTITY, identity.name.as_str())).ok()
+fn identity_uid(snapshot: &Snapshot, identity: &IdentityRecord) -> Option<EntityUid> {
+    snapshot.schema.types.uid_of(&EntityRef::new(vocabulary::EXTERNAL_IDENTITY, identity.name.as_str()))
 }
 
 fn why_not(snapshot: &Snapshot, identity: &IdentityRecord, subject: &Supplied) -> Option<String> {
-    let own = snapshot.policies.written.assume.own_policy(&identity_uid(identity)?)?;
+    let own = snapshot.policies.written.assume.own_policy(&identity_uid(snapshot, identity)?)?;
     let (request, slice) = asked(snapshot, identity, subject)?;
     let policy = Policy::from(slice.policy(own)?.clone());
     first_failure(&policy, &request, &slice.entities)

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use cedar_policy::{Entity, EntityUid, RestrictedExpression};
+use cedar_policy::{Entity, EntityUid};
+use cedar_policy_core::ast::{self, Literal, PartialValue, Value};
+use smol_str::SmolStr;
 
 use super::identities::{self, IdentityOutcome};
 use super::tags::{Tags, tags};
@@ -20,14 +22,14 @@ use crate::vocabulary::{self, EXTERNAL_IDENTITY, IDENTITY_PROVIDER, TEAM, USER, 
 pub enum PrincipalError {
     #[error("provider `{0}` is not among the tenant's any more")]
     ProviderGone(String),
-    #[error("the token's subject cannot be made an entity")]
-    Entity(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the schema has no `{0}`")]
+    NoSuchType(String),
 }
 
 /// The principal that a token stands for.
 ///
 /// # Errors
-/// When the provider is gone from the snapshot, or Cedar refuses the entity.
+/// When the provider is gone from the snapshot, or the schema knows no identities.
 pub fn resolve(token: &VerifiedToken, snapshot: &Snapshot) -> Result<Principal, PrincipalError> {
     Seen::of(token, snapshot)?.principal()
 }
@@ -41,7 +43,7 @@ pub fn resolve_explained(
     snapshot: &Snapshot,
 ) -> Result<(Principal, Vec<IdentityOutcome>), PrincipalError> {
     let seen = Seen::of(token, snapshot)?;
-    let outcomes = identities::explain_members(snapshot, seen.provider, &seen.as_subject()?, &seen.tags);
+    let outcomes = identities::explain_members(snapshot, seen.provider, &seen.as_subject(), &seen.tags);
     Ok((seen.principal()?, outcomes))
 }
 
@@ -52,7 +54,7 @@ struct Seen<'a> {
     provider: &'a ProviderRecord,
     subject: EntityUid,
     provider_uid: EntityUid,
-    claims: Option<RestrictedExpression>,
+    claims: Option<Value>,
     tags: Tags,
     dropped: Vec<DroppedClaim>,
 }
@@ -69,8 +71,8 @@ impl<'a> Seen<'a> {
             token,
             snapshot,
             provider,
-            subject: uid(&vocabulary::external_subject(&token.provider, &token.unique_id))?,
-            provider_uid: uid(&EntityRef::new(IDENTITY_PROVIDER, token.provider.as_str()))?,
+            subject: uid(snapshot, &vocabulary::external_subject(&token.provider, &token.unique_id))?,
+            provider_uid: uid(snapshot, &EntityRef::new(IDENTITY_PROVIDER, token.provider.as_str()))?,
             claims,
             tags,
             dropped,
@@ -78,7 +80,7 @@ impl<'a> Seen<'a> {
     }
 
     fn principal(self) -> Result<Principal, PrincipalError> {
-        let mut parents: HashSet<EntityUid> = self.snapshot.tenant_uid().into_iter().collect();
+        let mut parents = HashSet::from([self.snapshot.tenant_uid().clone()]);
         let (uid, identities) = if let Some(user) = self.user()? {
             parents.extend(self.snapshot.entities.parents_of_uid(&user));
             (user, self.identities()?)
@@ -90,15 +92,15 @@ impl<'a> Seen<'a> {
             (self.subject.clone(), self.identities()?)
         };
         for team in self.teams() {
-            parents.insert(self::uid(&EntityRef::new(TEAM, team))?);
+            parents.insert(self::uid(self.snapshot, &EntityRef::new(TEAM, team))?);
         }
         for identity in &identities {
-            parents.insert(self::uid(&EntityRef::new(EXTERNAL_IDENTITY, identity.as_str()))?);
+            parents.insert(self::uid(self.snapshot, &EntityRef::new(EXTERNAL_IDENTITY, identity.as_str()))?);
         }
         let known = self.snapshot.entities.get(&uid);
-        let entity = self.entity(uid.clone(), parents, known)?;
+        let entity = self.entity(uid.clone(), parents, known);
         let external_identities = identities.iter().map(ToString::to_string).collect();
-        Ok(Principal { uid, entity: Some(entity.into()), external_identities, dropped: self.dropped, key: None })
+        Ok(Principal { uid, entity: Some(entity), external_identities, dropped: self.dropped, key: None })
     }
 
     /// The directory's user with the token's email, unless the issuer says that the email is not verified.
@@ -106,7 +108,7 @@ impl<'a> Seen<'a> {
         let Some(email) = self.token.trusted_email().and_then(|email| Email::parse(email).ok()) else {
             return Ok(None);
         };
-        let user = uid(&EntityRef::new(USER, email.as_str()))?;
+        let user = uid(self.snapshot, &EntityRef::new(USER, email.as_str()))?;
         // INVARIANT: only active users are compiled to entities.
         Ok(self.snapshot.entities.contains(&user).then_some(user))
     }
@@ -116,7 +118,7 @@ impl<'a> Seen<'a> {
         let mapped = values.into_iter().flatten().filter_map(|value| self.provider.virtual_account_mappings.get(value));
         let accounts: BTreeSet<_> = mapped.collect();
         match (accounts.first(), accounts.len()) {
-            (Some(account), 1) => Ok(Some(uid(&EntityRef::new(VIRTUAL_ACCOUNT, account.as_str()))?)),
+            (Some(account), 1) => Ok(Some(uid(self.snapshot, &EntityRef::new(VIRTUAL_ACCOUNT, account.as_str()))?)),
             // A token that stands for two accounts stands for neither.
             _ => Ok(None),
         }
@@ -132,48 +134,43 @@ impl<'a> Seen<'a> {
         if self.provider.identities.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(identities::members_of(self.snapshot, self.provider, &self.as_subject()?, &self.tags))
+        Ok(identities::members_of(self.snapshot, self.provider, || self.as_subject(), &self.tags))
     }
 
     /// The token's subject as an entity of its own, for the assume policies to look at.
-    fn as_subject(&self) -> Result<Supplied, PrincipalError> {
-        let parents = self.snapshot.tenant_uid().into_iter().collect();
-        self.entity(self.subject.clone(), parents, None).map(Supplied::from)
+    fn as_subject(&self) -> Supplied {
+        let parents = HashSet::from([self.snapshot.tenant_uid().clone()]);
+        self.entity(self.subject.clone(), parents, None)
     }
 
-    fn entity(
-        &self,
-        uid: EntityUid,
-        parents: HashSet<EntityUid>,
-        known: Option<Entity>,
-    ) -> Result<Entity, PrincipalError> {
-        let failed = |error: cedar_policy::EntityAttrEvaluationError| PrincipalError::Entity(Box::new(error));
+    fn entity(&self, uid: EntityUid, parents: HashSet<EntityUid>, known: Option<Entity>) -> Supplied {
         // What the directory says of someone stays, where the token says nothing of the same.
-        let (_, mut attributes, _) = known
-            .map(Entity::into_inner)
-            .unwrap_or_else(|| (uid.clone(), std::collections::HashMap::new(), HashSet::new()));
-        attributes.insert("provider".into(), RestrictedExpression::new_entity_uid(self.provider_uid.clone()));
+        let known: Option<&ast::Entity> = known.as_ref().map(AsRef::as_ref);
+        let known = known.into_iter().flat_map(ast::Entity::attrs);
+        let mut attributes: BTreeMap<SmolStr, PartialValue> =
+            known.map(|(name, value)| (name.clone(), value.clone())).collect();
+        let mut set = |name: &str, value: Value| attributes.insert(name.into(), value.into());
+        set("provider", ast::EntityUID::from(self.provider_uid.clone()).into());
         if uid == self.subject {
-            attributes.insert("subject".into(), RestrictedExpression::new_string(self.token.unique_id.clone()));
+            set("subject", self.token.unique_id.as_str().into());
         }
         if let Some(email) = self.token.trusted_email() {
-            attributes.insert("email".into(), RestrictedExpression::new_string(email.to_ascii_lowercase()));
+            set("email", email.to_ascii_lowercase().as_str().into());
         }
         if let Some(claims) = &self.claims {
-            attributes.insert("claims".into(), claims.clone());
+            set("claims", claims.clone());
         }
-        let tags: BTreeMap<_, _> = self
-            .tags
-            .iter()
-            .map(|(path, values)| {
-                let values = values.iter().map(|value| RestrictedExpression::new_string(value.clone()));
-                (path.clone(), RestrictedExpression::new_set(values))
-            })
-            .collect();
-        Entity::new_with_tags(uid, attributes, parents, tags).map_err(failed)
+        let tag = |(path, values): (&String, &BTreeSet<String>)| {
+            let values = values.iter().map(|value| Literal::from(value.as_str()));
+            (path.into(), Value::set_of_lits(values, None).into())
+        };
+        let (none, parents) = (HashSet::new(), parents.into_iter().map(Into::into).collect());
+        let tags = self.tags.iter().map(tag);
+        Entity::from(ast::Entity::new_with_attr_partial_value(uid.into(), attributes, none, parents, tags)).into()
     }
 }
 
-fn uid(entity: &EntityRef) -> Result<EntityUid, PrincipalError> {
-    vocabulary::uid(entity).map_err(|error| PrincipalError::Entity(error))
+fn uid(snapshot: &Snapshot, entity: &EntityRef) -> Result<EntityUid, PrincipalError> {
+    let uid = snapshot.schema.types.uid_of(entity);
+    uid.ok_or_else(|| PrincipalError::NoSuchType(entity.entity_type.clone()))
 }

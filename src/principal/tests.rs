@@ -2,10 +2,11 @@
 
 mod assuming;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
 
 use cedar_policy::{Entity, EntityUid};
+use cedar_policy_core::ast;
 use serde_json::{Map, Value, json};
 
 use super::typed::typed_claims;
@@ -121,8 +122,9 @@ fn typed(claims: Value, types: &DataTypes) -> (Option<Value>, Vec<DroppedClaim>)
     let (record, dropped) = typed_claims(&object(claims), types);
     let json = record.map(|record| {
         let uid: EntityUid = r#"User::"x""#.parse().unwrap();
-        let entity = Entity::new(uid, [("claims".to_owned(), record)].into(), Default::default()).unwrap();
-        entity.to_json_value().unwrap()["attrs"]["claims"].clone()
+        let claims = [("claims".into(), record.into())];
+        let entity = ast::Entity::new_with_attr_partial_value(uid.into(), claims, HashSet::new(), HashSet::new(), []);
+        Entity::from(entity).to_json_value().unwrap()["attrs"]["claims"].clone()
     });
     (json, dropped)
 }

@@ -2,27 +2,25 @@
 //! its value is of that type.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use cedar_policy::{Context, RestrictedExpression};
+use cedar_policy_core::ast;
 use chrono::DateTime;
 use serde_json::{Map, Value};
+use smol_str::SmolStr;
 
 use super::DroppedClaim;
 use crate::model::{claim_text, whole};
-use crate::schema::{DataType, DataTypes};
+use crate::schema::{DataType, DataTypes, extension_value};
 
 /// The typed claims as a Cedar record, or none when the token has none of them.
 ///
 /// A claim that is missing or does not fit is left out by itself: what else the token says still counts, and a
 /// policy that reads a required claim which is not there fails to evaluate, so that a forbid fails closed.
-pub(super) fn typed_claims(
-    claims: &Map<String, Value>,
-    types: &DataTypes,
-) -> (Option<RestrictedExpression>, Vec<DroppedClaim>) {
+pub(super) fn typed_claims(claims: &Map<String, Value>, types: &DataTypes) -> (Option<ast::Value>, Vec<DroppedClaim>) {
     let mut dropped = Vec::new();
     let members = members(claims, types, "", &mut dropped);
-    let record = if members.is_empty() { None } else { RestrictedExpression::new_record(members).ok() };
-    (record, dropped)
+    ((!members.is_empty()).then(|| record(members)), dropped)
 }
 
 fn members(
@@ -30,7 +28,7 @@ fn members(
     types: &DataTypes,
     above: &str,
     dropped: &mut Vec<DroppedClaim>,
-) -> BTreeMap<String, RestrictedExpression> {
+) -> BTreeMap<SmolStr, ast::Value> {
     let mut members = BTreeMap::new();
     for (name, (kind, required)) in types {
         let claim = format!("{above}{name}");
@@ -41,8 +39,8 @@ fn members(
             }
             None => {}
             Some(value) => match convert(value, kind, &claim, dropped) {
-                Some(expression) => {
-                    members.insert(name.clone(), expression);
+                Some(value) => {
+                    members.insert(name.into(), value);
                 }
                 None => {
                     let reason = format!("is not {}, as the schema's `Claims` declares it", describe(kind));
@@ -54,29 +52,24 @@ fn members(
     members
 }
 
-fn convert(
-    value: &Value,
-    kind: &DataType,
-    claim: &str,
-    dropped: &mut Vec<DroppedClaim>,
-) -> Option<RestrictedExpression> {
+fn convert(value: &Value, kind: &DataType, claim: &str, dropped: &mut Vec<DroppedClaim>) -> Option<ast::Value> {
     match kind {
-        DataType::Text => Some(RestrictedExpression::new_string(value.as_str()?.to_owned())),
-        DataType::Boolean => Some(RestrictedExpression::new_bool(value.as_bool()?)),
-        DataType::Number => Some(RestrictedExpression::new_long(seconds(value)?)),
+        DataType::Text => Some(value.as_str()?.into()),
+        DataType::Boolean => Some(value.as_bool()?.into()),
+        DataType::Number => Some(seconds(value)?.into()),
         DataType::Extension(name) => extension(value, name),
         DataType::Set(element) => {
             let elements = value.as_array()?.iter().map(|value| convert(value, element, claim, dropped));
-            Some(RestrictedExpression::new_set(elements.collect::<Option<Vec<_>>>()?))
+            Some(ast::Value::set(elements.collect::<Option<Vec<_>>>()?, None))
         }
         DataType::Record(types) => {
             let mut inside = Vec::new();
             let members = members(value.as_object()?, types, &format!("{claim}/"), &mut inside);
-            if types.iter().any(|(name, (_, required))| *required && !members.contains_key(name)) {
+            if types.iter().any(|(name, (_, required))| *required && !members.contains_key(name.as_str())) {
                 return None;
             }
             dropped.append(&mut inside);
-            RestrictedExpression::new_record(members).ok()
+            Some(record(members))
         }
         DataType::Entity => None,
     }
@@ -92,23 +85,24 @@ fn seconds(value: &Value) -> Option<i64> {
 }
 
 /// A text, or for a `datetime` also seconds since the epoch, as Cedar's extension value.
-fn extension(value: &Value, name: &str) -> Option<RestrictedExpression> {
-    let expression = match (name, value) {
-        ("ipaddr", Value::String(given)) => RestrictedExpression::new_ip(given),
+fn extension(value: &Value, name: &str) -> Option<ast::Value> {
+    match (name, value) {
         ("decimal", Value::String(_) | Value::Number(_)) => {
             let given = claim_text(value)?;
-            RestrictedExpression::new_decimal(if given.contains('.') { given } else { format!("{given}.0") })
+            let decimal = if given.contains('.') { given } else { format!("{given}.0") };
+            extension_value(name, &decimal)
         }
-        ("datetime", Value::String(given)) => RestrictedExpression::new_datetime(given),
         ("datetime", Value::Number(_)) => {
             let moment = DateTime::from_timestamp(seconds(value)?, 0)?;
-            RestrictedExpression::new_datetime(moment.format("%Y-%m-%dT%H:%M:%SZ").to_string())
+            extension_value(name, &moment.format("%Y-%m-%dT%H:%M:%SZ").to_string())
         }
-        ("duration", Value::String(given)) => RestrictedExpression::new_duration(given),
-        _ => return None,
-    };
-    // The constructor takes any text: only evaluating it tells whether it is such a value.
-    Context::from_pairs([("value".to_owned(), expression.clone())]).ok().map(|_| expression)
+        (_, Value::String(given)) => extension_value(name, given),
+        _ => None,
+    }
+}
+
+fn record(members: BTreeMap<SmolStr, ast::Value>) -> ast::Value {
+    ast::Value::record_arc(Arc::new(members), None)
 }
 
 fn describe(kind: &DataType) -> String {

@@ -6,7 +6,7 @@ use cedar_policy::{EntityTypeName, EntityUid, Schema};
 use cedar_policy_core::ast;
 use cedar_policy_core::validator::ValidatorEntityTypeKind;
 
-use crate::model::{id_hash, type_hash};
+use crate::model::{EntityRef, id_hash, type_hash};
 
 /// The number of an entity type within one schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -108,6 +108,11 @@ impl EntityTypes {
     pub fn uid(&self, number: TypeNumber, id: &str) -> Option<EntityUid> {
         let entity_type = self.get(number)?.entity_type.clone();
         Some(ast::EntityUID::from_components(entity_type, ast::Eid::new(id), None).into())
+    }
+
+    /// An entity, if the schema has its type.
+    pub fn uid_of(&self, entity: &EntityRef) -> Option<EntityUid> {
+        self.uid(self.named(&entity.entity_type)?, &entity.id)
     }
 
     /// The hash by which a bundle's files are split.

@@ -94,7 +94,7 @@ pub fn build(parts: Parts<'_>, before: Option<&Snapshot>, now: DateTime<Utc>) ->
         built: loader.built,
         slices: SliceCache::default(),
         bundle_stamps: parts.bundle.map(|bundle| Arc::clone(&bundle.stamps)).unwrap_or_default(),
-        tenant_uid: Some(tenant_uid),
+        tenant_uid,
     })
 }
 

@@ -146,8 +146,7 @@ impl Policies {
 /// What a grant's id says of it, as entities of a schema.
 fn grant_of(schema: &LoadedSchema, id: &str) -> Option<(GrantId, EntityUid, EntityUid)> {
     let grant = GrantId::read(id)?;
-    let uid = |entity: &crate::model::EntityRef| schema.types.uid(schema.types.named(&entity.entity_type)?, &entity.id);
-    let (principal, resource) = (uid(&grant.subject)?, uid(&grant.resource)?);
+    let (principal, resource) = (schema.types.uid_of(&grant.subject)?, schema.types.uid_of(&grant.resource)?);
     Some((grant, principal, resource))
 }
 
