@@ -73,8 +73,8 @@ impl App {
         // Watching starts before reading, so that no change falls between the two.
         let watcher = Watcher::start(config.layout.folders(), config.watch)?;
         let first = reloader.clone();
-        tokio::task::spawn_blocking(move || first.load_first()).await.map_err(AppError::FirstLoad)?;
-        let follower = tokio::spawn(reloader.follow(watcher)).abort_handle();
+        let seen = tokio::task::spawn_blocking(move || first.load_first()).await.map_err(AppError::FirstLoad)?;
+        let follower = tokio::spawn(reloader.follow(watcher, seen)).abort_handle();
         let listeners = Listeners::bind(config.http.listen).await?;
         let ask = Ask {
             tenants: Arc::clone(&tenants),

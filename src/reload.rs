@@ -4,7 +4,6 @@
 //! log, in `/status` and in a metric.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,13 +13,13 @@ use crate::clock::SharedClock;
 use crate::model::{Faults, TenantId};
 use crate::snapshot::{Cause, ReloadOutcome, TenantHandle, Tenants, Watcher};
 use crate::telemetry::{Metrics, ReloadLabels, ReloadResult, SizeLabels, TenantLabels};
-use crate::tree::{Fingerprint, Tree, fingerprint, read_tree};
+use crate::tree::{Fingerprint, Tree, read_tree, stamps_below};
 
 /// How a reading of the tree ended.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Reloaded {
-    /// Every tenant is what the tree says, which was read as it stood at this fingerprint.
-    Good(Fingerprint),
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Reloaded {
+    /// Everything is what the tree says.
+    Good,
     /// Something has a fault, or could not be written: worth another look even when no file changes.
     Faulty,
     /// Files were being written: look again in a moment.
@@ -38,29 +37,36 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// Reloads whenever the tree changes, for as long as it is polled.
-    pub async fn follow(self, mut watcher: Watcher) {
-        let mut seen = None;
+    /// Reloads whenever the tree changes, for as long as it is polled. `seen` is the fingerprint of the first reading.
+    pub async fn follow(self, mut watcher: Watcher, mut seen: Option<Fingerprint>) {
+        let mut is_good = false;
         loop {
             let cause = watcher.changed().await;
             for _ in 0..MOST_ATTEMPTS {
                 let before = self.fingerprint();
+                let known = seen.as_ref();
                 // A poll reads files only when the file system says that one of them is another.
-                if cause == Cause::Poll && seen.as_ref() == Some(&before) {
+                if cause == Cause::Poll && is_good && known == Some(&before) {
                     break;
                 }
-                watcher.quiet_moment().await;
+                if !known.is_some_and(|known| before.is_written_as(known)) {
+                    watcher.quiet_moment().await;
+                } else if known == Some(&before) && !watcher.is_quiet().await {
+                    // A bundle is being published: its `bundle.json` comes last, and needs no quiet moment.
+                    continue;
+                }
                 let reloader = self.clone();
-                match tokio::task::spawn_blocking(move || reloader.reload_since(before)).await {
-                    Ok(Reloaded::Good(fingerprint)) => {
-                        seen = Some(fingerprint);
+                let reading = tokio::task::spawn_blocking(move || {
+                    let reloaded = reloader.reload_since(&before);
+                    (before, reloaded)
+                });
+                match reading.await {
+                    Ok((_, Reloaded::Unsettled)) => {}
+                    Ok((read, reloaded)) => {
+                        is_good = reloaded == Reloaded::Good;
+                        seen = Some(read);
                         break;
                     }
-                    Ok(Reloaded::Faulty) => {
-                        seen = None;
-                        break;
-                    }
-                    Ok(Reloaded::Unsettled) => {}
                     Err(error) => {
                         tracing::error!(%error, "reading the tree failed");
                         break;
@@ -70,47 +76,50 @@ impl Reloader {
         }
     }
 
-    /// The first reading, before anything serves.
-    pub fn load_first(&self) {
+    /// The first reading, before anything serves; its fingerprint, if the tree held still.
+    pub fn load_first(&self) -> Option<Fingerprint> {
         for _ in 0..MOST_ATTEMPTS {
-            if self.reload_since(self.fingerprint()) != Reloaded::Unsettled {
-                return;
+            let before = self.fingerprint();
+            if self.reload_since(&before) != Reloaded::Unsettled {
+                return Some(before);
             }
-            std::thread::sleep(BETWEEN_FIRST_ATTEMPTS);
+            std::thread::sleep(A_MOMENT);
         }
+        None
     }
 
-    /// Reads the tree and makes what changed serve, unless files were being written since the fingerprint was
-    /// taken: nothing that was read then is used, since half a file can be a valid one.
-    fn reload_since(&self, before: Fingerprint) -> Reloaded {
+    /// Reads the tree and makes what changed serve. What was being written since the fingerprint was taken is not
+    /// used, since half a file can be a valid one; a tenant that is written all the time holds up no other.
+    fn reload_since(&self, before: &Fingerprint) -> Reloaded {
         let started = Instant::now();
         let tree = read_tree(&self.layout.dirs);
-        if before != self.fingerprint() {
+        let after = self.fingerprint();
+        if !after.is_shared_as(before) {
             return Reloaded::Unsettled;
         }
-        // A folder that is away for a moment takes no tenant with it.
+        let is_settled = |tenant: &TenantId| after.is_tenant_as(before, tenant);
         let handles = match &tree.tenants {
-            Some(tenants) => self.tenants.retain(tenants.keys().cloned()),
+            Some(tenants) => {
+                let serving = self.tenants.all();
+                let unsettled = serving.keys().filter(|tenant| !is_settled(tenant));
+                self.tenants.retain(tenants.keys().filter(|tenant| is_settled(tenant)).chain(unsettled).cloned())
+            }
+            // A folder that is away for a moment takes no tenant with it.
             None => self.tenants.all(),
         };
         let shared = assemble_shared(&tree, self.layout.identity);
         self.note_shared(shared.as_ref().err(), &tree.strays);
-        let good = match &shared {
-            Ok(shared) => {
-                let reload = |(tenant, handle): (&TenantId, &Arc<TenantHandle>)| {
-                    self.reload_tenant(&tree, shared, tenant, handle, started)
-                };
-                // Every tenant has its turn, whatever became of the one before.
-                let good: Vec<bool> = handles.iter().map(reload).collect();
-                good.into_iter().all(|one| one)
-            }
-            Err(faults) => {
-                handles.iter().for_each(|(tenant, handle)| self.fail(tenant, handle, faults.clone()));
-                false
-            }
+        let reload = |(tenant, handle): (&TenantId, &Arc<TenantHandle>)| match &shared {
+            _ if !is_settled(tenant) => Reloaded::Unsettled,
+            Ok(shared) => self.reload_tenant(&tree, shared, tenant, handle, started),
+            Err(faults) => self.fail(tenant, handle, faults.clone()),
         };
+        let new = after.tenants().filter(|tenant| !is_settled(tenant)).map(|_| Reloaded::Unsettled);
+        // Every tenant has its turn, whatever became of the one before.
+        let worst = handles.iter().map(reload).chain(new).max();
         self.configure_keys();
-        if good { Reloaded::Good(before) } else { Reloaded::Faulty }
+        let of_shared = if shared.is_ok() { Reloaded::Good } else { Reloaded::Faulty };
+        worst.map_or(of_shared, |worst| worst.max(of_shared))
     }
 
     /// Faults of what all tenants share, and folders that are no tenant: to be seen though no tenant has them.
@@ -129,8 +138,15 @@ impl Reloader {
     }
 
     fn fingerprint(&self) -> Fingerprint {
-        let folders = self.layout.folders();
-        fingerprint(&folders.iter().map(PathBuf::as_path).collect::<Vec<_>>())
+        Fingerprint::take(&self.layout.dirs, self.layout.bundle_dir.as_deref())
+    }
+
+    /// Whether a bundle's files are just being replaced.
+    fn is_being_published(&self, tenant: &TenantId) -> bool {
+        let folder = self.layout.bundle_folder(tenant);
+        let before = stamps_below(&folder);
+        std::thread::sleep(A_MOMENT);
+        before != stamps_below(&folder)
     }
 
     fn reload_tenant(
@@ -140,31 +156,33 @@ impl Reloader {
         tenant: &TenantId,
         handle: &TenantHandle,
         started: Instant,
-    ) -> bool {
+    ) -> Reloaded {
         let now = self.clock.now();
         let serving = handle.snapshot();
         let assembled = match tree.tenants.as_ref().and_then(|tenants| tenants.get(tenant)) {
             Some(Ok(folder)) => assemble_tenant(&self.layout, tree, shared, tenant, folder, serving.as_deref(), now),
             Some(Err(faults)) => Err(faults.clone()),
-            None => return true,
+            None => return Reloaded::Good,
         };
         let assembled = match assembled {
             Ok(Outcome::Ready(assembled)) => assembled,
             Ok(Outcome::Unchanged) => {
                 handle.confirm(now);
                 self.note_outcome(tenant, true);
-                return true;
+                return Reloaded::Good;
             }
             Err(faults) => {
-                self.fail(tenant, handle, faults);
-                return false;
+                let is_news = handle.last_reload().errors != faults.0;
+                if is_news && self.is_being_published(tenant) {
+                    return Reloaded::Unsettled;
+                }
+                return self.fail(tenant, handle, faults);
             }
         };
         if let Some(bundle) = &assembled.bundle
             && let Err(fault) = publish(&self.layout, tenant, bundle)
         {
-            self.fail(tenant, handle, fault.into());
-            return false;
+            return self.fail(tenant, handle, fault.into());
         }
         let mut snapshot = assembled.snapshot;
         snapshot.built.took = started.elapsed();
@@ -184,10 +202,10 @@ impl Reloader {
         let seconds = now.timestamp() as f64;
         self.metrics.last_reload.get_or_create(&TenantLabels { tenant: tenant.to_string() }).set(seconds);
         tracing::info!(%tenant, %generation, %revision, "a new snapshot serves");
-        true
+        Reloaded::Good
     }
 
-    fn fail(&self, tenant: &TenantId, handle: &TenantHandle, faults: Faults) {
+    fn fail(&self, tenant: &TenantId, handle: &TenantHandle, faults: Faults) -> Reloaded {
         // The same faults again are no news: a poll would otherwise repeat them for ever.
         if handle.last_reload().errors != faults.0 {
             for fault in &faults.0 {
@@ -197,6 +215,7 @@ impl Reloader {
         }
         self.note_outcome(tenant, false);
         handle.fail(self.clock.now(), faults.0);
+        Reloaded::Faulty
     }
 
     fn count(&self, tenant: &TenantId, outcome: ReloadResult) {
@@ -219,4 +238,5 @@ impl Reloader {
 
 /// A tree that never stops changing is looked at again at the next event.
 const MOST_ATTEMPTS: usize = 20;
-const BETWEEN_FIRST_ATTEMPTS: Duration = Duration::from_millis(50);
+/// How long files must hold still where there are no digests to tell, or these do not fit.
+const A_MOMENT: Duration = Duration::from_millis(50);

@@ -3,11 +3,13 @@
 //! In: the schema and the policies folder. Out: a `Tree`, one immutable reading of both, in which each file
 //! keeps the name its author knows it by. Nothing is parsed here; everything is bounded.
 
+mod fingerprint;
 mod read;
 mod source;
 mod stamp;
 
-pub use read::{Fingerprint, TreeDirs, fingerprint, read_tree};
+pub use fingerprint::{Fingerprint, stamps_below};
+pub use read::{TreeDirs, read_tree};
 pub use source::{SourceFile, first_label, one_line};
 pub use stamp::FileStamp;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
-use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 
 /// How patient the watcher is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +86,13 @@ impl Watcher {
         sleep(self.settings.debounce).await;
         let _ = self.events.try_recv();
         self.follow_moves();
+    }
+
+    /// Whether nothing happens for a moment.
+    pub async fn is_quiet(&mut self) -> bool {
+        let is_quiet = timeout(self.settings.debounce, self.events.recv()).await.is_err();
+        self.follow_moves();
+        is_quiet
     }
 
     fn follow_moves(&mut self) {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::{FileStamp, PolicyFolder, SchemaFolder, SourceFile, Tree};
+use super::{PolicyFolder, SchemaFolder, SourceFile, Tree};
 use crate::model::ids::PLATFORM;
 use crate::model::{Fault, Faults, TenantId};
 
@@ -25,7 +25,7 @@ const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 /// The most files that one folder may hold.
 const MAX_FILES: usize = 100_000;
 /// The deepest nesting of folders.
-const MAX_DEPTH: usize = 16;
+pub(super) const MAX_DEPTH: usize = 16;
 
 /// Reads the whole tree. Never fails as a whole: what could not be read is a fault in its place.
 pub fn read_tree(dirs: &TreeDirs) -> Tree {
@@ -187,31 +187,7 @@ fn cannot_read(name: &str, error: &std::io::Error) -> Fault {
     Fault::of_file(name, format!("cannot be read: {error}"))
 }
 
-/// What the file system says of every file below the folders that could be read by its name: equal before and after a
-/// reading means that nothing was being written meanwhile.
-pub fn fingerprint(dirs: &[&Path]) -> Fingerprint {
-    let mut seen = Vec::new();
-    for dir in dirs {
-        let walk = WalkDir::new(dir).follow_links(true).max_depth(MAX_DEPTH + 2).sort_by_file_name();
-        for entry in walk.into_iter().filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name())) {
-            let Ok(entry) = entry else { continue };
-            let Ok(metadata) = entry.metadata() else { continue };
-            // Files of other kinds may be written all the time, and keep nothing from being read.
-            let is_text = READ_SUFFIXES.iter().any(|suffix| entry.path().to_string_lossy().ends_with(suffix));
-            if entry.depth() > 0 && !(metadata.is_file() && is_text) {
-                continue;
-            }
-            seen.push((entry.path().to_owned(), FileStamp::of(&metadata)));
-        }
-    }
-    Fingerprint(seen)
-}
-
-/// Path and stamp of every file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fingerprint(Vec<(PathBuf, FileStamp)>);
-
-fn is_hidden(name: &std::ffi::OsStr) -> bool {
+pub(super) fn is_hidden(name: &std::ffi::OsStr) -> bool {
     name.to_string_lossy().starts_with('.')
 }
 
@@ -225,8 +201,7 @@ fn shown(path: &Path) -> String {
 
 /// A tenant's folders with a meaning of their own.
 const MANIFESTS: &str = "manifests";
-const COMPILED: &str = crate::bundle::FOLDER;
+pub(super) const COMPILED: &str = crate::bundle::FOLDER;
 const CASES: &str = "cases";
 const INVARIANTS: &str = "invariants";
 const ENTITIES_SUFFIX: &str = ".entities.json";
-const READ_SUFFIXES: [&str; 5] = [".cedar", ".cedarschema", ".json", ".yaml", ".yml"];

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use cedargate::config::RawConfig;
 use serde_json::{Value, json};
 
 use crate::support::server::CALLER_KEY;
@@ -71,6 +72,23 @@ async fn a_node_with_only_the_files_answers_like_the_one_that_compiled_them() {
         }
         assert_eq!(one, other, "{request}");
     }
+}
+
+#[tokio::test]
+async fn a_whole_bundle_need_not_hold_still() {
+    let compiling = TestServer::start().await;
+    let tree = TestTree::sample(&compiling.okta, &compiling.github);
+    fs::remove_dir_all(tree.policies().join("acme/manifests")).unwrap();
+    copy_bundle(&compiled(&compiling.tree), &compiled(&tree));
+    let patient = |raw: &mut RawConfig| raw.watch.debounce_milliseconds = 10 * 60 * 1000;
+    let copied = TestServer::over(tree, compiling.okta.clone(), compiling.github.clone(), patient).await;
+    assert_eq!(may_view(&copied).await, "allow");
+    compiling.tree.edit("policies/acme/manifests/resources.yaml", |text| {
+        text.replace("  - {subject: team:ml, role: viewer}\n", "")
+    });
+    eventually("the compiling node has it", || async { may_view(&compiling).await == "deny" }).await;
+    copy_bundle(&compiled(&compiling.tree), &compiled(&copied.tree));
+    eventually("its digests say that it is whole", || async { may_view(&copied).await == "deny" }).await;
 }
 
 #[tokio::test]

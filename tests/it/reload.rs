@@ -4,6 +4,8 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::symlink;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -251,6 +253,28 @@ async fn a_tenant_comes_and_goes_with_its_folder() {
     eventually("the tenant is gone", || async { ask().await == 404 }).await;
     assert_eq!(server.get("/ready").await.status, 200);
     assert!(server.get("/status").await.body["tenants"].get("globex").is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_is_written_all_the_time_holds_up_no_other() {
+    let running = Running::start().await;
+    let busy = running.tree.policies().join("globex/busy.cedar");
+    running.tree.write("policies/globex/busy.cedar", "// nothing\n");
+    let stop = Arc::new(AtomicBool::new(false));
+    let is_over = Arc::clone(&stop);
+    let writing = std::thread::spawn(move || {
+        let mut rounds = 0;
+        while !is_over.load(Ordering::Relaxed) {
+            rounds += 1;
+            fs::write(&busy, format!("// {rounds}\n")).unwrap();
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    running.tree.write("policies/acme/hot/quiet.cedar", &forbid("hot/quiet"));
+    running.turns("deny", "hot/quiet").await;
+    stop.store(true, Ordering::Relaxed);
+    writing.join().unwrap();
+    running.load.finish().await;
 }
 
 /// How soon a change must be in the answers. Without optimisation Cedar takes its time to validate.
