@@ -78,3 +78,39 @@ pub fn attribute_names(context: &Context) -> Box<[SmolStr]> {
         Context::RestrictedResidual(attributes) => attributes.keys().cloned().collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cedar_policy::Policy;
+    use cedar_policy_core::ast;
+
+    use super::*;
+
+    fn premise(condition: &str) -> Vec<String> {
+        let text = format!("permit (principal, action, resource) when {{ {condition} }};");
+        let policy = Policy::parse(None, text).unwrap();
+        let policy: &ast::Policy = policy.as_ref();
+        Premise::of(policy.non_scope_constraints()).0.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn it_ends_where_a_value_of_the_context_is_looked_at() {
+        for (condition, expected) in [
+            ("true", &["true"][..]),
+            ("resource has tier && resource.tier == \"gold\"", &["resource has tier", "resource.tier == \"gold\""]),
+            ("context has ip && context.ip == resource.ip && resource.open", &["context has ip"]),
+            ("context.ip == resource.ip && context has ip", &[]),
+            ("(context has a || principal has b) && context.a", &["(context has a) || (principal has b)"]),
+            ("(context has a || context.b) && principal.c", &[]),
+            ("context has a.b.c && resource.open", &["context has a"]),
+            ("if context has a then resource.open else false", &["if context has a then resource.open else false"]),
+            ("principal == resource.owner && context == {}", &["principal == resource.owner"]),
+            ("resource.open && (resource.closed && context.a)", &["resource.open", "resource.closed"]),
+            ("!(context has a.b)", &[]),
+            ("{c: context} has c", &[]),
+        ] {
+            assert_eq!(premise(condition), expected, "{condition}");
+        }
+        assert!(Premise::of(None).0.is_empty());
+    }
+}

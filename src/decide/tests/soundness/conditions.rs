@@ -39,15 +39,30 @@ impl Path {
 impl Conditions<'_, '_> {
     /// A condition; deeper ones are joined of several.
     pub fn condition(&mut self, depth: usize) -> String {
-        let way = if depth == 0 { 0 } else { self.genes.pick(7) };
+        let way = if depth == 0 { self.genes.pick(3) } else { self.genes.pick(7) };
         let mut inner = || self.condition(depth - 1);
         match way {
             3 => format!("({} && {})", inner(), inner()),
             4 => format!("({} || {})", inner(), inner()),
             5 => format!("!({})", inner()),
             6 => format!("(if {} then {} else {})", inner(), inner(), inner()),
+            2 => self.about_the_context().unwrap_or_else(|| self.about_a_path()),
             _ => self.about_a_path(),
         }
+    }
+
+    /// Something of an attribute of the context itself.
+    fn about_the_context(&mut self) -> Option<String> {
+        let context = &self.shape.actions[self.environment.action].context;
+        let attribute = context.get(self.genes.pick(context.len()))?;
+        let has = format!("context has {}", attribute.name);
+        let mut atoms = self.atoms_of(&format!("context.{}", attribute.name), attribute.kind);
+        if attribute.is_optional {
+            atoms.iter_mut().for_each(|atom| *atom = format!("{has} && {atom}"));
+        }
+        atoms.push(has);
+        self.uses_context = true;
+        Some(format!("({})", self.genes.choose(&atoms)))
     }
 
     fn about_a_path(&mut self) -> String {
