@@ -28,7 +28,7 @@ pub use index::ActionSet;
 pub use origin::Origin;
 pub use policies::{LinkRef, Policies, PolicyNumber, PolicySource, WrittenPolicy, attribute_names, exact};
 pub use slice::{Asked, Slice, SliceError};
-pub use told::{DeterminingPolicy, effect};
+pub use told::{DeterminingPolicy, ToldPolicy, effect};
 pub use watch::{Cause, WatchError, WatchSettings, Watcher};
 
 use std::collections::HashMap;

@@ -56,7 +56,7 @@ impl Descriptions {
         }
         let mask = &self.mask;
         let described = self.of_built.entry(Same(Arc::clone(principal)));
-        Cow::Borrowed(described.or_insert_with(|| describe(principal, Some(built), mask)))
+        Cow::Borrowed(described.or_insert_with(|| describe(principal, Some(&built.entity()), mask)))
     }
 }
 

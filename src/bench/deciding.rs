@@ -128,7 +128,7 @@ impl Subject<'_> {
 
     /// Plain Cedar over everything, each answer checked: decision and determining policies.
     pub(super) fn full(self, answered: &[Answered], budget: Duration) -> Result<Latencies, BenchError> {
-        let principals = answered.iter().filter_map(|one| one.asked.principal.entity.as_deref());
+        let principals = answered.iter().filter_map(|one| Some(one.asked.principal.entity.as_ref()?.entity()));
         let full = Full::of(self.files, principals)?;
         let authorizer = Authorizer::new();
         let mut latencies = Latencies::empty()?;

@@ -13,7 +13,7 @@ use super::files::{Link, TenantFiles};
 use super::workload::Asked;
 
 use crate::decide::Answer;
-use crate::snapshot::{exact, reach};
+use crate::snapshot::{Supplied, exact, reach};
 use crate::vocabulary;
 
 /// One request, with the least that its answer needs.
@@ -33,7 +33,8 @@ impl Minimal {
         let roots = request.principal().into_iter().chain(request.action()).chain(request.resource()).cloned();
         let named = policies.policies().flat_map(cedar_policy::Policy::entity_literals);
         let mentioned = named_in_context(files, asked)?;
-        let reached = reached(files, asked.principal.entity.as_deref().cloned(), roots.chain(named).chain(mentioned));
+        let reached =
+            reached(files, asked.principal.entity.as_ref().map(Supplied::entity), roots.chain(named).chain(mentioned));
         let entities = Entities::from_entities(reached, None).map_err(|error| BenchError::cedar(&error))?;
         Ok(Self { request, policies, entities })
     }
@@ -51,10 +52,7 @@ pub(super) struct Full {
 
 impl Full {
     /// The principals' own entities stand in for the directory's.
-    pub(super) fn of<'a>(
-        files: &TenantFiles,
-        principals: impl Iterator<Item = &'a Entity>,
-    ) -> Result<Self, BenchError> {
+    pub(super) fn of(files: &TenantFiles, principals: impl Iterator<Item = Entity>) -> Result<Self, BenchError> {
         let mut policies = PolicySet::new();
         for id in files.policies.keys() {
             add(files, &mut policies, id)?;
@@ -64,7 +62,7 @@ impl Full {
         }
         let mut entities: HashMap<EntityUid, Entity> =
             files.entities().chain(files.actions.iter().cloned()).map(|entity| (entity.uid(), entity)).collect();
-        entities.extend(principals.map(|entity| (entity.uid(), entity.clone())));
+        entities.extend(principals.map(|entity| (entity.uid(), entity)));
         let entities =
             Entities::from_entities(entities.into_values(), None).map_err(|error| BenchError::cedar(&error))?;
         Ok(Self { policies, entities })
@@ -105,13 +103,13 @@ fn named_in_context(files: &TenantFiles, asked: &Asked) -> Result<Vec<EntityUid>
 fn reached(files: &TenantFiles, own: Option<Entity>, roots: impl Iterator<Item = EntityUid>) -> Vec<Entity> {
     let mut open: Vec<EntityUid> = roots.collect();
     let mut seen: HashSet<EntityUid> = own.iter().map(Entity::uid).collect();
-    open.extend(own.iter().flat_map(reach));
+    open.extend(own.iter().flat_map(|entity| reach(entity.as_ref())));
     let mut found: Vec<Entity> = own.into_iter().collect();
     while let Some(uid) = open.pop() {
         if seen.insert(uid.clone())
             && let Some(entity) = files.entity(&uid)
         {
-            open.extend(reach(&entity));
+            open.extend(reach(entity.as_ref()));
             found.push(entity);
         }
     }

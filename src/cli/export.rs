@@ -58,7 +58,7 @@ impl Export {
                 resolved
                     .map_err(|error| Faults::from(Fault::of_file("--claims", error.to_string())))?
                     .entity
-                    .map(Entity::from)
+                    .map(|entity| entity.entity())
             }
             _ => None,
         };

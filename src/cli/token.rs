@@ -69,7 +69,8 @@ impl Explain {
 
     fn accepted(&self, steps: &[Step], token: &VerifiedToken, principal: &Principal, identities: &[IdentityOutcome]) {
         let (kept, _) = tags(token.claims.as_map());
-        let entity = principal.entity.as_ref().and_then(|entity| entity.to_json_value().ok()).unwrap_or(Value::Null);
+        let entity =
+            principal.entity.as_ref().and_then(|entity| entity.entity().to_json_value().ok()).unwrap_or(Value::Null);
         if self.common.json {
             return report::say_json(&json!({
                 "valid": true,

@@ -211,7 +211,7 @@ proptest! {
         if !["sub", "email"].contains(&claim.as_str()) {
             let partner = mapped(&value);
             prop_assert_eq!(&partner.external_identities, &["partners"]);
-            prop_assert!(partner.entity.map(cedar_policy::Entity::from).unwrap().into_inner().2.contains(&uid("Team", "ml")));
+            prop_assert!(partner.entity.unwrap().entity().into_inner().2.contains(&uid("Team", "ml")));
             let other = format!("{value}x");
             prop_assert!(mapped(&other).external_identities.is_empty());
         }

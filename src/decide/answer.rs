@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::ForbidErrors;
 use super::explain::Explanation;
-use crate::snapshot::{DeterminingPolicy, Slice, Snapshot, exact};
+use crate::snapshot::{Slice, Snapshot, ToldPolicy, exact};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -57,7 +57,7 @@ pub struct Answer {
     pub reason: Reason,
     /// The determining policies, sorted by id.
     #[serde(serialize_with = "each")]
-    pub policies: Vec<Arc<DeterminingPolicy>>,
+    pub policies: Vec<Arc<ToldPolicy>>,
     /// Every policy that could not be evaluated, sorted by id.
     pub errors: Vec<EvaluationError>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -67,7 +67,7 @@ pub struct Answer {
     pub work: Work,
 }
 
-fn each<S: Serializer>(policies: &[Arc<DeterminingPolicy>], serializer: S) -> Result<S::Ok, S::Error> {
+fn each<S: Serializer>(policies: &[Arc<ToldPolicy>], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(policies.iter().map(Arc::as_ref))
 }
 

@@ -61,7 +61,7 @@ pub(super) fn describe(
 fn is_of_principal(snapshot: &Snapshot, principal: &Principal, uid: &EntityUid) -> bool {
     let mut seen: HashSet<EntityUid> = HashSet::new();
     let mut open = vec![principal.uid.clone()];
-    open.extend(principal.entity.iter().flat_map(|entity| reach(entity)));
+    open.extend(principal.entity.iter().flat_map(|entity| reach(entity.core())));
     while let Some(next) = open.pop() {
         if next == *uid {
             return true;

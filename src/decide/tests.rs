@@ -16,7 +16,7 @@ use super::{
 use crate::assemble::test_tenant::TestTenant;
 use crate::model::EntityRef;
 use crate::principal::Principal;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, Supplied};
 
 const SCHEMA: &str = "
 entity Node in [Node, Tenant] = {
@@ -372,7 +372,7 @@ type Outcome = (bool, Vec<String>, Vec<String>);
 
 fn cedars_own(snapshot: &Snapshot, principal: &Principal, asked: &Asked) -> Outcome {
     let resource = asked.resource(snapshot);
-    let supplied: Vec<_> = principal.entity.as_deref().into_iter().chain(&resource).cloned().collect();
+    let supplied: Vec<_> = principal.entity.iter().map(Supplied::entity).chain(resource).collect();
     let known = snapshot.entities.iter().filter(|entity| supplied.iter().all(|own| own.uid() != entity.uid()));
     let all: Vec<_> = known.chain(supplied.iter().cloned()).collect();
     let entities = Entities::from_entities(all, None).unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use cedar_policy::{Entities, Entity};
+use cedar_policy::Entities;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
@@ -11,6 +11,7 @@ use super::tests::SNAPSHOT;
 use super::{resolve, tags};
 use crate::authn::Claims;
 use crate::model::ProviderName;
+use crate::snapshot::Supplied;
 
 /// Names that try to meet: parts of each other's paths, escapes, and anything.
 fn name() -> impl Strategy<Value = String> {
@@ -139,7 +140,7 @@ proptest! {
         token.email = claims.get("email").and_then(Value::as_str).map(str::to_owned);
         token.claims = Claims::from_map(claims).unwrap();
         let principal = resolve(&token, &SNAPSHOT).unwrap();
-        let fits = Entities::from_entities(principal.entity.map(Entity::from), Some(&SNAPSHOT.schema.schema));
+        let fits = Entities::from_entities(principal.entity.iter().map(Supplied::entity), Some(&SNAPSHOT.schema.schema));
         prop_assert!(fits.is_ok(), "{}", fits.unwrap_err());
     }
 }

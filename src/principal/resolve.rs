@@ -166,7 +166,8 @@ impl<'a> Seen<'a> {
         };
         let (none, parents) = (HashSet::new(), parents.into_iter().map(Into::into).collect());
         let tags = self.tags.iter().map(tag);
-        Entity::from(ast::Entity::new_with_attr_partial_value(uid.into(), attributes, none, parents, tags)).into()
+        let entity = ast::Entity::new_with_attr_partial_value(uid.into(), attributes, none, parents, tags);
+        Supplied::placed(entity, &self.snapshot.entities)
     }
 }
 

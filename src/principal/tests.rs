@@ -307,7 +307,7 @@ fn identities(snapshot: &Snapshot, provider: &str, claims: Value) -> Vec<String>
 }
 
 fn parents(principal: &Principal) -> BTreeSet<String> {
-    let entity = Entity::from(principal.entity.clone().unwrap());
+    let entity = principal.entity.as_ref().unwrap().entity();
     entity.into_inner().2.iter().map(ToString::to_string).collect()
 }
 
@@ -434,7 +434,7 @@ fn what_the_token_says_stands_on_the_principal() {
     let claims =
         json!({"sub": "x", "email": "Pat@Partner.example", "department": "lab", "auth_time": 12.0, "amr": "pwd"});
     let partner = who("okta", claims);
-    let entity = partner.entity.unwrap().to_json_value().unwrap();
+    let entity = partner.entity.unwrap().entity().to_json_value().unwrap();
     assert_eq!(entity["attrs"]["email"], "pat@partner.example");
     assert_eq!(entity["attrs"]["subject"], "x");
     assert_eq!(entity["attrs"]["provider"]["__entity"], json!({"type": "IdentityProvider", "id": "okta"}));

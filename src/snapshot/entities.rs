@@ -108,7 +108,7 @@ impl EntityStore {
 
     /// The parents that an entity was given, which need not be the store's.
     pub(in crate::snapshot) fn located_parents(&self, entity: &ast::Entity) -> Vec<Located> {
-        let parents = entity.ancestors().cloned().map(EntityUid::from);
+        let parents = entity.parents().cloned().map(EntityUid::from);
         parents.filter_map(|parent| Located::of(&parent, &self.schema.types)).collect()
     }
 
@@ -127,7 +127,7 @@ impl EntityStore {
 
     /// Parents, and entities that attributes and tags name.
     pub fn reach_of(&self, uid: &EntityUid) -> Vec<EntityUid> {
-        self.get(uid).as_ref().map(reach).unwrap_or_default()
+        self.get(uid).map(|entity| reach(entity.as_ref())).unwrap_or_default()
     }
 
     /// How many entities there are, not counting the schema's actions.

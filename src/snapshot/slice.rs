@@ -16,7 +16,7 @@ use cedar_policy_core::evaluator::Evaluator;
 use cedar_policy_core::extensions::Extensions;
 
 use super::policies::{Depth, PolicyNumber, Premise};
-use super::{DeterminingPolicy, Lineage, Located, Snapshot, Supplied, mentioned_by};
+use super::{DeterminingPolicy, Lineage, Located, Snapshot, Supplied, ToldPolicy, mentioned_by};
 use crate::schema::ActionFacts;
 
 /// What a slice is cut for.
@@ -56,7 +56,7 @@ struct Candidate {
     id: ast::PolicyID,
     number: PolicyNumber,
     /// What answers tell of it, once one did.
-    told: OnceLock<Arc<DeterminingPolicy>>,
+    told: OnceLock<Arc<ToldPolicy>>,
 }
 
 impl Slice {
@@ -109,14 +109,14 @@ impl Slice {
     }
 
     /// What an answer tells of a policy of the slice; `snapshot` is the one that it was cut from.
-    pub fn told(&self, snapshot: &Snapshot, id: &PolicyId) -> Option<Arc<DeterminingPolicy>> {
+    pub fn told(&self, snapshot: &Snapshot, id: &PolicyId) -> Option<Arc<ToldPolicy>> {
         let id: &ast::PolicyID = id.as_ref();
         let candidate = self.candidates.iter().find(|candidate| candidate.id == *id)?;
         if let Some(told) = candidate.told.get() {
             return Some(Arc::clone(told));
         }
         let told = DeterminingPolicy::of(self.policies.get(id)?, candidate.number, &snapshot.policies);
-        Some(Arc::clone(candidate.told.get_or_init(|| Arc::new(told))))
+        Some(Arc::clone(candidate.told.get_or_init(|| Arc::new(told.into()))))
     }
 
     /// About how much memory it takes.

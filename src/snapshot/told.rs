@@ -1,10 +1,12 @@
 //! What an answer tells of a policy: ids and places that a person can find in a file.
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use cedar_policy::Effect;
 use cedar_policy_core::ast;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::policies::{Policies, PolicyNumber};
 
@@ -21,6 +23,43 @@ pub struct DeterminingPolicy {
     pub role: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
+}
+
+/// The same, put into JSON once for all answers.
+#[derive(Clone, Debug)]
+pub struct ToldPolicy {
+    policy: DeterminingPolicy,
+    json: Box<RawValue>,
+}
+
+impl From<DeterminingPolicy> for ToldPolicy {
+    fn from(policy: DeterminingPolicy) -> Self {
+        // Texts alone are always JSON.
+        let json = to_raw_value(&policy).unwrap_or_else(|_| RawValue::NULL.to_owned());
+        Self { policy, json }
+    }
+}
+
+impl Deref for ToldPolicy {
+    type Target = DeterminingPolicy;
+
+    fn deref(&self) -> &DeterminingPolicy {
+        &self.policy
+    }
+}
+
+impl PartialEq for ToldPolicy {
+    fn eq(&self, other: &Self) -> bool {
+        self.policy == other.policy
+    }
+}
+
+impl Eq for ToldPolicy {}
+
+impl Serialize for ToldPolicy {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.json.serialize(serializer)
+    }
 }
 
 impl DeterminingPolicy {

@@ -1,61 +1,65 @@
 //! An entity that a request brings: who asks, or what the request says of its resource.
 
-use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use cedar_policy::{Entity, EntityUid};
 use cedar_policy_core::ast;
 
-use super::Lineage;
+use super::{EntityStore, Lineage, Located};
 
-/// Stands in for the snapshot's of the same uid. It goes into many slices, which share it.
+/// Stands in for the snapshot's of the same uid. All slices that it goes into share it.
 #[derive(Clone, Debug)]
-pub struct Supplied {
-    entity: Entity,
-    /// With all its ancestors, once it was in a slice.
-    complete: OnceLock<Arc<ast::Entity>>,
-}
+pub struct Supplied(Arc<ast::Entity>);
 
 impl Supplied {
-    /// Its entity with these ancestors.
-    pub(in crate::snapshot) fn within(&self, lineage: &Lineage) -> Arc<ast::Entity> {
-        let complete = self.complete.get_or_init(|| Arc::new(self.completed(lineage)));
-        // Another snapshot may have more or fewer above it.
-        let has_all = lineage.ancestors().all(|ancestor| complete.is_descendant_of(ancestor.uid.as_ref()));
-        let is_same = has_all && lineage.ancestors().count() == complete.ancestors().count();
-        if is_same { Arc::clone(complete) } else { Arc::new(self.completed(lineage)) }
+    /// With all that is above its parents, so that no slice need add that.
+    pub fn placed(entity: ast::Entity, store: &EntityStore) -> Self {
+        let own = Located::of(&entity.uid().clone().into(), &store.schema.types);
+        let lineage = own.and_then(|own| Lineage::of(own, store.located_parents(&entity), store, &[]));
+        Self(Arc::new(match lineage {
+            Some(lineage) => lineage.complete(entity),
+            None => entity,
+        }))
     }
 
-    pub(in crate::snapshot) fn core(&self) -> &ast::Entity {
-        self.entity.as_ref()
+    /// Its entity with these ancestors.
+    pub(in crate::snapshot) fn within(&self, lineage: &Lineage) -> Arc<ast::Entity> {
+        // Another snapshot may have more or fewer above its parents.
+        let has_all = lineage.ancestors().all(|ancestor| self.0.is_descendant_of(ancestor.uid.as_ref()));
+        if has_all && lineage.ancestors().count() == self.0.ancestors().count() {
+            return Arc::clone(&self.0);
+        }
+        Arc::new(lineage.complete(self.with_parents()))
+    }
+
+    pub fn core(&self) -> &ast::Entity {
+        &self.0
+    }
+
+    pub fn uid(&self) -> EntityUid {
+        self.0.uid().clone().into()
     }
 
     /// Whether this is its uid.
     pub(in crate::snapshot) fn is(&self, uid: &EntityUid) -> bool {
-        self.core().uid() == uid.as_ref()
+        self.0.uid() == uid.as_ref()
     }
 
-    fn completed(&self, lineage: &Lineage) -> ast::Entity {
-        lineage.complete(self.core().clone())
+    /// The entity with its direct parents, as one describes it.
+    pub fn entity(&self) -> Entity {
+        self.with_parents().into()
+    }
+
+    fn with_parents(&self) -> ast::Entity {
+        let mut entity = self.0.as_ref().clone();
+        entity.remove_all_indirect_ancestors();
+        entity
     }
 }
 
 impl From<Entity> for Supplied {
     fn from(entity: Entity) -> Self {
-        Self { entity, complete: OnceLock::new() }
-    }
-}
-
-impl From<Supplied> for Entity {
-    fn from(supplied: Supplied) -> Self {
-        supplied.entity
-    }
-}
-
-impl Deref for Supplied {
-    type Target = Entity;
-
-    fn deref(&self) -> &Entity {
-        &self.entity
+        let core: &ast::Entity = entity.as_ref();
+        Self(Arc::new(core.clone()))
     }
 }

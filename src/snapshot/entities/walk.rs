@@ -160,15 +160,10 @@ pub fn place_in_tenant(entity: Entity, tenant: &EntityUid, schema: &LoadedSchema
     Ok(Entity::from(core))
 }
 
-/// An entity's parents, as it was given them.
-pub fn parents_of(entity: &Entity) -> Vec<EntityUid> {
-    AsRef::<ast::Entity>::as_ref(entity).ancestors().cloned().map(EntityUid::from).collect()
-}
-
 /// What a request that reaches an entity can reach next: its parents and the entities its data names.
-pub fn reach(entity: &Entity) -> Vec<EntityUid> {
-    let mut found = parents_of(entity);
-    mentioned_by(entity.as_ref(), &mut found);
+pub fn reach(entity: &ast::Entity) -> Vec<EntityUid> {
+    let mut found: Vec<_> = entity.parents().cloned().map(EntityUid::from).collect();
+    mentioned_by(entity, &mut found);
     found
 }
 

@@ -15,6 +15,7 @@ use crate::assemble::test_tenant::verified;
 use crate::decide::{AccessQuery, ActionName, ResourceQuery};
 use crate::model::EntityRef;
 use crate::principal::{Principal, resolve};
+use crate::snapshot::Supplied;
 
 #[derive(Clone, Debug)]
 pub struct Question {
@@ -99,7 +100,8 @@ impl Question {
             Some(json) => Some(Entity::from_json_value(json, Some(schema)).ok()?),
             None => None,
         };
-        let supplied: Vec<&Entity> = self.who.entity.as_deref().into_iter().chain(&described).collect();
+        let who = self.who.entity.as_ref().map(Supplied::entity);
+        let supplied: Vec<&Entity> = who.iter().chain(&described).collect();
         let is_other = |entity: &&Entity| supplied.iter().all(|supplied| supplied.uid() != entity.uid());
         let all = world.entities.iter().filter(is_other).chain(supplied.iter().copied()).cloned();
         let actions = schema.action_entities().unwrap();
@@ -136,7 +138,7 @@ impl Question {
     fn leads_to(&self, world: &World, wanted: &EntityUid) -> bool {
         let mut open = vec![self.who.uid.clone()];
         if let Some(entity) = &self.who.entity {
-            facts::named_by(&entity.to_json_value().unwrap(), &mut open);
+            facts::named_by(&entity.entity().to_json_value().unwrap(), &mut open);
         }
         let mut seen = HashSet::new();
         while let Some(next) = open.pop() {
