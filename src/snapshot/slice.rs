@@ -2,8 +2,8 @@
 //! entities that they can look at.
 //!
 //! INVARIANT: whatever Cedar looks up while it evaluates this request over everything, it finds here with the same
-//! data, and every policy that is left out is false. So the answer over the slice is the answer over everything (a
-//! property in `decide/tests.rs`).
+//! data, and every policy that is left out is false: its scope does not hold, or its premise does not. So the answer
+//! over the slice is the answer over everything (properties in `decide/tests`).
 
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
@@ -82,9 +82,7 @@ impl Slice {
         gathering.follow(found.iter().map(|found| found.depth.level).max().unwrap_or(1))?;
         let entities = gathering.finish()?;
         if let Some(request) = asked.request {
-            let request: &ast::Request = request.as_ref();
-            let evaluator = Evaluator::new(request.clone(), entities.as_ref(), Extensions::all_available());
-            found.retain(|found| !found.premise.is_false(&evaluator));
+            leave_out_false(&mut found, request, &entities);
         }
         let mut policies = ast::PolicySet::new();
         let add = |Found { number, policy, .. }| {
@@ -168,6 +166,13 @@ fn candidates<'a>(
         found.push(Found { number, policy, depth: &template.depth, premise: &template.premise });
     }
     found
+}
+
+/// Leaves out what no request like this one can match.
+fn leave_out_false(found: &mut Vec<Found<'_>>, request: &Request, entities: &Entities) {
+    let request: &ast::Request = request.as_ref();
+    let evaluator = Evaluator::new(request.clone(), entities.as_ref(), Extensions::all_available());
+    found.retain(|found| !found.premise.is_false(&evaluator));
 }
 
 /// The entities of a slice while it is cut.
