@@ -14,6 +14,7 @@ use cedargate::decide::{AccessQuery, ActionName, Decision, ResourceQuery};
 use cedargate::model::{EntityRef, Revision, SigningAlgorithm};
 use serde_json::Map;
 
+use crate::cpu;
 use crate::error::BarError;
 use crate::grant::Grant;
 use crate::half_load::{HalfLoad, Seen};
@@ -28,16 +29,17 @@ pub fn measure(lab: &Lab) -> Result<Vec<Line>, BarError> {
     let tokens = answered.iter().map(|one| world.people.token(&one.asked.who, Map::new(), SigningAlgorithm::RS256));
     let tokens = tokens.collect::<Result<Vec<_>, _>>()?;
     let time = FOR_EACH_CHANGE * u32::try_from(lab.scale.changes).unwrap_or(u32::MAX);
-    let mut changes = Changes { lab, world, number: 0 };
+    let mut changes = Changes { lab, world, number: 0, effective: Vec::new(), reloads: Vec::new() };
 
+    let alone = changes.alone()?;
     let questions = answered.iter().zip(&tokens).map(|(one, token)| (question(one, token), one.answer.decision));
-    let load = HalfLoad::of(world.ask.clone(), questions.collect(), lab.runtime.handle().clone(), WARM_UP)?;
+    let load = HalfLoad::of(world.server.ask.clone(), questions.collect(), lab.runtime.handle().clone(), WARM_UP)?;
     let quiet = load.run(time)?;
-    let (in_process, effective) = changes.during(|| load.run(time))?;
+    let in_process = changes.during(|| load.run(time))?;
 
     let requests = answered.iter().zip(&tokens).map(|(one, token)| Proof::Token(token).request(&one.asked)).collect();
     let (requests, connections) = (Arc::new(requests), lab.scale.connections);
-    let target = Target { address: world.server.address, requests, order: Order::Again, connections };
+    let target = Target { address: world.server.running.address, requests, order: Order::Again, connections };
     let rate = target.closed_loop(WARM_UP)?.per_second() / 2.0;
     let over_http = || {
         let latencies = target.open_loop(rate, time)?;
@@ -45,15 +47,20 @@ pub fn measure(lab: &Lab) -> Result<Vec<Line>, BarError> {
         Ok(Seen { worst: of(100.0), p99: of(99.0) })
     };
     let http_quiet = over_http()?;
-    let (http, effective_too) = changes.during(over_http)?;
+    let http = changes.during(over_http)?;
 
-    let effective: Vec<_> = effective.into_iter().chain(effective_too).collect();
+    let Changes { effective, reloads, .. } = changes;
     let longest = effective.iter().copied().fold(0.0, f64::max);
     let (count, grants) = (effective.len(), lab.scale.large.grants);
     let what = format!("one grant added at {grants}: on disk → effective (median of {count}, at half load)");
     Ok(vec![
-        Line::absolute(what, milliseconds(median(effective.into_iter())), Bar::AtMost(250.0))
-            .beside(format!("the slowest took {} ms", shown(longest))),
+        Line::absolute(what, milliseconds(median(effective.into_iter())), Bar::AtMost(250.0)).beside(alone).beside(
+            format!(
+                "at half load the slowest took {} ms; from the first look at the tree to the snapshot {} ms (median)",
+                shown(longest),
+                shown(median(reloads.into_iter()))
+            ),
+        ),
         slowest("in process", load.per_second(), in_process, quiet),
         slowest("over HTTP, the load on the same cores", rate, http, http_quiet),
     ])
@@ -78,31 +85,47 @@ struct Changes<'a> {
     lab: &'a Lab,
     world: &'a World,
     number: usize,
+    /// Milliseconds, from when a change stood on disk, and what of that was reading and building.
+    effective: Vec<f64>,
+    reloads: Vec<f64>,
 }
 
 impl Changes<'_> {
-    /// What was seen of a load, and how many milliseconds each change took that was effective before its end.
-    fn during(&mut self, load: impl FnOnce() -> Result<Seen, BarError> + Send) -> Result<(Seen, Vec<f64>), BarError> {
+    /// What was seen of a load, noting the changes that were effective before its end.
+    fn during(&mut self, load: impl FnOnce() -> Result<Seen, BarError> + Send) -> Result<Seen, BarError> {
         thread::scope(|scope| {
             let load = scope.spawn(load);
-            let mut effective = Vec::new();
             loop {
                 let took = self.one()?.as_secs_f64() * 1000.0;
                 if load.is_finished() {
                     break;
                 }
-                effective.push(took);
+                self.effective.push(took);
+                self.reloads.push(self.reload());
                 // What this one costs the others is over before the next one comes.
                 thread::sleep(BETWEEN_CHANGES);
             }
-            let seen = load.join().map_err(|_| BarError::Unknown("why a load ended"))??;
-            Ok((seen, effective))
+            load.join().map_err(|_| BarError::Unknown("why a load ended"))?
         })
+    }
+
+    /// What they take while nobody asks.
+    fn alone(&mut self) -> Result<String, BarError> {
+        let (mut effective, mut spent) = (Vec::new(), Vec::new());
+        for _ in 0..ALONE {
+            let before = cpu::process_time();
+            effective.push(self.one()?.as_secs_f64() * 1000.0);
+            // What comes after it is part of it.
+            thread::sleep(BETWEEN_CHANGES);
+            spent.push((cpu::process_time().saturating_sub(before)).as_secs_f64() * 1000.0);
+        }
+        let (effective, spent) = (median(effective.into_iter()), median(spent.into_iter()));
+        Ok(format!("while nobody asks: effective in {} ms, of {} ms of CPU time", shown(effective), shown(spent)))
     }
 
     fn one(&mut self) -> Result<Duration, BarError> {
         let grant = self.denied_yet()?;
-        let revision = grant.publish(&self.world.config.layout.bundle_folder(&tenant()?))?;
+        let revision = grant.publish(&self.world.server.config.layout.bundle_folder(&tenant()?))?;
         let written = Instant::now();
         while self.serving() < Some(revision) {
             if written.elapsed() > PATIENCE {
@@ -135,12 +158,19 @@ impl Changes<'_> {
         let resource = ResourceQuery::named(resource.clone());
         let query = AccessQuery { action: ActionName("viewModel".to_owned()), resource, context: None, explain: false };
         let question = Question { who: ask::Who::Named(who), query };
-        let answered = self.lab.wait(self.world.ask.one(GENERATED_TENANT, question, &asker()))?;
+        let answered = self.lab.wait(self.world.server.ask.one(GENERATED_TENANT, question, &asker()))?;
         Ok((answered.answer.decision, answered.revision))
     }
 
     fn serving(&self) -> Option<Revision> {
-        Some(self.world.ask.tenants.get(GENERATED_TENANT)?.snapshot()?.revision)
+        Some(self.world.server.ask.tenants.get(GENERATED_TENANT)?.snapshot()?.revision)
+    }
+
+    /// Milliseconds from the first look at the tree to the snapshot that serves.
+    fn reload(&self) -> f64 {
+        let handle = self.world.server.ask.tenants.get(GENERATED_TENANT);
+        let built = handle.and_then(|handle| handle.snapshot()).map(|snapshot| snapshot.built.took);
+        built.unwrap_or_default().as_secs_f64() * 1000.0
     }
 }
 
@@ -148,7 +178,8 @@ const QUESTIONS: usize = 1000;
 /// To find out what the whole load is.
 const WARM_UP: Duration = Duration::from_secs(1);
 /// Room for a change, so that enough of them fall into the load's time.
-const FOR_EACH_CHANGE: Duration = Duration::from_millis(600);
-const BETWEEN_CHANGES: Duration = Duration::from_millis(250);
+const FOR_EACH_CHANGE: Duration = Duration::from_millis(1200);
+const BETWEEN_CHANGES: Duration = Duration::from_millis(800);
+const ALONE: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(20);
 const BETWEEN_LOOKS: Duration = Duration::from_micros(100);

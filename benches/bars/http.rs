@@ -1,29 +1,27 @@
 //! `POST /authorize` with known tokens, requests a second: cedargate in turns with the bare axum handler.
 
-use std::sync::Arc;
-
-use cedargate::app::App;
 use cedargate::bench::{Rounds, Running, shown};
-use cedargate::config::{Config, RawAuditSink, RawWhenFull};
+use cedargate::config::{RawAuditSink, RawConfig, RawWhenFull};
 
 use crate::error::BarError;
 use crate::lab::Lab;
 use crate::line::{Bar, Line, Quantity};
 use crate::rounds::{Series, median};
-use crate::world::raw_config;
+use crate::world::{Server, raw_config};
 
 pub fn measure(lab: &Lab) -> Result<Vec<Line>, BarError> {
     let world = lab.large()?;
     let answered = Series::drawn(world, REQUESTS)?.answered(REQUESTS)?;
     let scale = &lab.scale;
-    let rounds = Rounds::start(&world.server, &world.people, answered, scale.connections, scale.time);
+    let rounds = Rounds::start(&world.server.running, &world.people, answered, scale.connections, scale.time);
     let rounds = lab.wait(rounds)?;
     let what = format!("`POST /authorize`, known token, {} grants / bare axum handler", scale.large.grants);
-    let plain = compare(lab, &rounds, &world.server, what, 0.6)?;
-    let logging = lab.wait(logging(lab))?;
-    lab.wait(rounds.check(&logging))?;
-    let logged = compare(lab, &rounds, &logging, "the same with the decision log (file) / bare".to_owned(), 0.5)?;
-    lab.wait(logging.stop())?;
+    let plain = compare(lab, &rounds, &world.server.running, what, 0.6)?;
+    let logging = Server::start(with_log(lab)?, lab)?;
+    lab.wait(rounds.check(&logging.running))?;
+    let logged =
+        compare(lab, &rounds, &logging.running, "the same with the decision log (file) / bare".to_owned(), 0.5)?;
+    logging.stop(lab)?;
     lab.wait(rounds.stop())?;
     Ok(vec![plain, logged])
 }
@@ -40,13 +38,13 @@ fn compare(lab: &Lab, rounds: &Rounds, server: &Running, what: String, bar: f64)
 }
 
 /// A server of the same tree whose every answer waits until it is in the log.
-async fn logging(lab: &Lab) -> Result<Running, BarError> {
+fn with_log(lab: &Lab) -> Result<RawConfig, BarError> {
     let mut raw = raw_config(&lab.large_tree()?);
     raw.audit.sink = RawAuditSink::File;
     raw.audit.path = Some(lab.place("decisions.jsonl"));
     raw.audit.keep = 1;
     raw.audit.when_full = RawWhenFull::Block;
-    Ok(Running::cedargate(App::start(Config::try_from(raw)?, Arc::clone(&lab.clock)).await?))
+    Ok(raw)
 }
 
 /// Different ones; as many tokens at most.

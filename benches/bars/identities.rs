@@ -15,25 +15,27 @@ use crate::lab::Lab;
 use crate::line::{Bar, Line, milliseconds};
 use crate::scale::spec;
 use crate::unseen::{BareCheck, Unseen, costs};
+use crate::world::{Server, raw_config};
 
 pub fn measure(lab: &Lab) -> Result<Vec<Line>, BarError> {
-    let world = lab.world(&tree(lab)?)?;
+    let server = Server::start(raw_config(&tree(lab)?), lab)?;
     let algorithm = SigningAlgorithm::ES256;
     let count = lab.scale.identities;
     let mut minted = 0;
     let mint = || (0..lab.scale.tokens).map(|at| unseen(lab, customer(at, count), &mut minted)).collect();
     let is_right =
         |at: usize, found: &cedargate::ask::Answered| found.external_identities == [name(customer(at, count))];
-    let found = costs(lab, &world, &BareCheck::of(lab, algorithm)?, mint, is_right)?;
-    world.stop(lab)?;
+    let found = costs(lab, &server, &BareCheck::of(lab, algorithm)?, mint, is_right)?;
+    server.stop(lab)?;
     let beyond = milliseconds((found.asked - found.bare) / 1000.0);
     let what =
         format!("token never seen, one of {count} external identities: to the answer, beyond the signature (CPU)");
     Ok(vec![Line::absolute(what, beyond, Bar::AtMost(1.0)).beside(format!(
-        "all of it {} µs, `jsonwebtoken::decode` (ES256) {} µs, our verifying {} µs",
+        "all of it {} µs, `jsonwebtoken::decode` (ES256) {} µs, our verifying {} µs, making the principal {} µs",
         shown(found.asked),
         shown(found.bare),
-        shown(found.verified)
+        shown(found.verified),
+        shown(found.resolved)
     ))])
 }
 

@@ -24,7 +24,7 @@ pub struct Scale {
     /// Tokens of a round over HTTP: more than are asked for in `unseen_time`.
     pub http_tokens: usize,
     pub unseen_time: Duration,
-    /// Grants that are added one after another.
+    /// Grants that are added one after another under each load.
     pub changes: usize,
     pub identities: usize,
     /// Starts of a process, of which the median counts.
@@ -39,7 +39,8 @@ impl Scale {
         Self {
             large: spec(1_000_000, 200_000, 100_000),
             middle: spec(10_000, 2_000, 1_000),
-            small: spec(100, 20, 10),
+            // Among so many that no more policies are about a request than at a million grants.
+            small: spec(100, 2_000, 1_000),
             seeds: 5,
             rounds: 4,
             requests: 100,
@@ -48,7 +49,7 @@ impl Scale {
             tokens: 500,
             http_tokens: 5_000,
             unseen_time: Duration::from_millis(500),
-            changes: 20,
+            changes: 10,
             identities: 10_000,
             starts: 3,
             few_policies: 100,

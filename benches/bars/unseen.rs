@@ -3,9 +3,14 @@
 //! Asking is `Ask::one`, as the HTTP handlers call it: digest, verification, principal, slice, decision. Bare is
 //! `jsonwebtoken::decode` with its key made ready, which looks at the signature and at no claim.
 
-use cedargate::ask::{self, Answered, Question};
+use std::hint::black_box;
+
+use cedargate::ask::{self, Answered, AskError, Question};
+use cedargate::authn::VerifiedToken;
+use cedargate::bench::generate::GENERATED_TENANT;
 use cedargate::decide::AccessQuery;
 use cedargate::model::SigningAlgorithm;
+use cedargate::principal::resolve;
 use jsonwebtoken::jwk::{JwkSet, KeyAlgorithm};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::de::IgnoredAny;
@@ -14,8 +19,7 @@ use crate::cpu;
 use crate::error::BarError;
 use crate::lab::Lab;
 use crate::rounds::median;
-use crate::world::{World, asker};
-use cedargate::bench::generate::GENERATED_TENANT;
+use crate::world::{Server, asker};
 
 /// A question with a token that nobody has seen.
 pub struct Unseen {
@@ -28,8 +32,9 @@ pub struct Unseen {
 pub struct Costs {
     /// From the token to the answer.
     pub asked: f64,
-    /// Of that, by itself: until the token is verified.
+    /// Of that, by themselves: until the token is verified, and from there to its principal.
     pub verified: f64,
+    pub resolved: f64,
     /// The same question once more.
     pub again: f64,
     /// `jsonwebtoken` alone.
@@ -66,7 +71,7 @@ impl BareCheck {
 /// Medians over rounds, each with new tokens whose answers are looked at. The first round is for keys to be fetched.
 pub fn costs(
     lab: &Lab,
-    world: &World,
+    server: &Server,
     bare: &BareCheck,
     mut mint: impl FnMut() -> Result<Vec<Unseen>, BarError>,
     is_right: impl Fn(usize, &Answered) -> bool,
@@ -74,7 +79,7 @@ pub fn costs(
     let mut rounds = Vec::new();
     for number in 0..=ROUNDS {
         let tokens = mint()?;
-        let (round, answers) = one_round(lab, world, bare, &tokens)?;
+        let (round, answers) = one_round(lab, server, bare, &tokens)?;
         let wrong = answers.iter().enumerate().find(|(at, answered)| !is_right(*at, answered));
         if let Some((_, answered)) = wrong {
             return Err(BarError::Wrong(format!("{answered:?}")));
@@ -85,6 +90,7 @@ pub fn costs(
     Ok(Costs {
         asked: middle(|costs| costs.asked),
         verified: middle(|costs| costs.verified),
+        resolved: middle(|costs| costs.resolved),
         again: middle(|costs| costs.again),
         bare: middle(|costs| costs.bare),
     })
@@ -92,28 +98,31 @@ pub fn costs(
 
 fn one_round(
     lab: &Lab,
-    world: &World,
+    server: &Server,
     bare: &BareCheck,
     tokens: &[Unseen],
 ) -> Result<(Costs, Vec<Answered>), BarError> {
-    let (count, providers) = (tokens.len(), &world.snapshot.identity_providers);
+    let (count, providers) = (tokens.len(), &server.snapshot.identity_providers);
     let questions = || tokens.iter().map(question).collect::<Vec<_>>();
     let (first, second) = (questions(), questions());
-    let (asked, answers) = cpu::of_each(count, || lab.wait(ask_all(world, first)));
+    let (asked, answers) = cpu::of_each(count, || lab.wait(ask_all(server, first)));
     let (bare, checked) = cpu::of_each(count, || tokens.iter().try_for_each(|one| bare.check(&one.token)));
-    let verify = |one: &Unseen| world.ask.verifier.verify(&one.token, providers).map(|_| ());
-    let (verified, known) = cpu::of_each(count, || tokens.iter().try_for_each(verify));
-    let (again, same) = cpu::of_each(count, || lab.wait(ask_all(world, second)));
+    let verify = |one: &Unseen| server.ask.verifier.verify(&one.token, providers);
+    let (verified, known) = cpu::of_each(count, || tokens.iter().map(verify).collect::<Result<Vec<_>, _>>());
+    let known = known.map_err(AskError::from)?;
+    let resolve = |token: &VerifiedToken| resolve(token, &server.snapshot).map(black_box).map(|_| ());
+    let (resolved, made) = cpu::of_each(count, || known.iter().try_for_each(resolve));
+    let (again, same) = cpu::of_each(count, || lab.wait(ask_all(server, second)));
     checked?;
-    known.map_err(cedargate::ask::AskError::from)?;
+    made.map_err(AskError::from)?;
     same?;
-    Ok((Costs { asked, verified, again, bare }, answers?))
+    Ok((Costs { asked, verified, resolved, again, bare }, answers?))
 }
 
-async fn ask_all(world: &World, questions: Vec<Question>) -> Result<Vec<Answered>, BarError> {
+async fn ask_all(server: &Server, questions: Vec<Question>) -> Result<Vec<Answered>, BarError> {
     let (asker, mut answers) = (asker(), Vec::with_capacity(questions.len()));
     for question in questions {
-        answers.push(world.ask.one(GENERATED_TENANT, question, &asker).await?);
+        answers.push(server.ask.one(GENERATED_TENANT, question, &asker).await?);
     }
     Ok(answers)
 }

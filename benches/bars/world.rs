@@ -15,36 +15,52 @@ use crate::error::BarError;
 use crate::lab::Lab;
 
 pub struct World {
-    pub server: Running,
-    /// What the server asks, for the same in this process.
-    pub ask: Ask,
-    pub config: Config,
-    /// What served at first.
-    pub snapshot: Arc<Snapshot>,
+    pub server: Server,
     pub files: TenantFiles,
     pub people: People,
 }
 
+/// The tenant alone.
+pub struct Server {
+    pub running: Running,
+    /// What it asks, for the same in this process.
+    pub ask: Ask,
+    pub config: Config,
+    /// What served at first.
+    pub snapshot: Arc<Snapshot>,
+}
+
 impl World {
     pub fn load(tree: &Path, lab: &Lab) -> Result<Self, BarError> {
-        let config = Config::try_from(raw_config(tree))?;
-        let app = lab.wait(App::start(config.clone(), Arc::clone(&lab.clock)))?;
-        let snapshot = serving(&app)?;
+        let server = Server::start(raw_config(tree), lab)?;
+        let Server { config, snapshot, .. } = &server;
         let files = TenantFiles::read(&config.layout, &tenant()?, &snapshot.schema)?;
-        let people = People::with_tokens(lab.issuer.clone(), &config, &snapshot, &lab.clock)?;
-        let ask = app.ask();
-        let server = lab.wait(async { Running::cedargate(app) });
-        Ok(Self { server, ask, config, snapshot, files, people })
+        let people = People::with_tokens(lab.issuer.clone(), config, snapshot, &lab.clock)?;
+        Ok(Self { server, files, people })
     }
 
     /// What decides here.
     pub fn subject(&self) -> Subject<'_> {
-        let Self { snapshot, files, people, .. } = self;
-        Subject { decider: &self.config.decider, snapshot, files, people }
+        let Self { server: Server { config, snapshot, .. }, files, people } = self;
+        Subject { decider: &config.decider, snapshot, files, people }
     }
 
     pub fn stop(self, lab: &Lab) -> Result<(), BarError> {
-        Ok(lab.wait(self.server.stop())?)
+        self.server.stop(lab)
+    }
+}
+
+impl Server {
+    pub fn start(raw: RawConfig, lab: &Lab) -> Result<Self, BarError> {
+        let config = Config::try_from(raw)?;
+        let app = lab.wait(App::start(config.clone(), Arc::clone(&lab.clock)))?;
+        let (ask, snapshot) = (app.ask(), serving(&app)?);
+        let running = lab.wait(async { Running::cedargate(app) });
+        Ok(Self { running, ask, config, snapshot })
+    }
+
+    pub fn stop(self, lab: &Lab) -> Result<(), BarError> {
+        Ok(lab.wait(self.running.stop())?)
     }
 }
 
