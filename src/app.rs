@@ -120,6 +120,11 @@ impl App {
         Arc::clone(&self.state.tenants)
     }
 
+    /// What answers its questions, for the same ones.
+    pub fn ask(&self) -> Ask {
+        self.state.ask.clone()
+    }
+
     /// Serves until `stop` completes; then is not ready, finishes what is under way, writes out the log and ends.
     ///
     /// # Errors

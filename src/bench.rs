@@ -19,22 +19,25 @@ mod stage;
 mod wire;
 mod workload;
 
-pub use machine::Machine;
-pub use report::{Measured, Report, Sizes};
+pub use deciding::{Answered, Cold, Subject, Warm};
+pub use files::TenantFiles;
+pub use latencies::Latencies;
+pub use load::{Order, Round, Target};
+pub use machine::{Machine, resident_bytes};
+pub use people::{People, Proof, Who};
+pub use report::{Measured, Report, Sizes, shown};
+pub use rounds::Rounds;
+pub use serving::Running;
 pub use stage::StageError;
-pub use wire::WireError;
+pub use wire::{Connection, WireError};
+pub use workload::{Asked, Candidate, Draw};
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use self::deciding::{Answered, Subject};
-use self::files::TenantFiles;
 use self::generate::{Spec, Trusted};
-use self::people::People;
-use self::rounds::Rounds;
-use self::serving::Running;
 use self::stage::Stage;
 use crate::app::{App, AppError};
 use crate::clock::SharedClock;
@@ -253,8 +256,9 @@ impl<'a> Bench<'a> {
     ) -> Result<(), BenchError> {
         answered.truncate(MOST_OVER_HTTP);
         tell("serving");
+        let Settings { connections, time, .. } = *self.settings;
         let server = Running::cedargate(app);
-        let rounds = Rounds::start(&server, people, answered, self.settings).await?;
+        let rounds = Rounds::start(&server, people, answered, connections, time).await?;
         self.results.extend(rounds.measure(&server).await?);
         // One at a time: a large tenant need not fit twice.
         server.stop().await?;

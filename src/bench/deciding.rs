@@ -22,7 +22,7 @@ use crate::snapshot::Snapshot;
 
 /// What decides here.
 #[derive(Clone, Copy)]
-pub(super) struct Subject<'a> {
+pub struct Subject<'a> {
     pub decider: &'a Decider,
     pub snapshot: &'a Snapshot,
     pub files: &'a TenantFiles,
@@ -30,18 +30,19 @@ pub(super) struct Subject<'a> {
 }
 
 /// A request and its answer.
-pub(super) struct Answered {
+pub struct Answered {
     pub asked: Asked,
     pub answer: Answer,
 }
 
 /// Requests that were never asked before, all answered, and how long each took.
-pub(super) struct Cold {
+pub struct Cold {
     pub answered: Vec<Answered>,
     pub latencies: Latencies,
 }
 
-pub(super) struct Warm {
+/// Requests asked again, and plain Cedar over the least that each needs.
+pub struct Warm {
     pub latencies: Latencies,
     pub minimal: Latencies,
 }
@@ -52,12 +53,26 @@ impl Subject<'_> {
     pub(super) fn cold(self, count: usize, context: Option<&Value>, budget: Duration) -> Result<Cold, BenchError> {
         let mut draw = Draw::from(self.files, self.people.has_outsiders())?;
         let candidates = draw.candidates(count);
+        self.ask(&mut draw, &candidates, context, budget)
+    }
+
+    /// The same of these requests, in their order.
+    ///
+    /// # Errors
+    /// When none of them fits the schema.
+    pub fn ask(
+        self,
+        draw: &mut Draw<'_>,
+        candidates: &[Candidate],
+        context: Option<&Value>,
+        budget: Duration,
+    ) -> Result<Cold, BenchError> {
         let mut cold = Cold { answered: Vec::new(), latencies: Latencies::empty()? };
         let mut refused = None;
         let mut spent = Duration::ZERO;
         // Made by the hundred, so that what making one touches is not at hand when it is asked.
         for some in candidates.chunks(AT_ONCE) {
-            let requests = some.iter().map(|candidate| self.request(&mut draw, candidate, context));
+            let requests = some.iter().map(|candidate| self.request(draw, candidate, context));
             for asked in requests.collect::<Result<Vec<_>, _>>()? {
                 if spent > budget && cold.answered.len() >= FEWEST {
                     return Ok(cold);
@@ -103,7 +118,10 @@ impl Subject<'_> {
     }
 
     /// Asks requests again, at once, and plain Cedar over the least that each needs. All answers are checked first.
-    pub(super) fn warm(self, answered: &[Answered], budget: Duration) -> Result<Warm, BenchError> {
+    ///
+    /// # Errors
+    /// When an answer is another than plain Cedar's.
+    pub fn warm(self, answered: &[Answered], budget: Duration) -> Result<Warm, BenchError> {
         let authorizer = Authorizer::new();
         let mut ready = Vec::new();
         for one in answered {
@@ -127,7 +145,10 @@ impl Subject<'_> {
     }
 
     /// Plain Cedar over everything, each answer checked: decision and determining policies.
-    pub(super) fn full(self, answered: &[Answered], budget: Duration) -> Result<Latencies, BenchError> {
+    ///
+    /// # Errors
+    /// As [`Self::warm`].
+    pub fn full(self, answered: &[Answered], budget: Duration) -> Result<Latencies, BenchError> {
         let principals = answered.iter().filter_map(|one| Some(one.asked.principal.entity.as_ref()?.entity()));
         let full = Full::of(self.files, principals)?;
         let authorizer = Authorizer::new();

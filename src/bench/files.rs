@@ -20,7 +20,7 @@ use crate::tree::{SourceFile, one_line, read_tree};
 use crate::vocabulary;
 
 /// A template link, its slots as text.
-pub(super) struct Link {
+pub struct Link {
     pub template_id: String,
     pub link_id: String,
     pub principal: String,
@@ -28,7 +28,7 @@ pub(super) struct Link {
 }
 
 /// Everything that a tenant's files say.
-pub(super) struct TenantFiles {
+pub struct TenantFiles {
     pub schema: Arc<LoadedSchema>,
     /// The schema's actions and their groups.
     pub actions: Entities,
@@ -51,7 +51,7 @@ impl TenantFiles {
     ///
     /// # Errors
     /// When they changed since then.
-    pub(super) fn read(layout: &Layout, tenant: &TenantId, schema: &Arc<LoadedSchema>) -> Result<Self, Faults> {
+    pub fn read(layout: &Layout, tenant: &TenantId, schema: &Arc<LoadedSchema>) -> Result<Self, Faults> {
         let fault = |message: String| Faults::from(Fault::of_file(tenant.as_str(), message));
         let tree = read_tree(&layout.dirs);
         let folder = tree.tenants.as_ref().and_then(|tenants| tenants.get(tenant));
@@ -152,7 +152,7 @@ impl TenantFiles {
     }
 
     /// How many entities there are of these types.
-    pub(super) fn count<'a>(&self, types: impl IntoIterator<Item = &'a String>) -> usize {
+    pub fn count<'a>(&self, types: impl IntoIterator<Item = &'a String>) -> usize {
         let declared = |entities: &Vec<EntityRef>| entities.iter().filter(|entity| self.declares(entity)).count();
         types.into_iter().filter_map(|kind| self.by_type.get(kind)).map(declared).sum()
     }

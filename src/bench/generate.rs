@@ -18,7 +18,7 @@ use crate::bundle::{self, PublishError};
 use crate::compile::compile;
 use crate::demo::{SAMPLE_TENANT, sample_files};
 use crate::manifest::{DefaultRoles, read_default_roles};
-use crate::model::{Faults, NameError, Revision, TenantId};
+use crate::model::{DirectoryState, Faults, NameError, Revision, TenantId};
 use crate::schema::{Identity, load_schema};
 use crate::tree::SourceFile;
 
@@ -51,14 +51,18 @@ pub enum GenerateError {
 /// # Errors
 /// When it cannot be written.
 pub fn write_tree(dir: &Path, spec: &Spec, trusted: &Trusted) -> Result<(), GenerateError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| GenerateError::Io { path, source }
-    };
     fs::create_dir_all(dir).map_err(failed(dir))?;
     if fs::read_dir(dir).map_err(failed(dir))?.next().is_some() {
         return Err(GenerateError::NotEmpty { path: dir.to_owned() });
     }
+    write_directory(dir, &directory(spec, trusted, sample_roles()?)?)
+}
+
+/// The same with a directory that was made already, into a folder that is there.
+///
+/// # Errors
+/// As [`write_tree`].
+pub fn write_directory(dir: &Path, state: &DirectoryState) -> Result<(), GenerateError> {
     let tenant = TenantId::parse(GENERATED_TENANT)?;
     let folder = dir.join("policies").join(GENERATED_TENANT);
     fs::create_dir_all(&folder).map_err(failed(&folder))?;
@@ -69,12 +73,16 @@ pub fn write_tree(dir: &Path, spec: &Spec, trusted: &Trusted) -> Result<(), Gene
         }
         fs::write(&path, text).map_err(failed(&path))?;
     }
-    let state = directory(spec, trusted, sample_roles()?)?;
-    let mut bundle = bundle::render(&compile(&tenant, &state), Revision(1))?;
+    let mut bundle = bundle::render(&compile(&tenant, state), Revision(1))?;
     // The guard rails stand beside it, and without them it must not serve.
     bundle.hand_written = true;
     bundle::publish(&folder.join(bundle::FOLDER), &bundle)?;
     Ok(())
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> GenerateError {
+    let path = path.to_owned();
+    move |source| GenerateError::Io { path, source }
 }
 
 /// The sample's default roles.

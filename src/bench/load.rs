@@ -20,15 +20,25 @@ use super::wire::{Connection, WireError};
 
 /// Where to send what.
 #[derive(Clone)]
-pub(super) struct Target {
+pub struct Target {
     pub address: SocketAddr,
     pub requests: Arc<Vec<Vec<u8>>>,
+    pub order: Order,
     pub connections: usize,
+}
+
+/// What comes after the last request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The first one, for ever.
+    Again,
+    /// Nothing: each is asked once, and the load may end early.
+    Once,
 }
 
 /// What a while of asking came to.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Round {
+pub struct Round {
     pub requests: u64,
     pub elapsed: Duration,
     /// What everything in this process but the load ran, where that is known.
@@ -45,14 +55,14 @@ impl Round {
         }
     }
 
-    pub(super) fn per_second(&self) -> f64 {
+    pub fn per_second(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "nobody counts to 2^53 here")]
         let requests = self.requests as f64;
         requests / self.elapsed.as_secs_f64().max(f64::MIN_POSITIVE)
     }
 
     /// Microseconds of the server's for each request.
-    pub(super) fn server_microseconds(&self) -> Option<f64> {
+    pub fn server_microseconds(&self) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "nobody counts to 2^53 here")]
         let requests = self.requests.max(1) as f64;
         self.server_time.map(|time| time.as_secs_f64() * 1e6 / requests)
@@ -61,7 +71,10 @@ impl Round {
 
 impl Target {
     /// Every connection asks again as soon as it is answered.
-    pub(super) fn closed_loop(&self, duration: Duration) -> Result<Round, WireError> {
+    ///
+    /// # Errors
+    /// When a request has no answer.
+    pub fn closed_loop(&self, duration: Duration) -> Result<Round, WireError> {
         let target = self.clone();
         on_a_thread(move || async move {
             let warm_up = duration / 10;
@@ -91,7 +104,10 @@ impl Target {
     }
 
     /// So many requests a second, whatever becomes of them.
-    pub(super) fn open_loop(&self, per_second: f64, duration: Duration) -> Result<Latencies, WireError> {
+    ///
+    /// # Errors
+    /// When a request has no answer.
+    pub fn open_loop(&self, per_second: f64, duration: Duration) -> Result<Latencies, WireError> {
         let target = self.clone();
         on_a_thread(move || async move {
             let mut connections = Vec::new();
@@ -126,10 +142,14 @@ impl Target {
         })
     }
 
-    /// The next request of all, for ever in the same order.
+    /// The next request of all.
     fn take(&self, next: &Cell<usize>) -> Option<&[u8]> {
         let at = next.replace(next.get().wrapping_add(1));
-        self.requests.get(at.checked_rem(self.requests.len())?).map(Vec::as_slice)
+        let at = match self.order {
+            Order::Again => at.checked_rem(self.requests.len())?,
+            Order::Once => at,
+        };
+        self.requests.get(at).map(Vec::as_slice)
     }
 }
 
@@ -253,7 +273,8 @@ mod tests {
                 }
             });
         });
-        Target { address, requests: Arc::new(vec![b"GET / HTTP/1.1\r\n\r\n".to_vec()]), connections: 1 }
+        let requests = Arc::new(vec![b"GET / HTTP/1.1\r\n\r\n".to_vec()]);
+        Target { address, requests, order: Order::Again, connections: 1 }
     }
 
     #[test]

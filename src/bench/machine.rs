@@ -20,7 +20,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    pub(super) fn this() -> Self {
+    /// The one that this runs on.
+    pub fn this() -> Self {
         let unknown = || "unknown".to_owned();
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
         Self {
@@ -35,7 +36,7 @@ impl Machine {
 }
 
 /// What this process has in memory now.
-pub(super) fn resident_bytes() -> Option<u64> {
+pub fn resident_bytes() -> Option<u64> {
     kilobytes("/proc/self/status", "VmRSS")
 }
 

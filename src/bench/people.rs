@@ -21,7 +21,7 @@ use crate::vocabulary;
 
 /// A principal before there is an entity of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Who {
+pub enum Who {
     /// Someone whom a file knows.
     Known(EntityRef),
     /// One of those whom an external identity takes in.
@@ -29,7 +29,7 @@ pub(super) enum Who {
 }
 
 /// How principals are made.
-pub(super) enum People {
+pub enum People {
     /// A caller names them.
     Vouched { key: String },
     /// Their tokens prove them.
@@ -38,7 +38,10 @@ pub(super) enum People {
 
 impl People {
     /// Those of a tenant that trusts this issuer.
-    pub(super) fn with_tokens(
+    ///
+    /// # Errors
+    /// When the tenant does not trust it.
+    pub fn with_tokens(
         issuer: DemoIssuer,
         config: &Config,
         snapshot: &Snapshot,
@@ -76,41 +79,71 @@ impl People {
         }
     }
 
-    /// Questions as HTTP requests, byte for byte.
+    /// A token of someone, with these claims beside their own.
+    ///
+    /// # Errors
+    /// When nobody signs tokens here, or not with this algorithm.
+    pub fn token(
+        &self,
+        who: &Who,
+        more: Map<String, Value>,
+        algorithm: SigningAlgorithm,
+    ) -> Result<String, BenchError> {
+        let Self::Tokens { issuer, .. } = self else {
+            return Err(BenchError::NoRequest("nobody signs tokens here".to_owned()));
+        };
+        let mut claims = claims(who);
+        claims.extend(more);
+        issuer.mint(claims, algorithm).map_err(|error| BenchError::Principal(error.into()))
+    }
+
+    /// Questions as HTTP requests, those of one person with the same token.
     pub(super) fn requests<'a>(&self, asked: impl Iterator<Item = &'a Asked>) -> Result<Vec<Vec<u8>>, BenchError> {
         let mut tokens: HashMap<&Who, String> = HashMap::new();
         asked
             .map(|asked| {
-                let mut body = json!({
-                    "action": action_name(&asked.action), "resource": asked.query.resource.entity.to_string(),
-                });
-                if let (Some(members), Some(context)) = (body.as_object_mut(), &asked.query.context) {
-                    members.insert("context".to_owned(), context.clone());
+                if let Self::Vouched { key } = self {
+                    return Ok(Proof::Key(key).request(asked));
                 }
-                let header = match self {
-                    Self::Vouched { key } => {
-                        if let Some(members) = body.as_object_mut() {
-                            members.insert("principal".to_owned(), asked.principal.uid.to_string().into());
-                        }
-                        format!("x-cedargate-key: {key}")
-                    }
-                    Self::Tokens { issuer, .. } => {
-                        if !tokens.contains_key(&asked.who) {
-                            let token = issuer.mint(claims(&asked.who), SigningAlgorithm::RS256);
-                            tokens.insert(&asked.who, token.map_err(|error| BenchError::Principal(error.into()))?);
-                        }
-                        format!("authorization: Bearer {}", tokens.get(&asked.who).map_or("", String::as_str))
-                    }
-                };
-                let (body, path) = (body.to_string(), super::PATH);
-                Ok(format!(
-                    "POST {path} HTTP/1.1\r\nhost: localhost\r\n{header}\r\ncontent-type: application/json\r\n\
-                     content-length: {}\r\n\r\n{body}",
-                    body.len()
-                )
-                .into_bytes())
+                if !tokens.contains_key(&asked.who) {
+                    tokens.insert(&asked.who, self.token(&asked.who, Map::new(), SigningAlgorithm::RS256)?);
+                }
+                Ok(Proof::Token(tokens.get(&asked.who).map_or("", String::as_str)).request(asked))
             })
             .collect()
+    }
+}
+
+/// What shows a server who is asked about.
+#[derive(Clone, Copy)]
+pub enum Proof<'a> {
+    /// A key of a caller who may name anyone.
+    Key(&'a str),
+    Token(&'a str),
+}
+
+impl Proof<'_> {
+    /// A question as an HTTP request, byte for byte.
+    pub fn request(self, asked: &Asked) -> Vec<u8> {
+        let mut members = Map::from_iter([
+            ("action".to_owned(), json!(action_name(&asked.action))),
+            ("resource".to_owned(), json!(asked.query.resource.entity.to_string())),
+        ]);
+        members.extend(asked.query.context.clone().map(|context| ("context".to_owned(), context)));
+        let header = match self {
+            Self::Key(key) => {
+                members.insert("principal".to_owned(), json!(asked.principal.uid.to_string()));
+                format!("x-cedargate-key: {key}")
+            }
+            Self::Token(token) => format!("authorization: Bearer {token}"),
+        };
+        let (body, path) = (Value::Object(members).to_string(), super::PATH);
+        format!(
+            "POST {path} HTTP/1.1\r\nhost: localhost\r\n{header}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes()
     }
 }
 

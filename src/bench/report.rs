@@ -84,7 +84,7 @@ const RATIOS: [(&str, &str); 6] = [
 ];
 
 /// Three digits or more, and thousands apart.
-fn shown(value: f64) -> String {
+pub fn shown(value: f64) -> String {
     if value > 0.0 && value < 0.1 {
         return format!("{value:.5}");
     }

@@ -10,15 +10,15 @@ use axum::body::Bytes;
 use serde_json::Value;
 
 use super::deciding::Answered;
-use super::load::{Round, Target};
+use super::load::{Order, Round, Target};
 use super::people::People;
 use super::report::Measured;
 use super::serving::Running;
 use super::wire::Connection;
-use super::{BenchError, Settings, latencies};
+use super::{BenchError, latencies};
 
 /// The requests, and the bare handler that they are asked of in turn with cedargate.
-pub(super) struct Rounds {
+pub struct Rounds {
     answered: Vec<Answered>,
     requests: Arc<Vec<Vec<u8>>>,
     bare: Running,
@@ -28,24 +28,27 @@ pub(super) struct Rounds {
 
 impl Rounds {
     /// Checks every answer of a server, and starts a bare handler whose answer is as long as the middle one of them.
-    pub(super) async fn start(
+    ///
+    /// # Errors
+    /// When an answer is another than the decider's own.
+    pub async fn start(
         server: &Running,
         people: &People,
         answered: Vec<Answered>,
-        settings: &Settings,
+        connections: usize,
+        time: Duration,
     ) -> Result<Self, BenchError> {
         let requests = people.requests(answered.iter().map(|one| &one.asked))?;
         let mut lengths = check(server, &requests, &answered).await?;
         lengths.sort_unstable();
         let length = lengths.get(lengths.len() / 2).copied().unwrap_or_default();
         let bare = Running::bare(Bytes::from(format!("\"{}\"", "x".repeat(length.saturating_sub(2))))).await?;
-        let (connections, time) = (settings.connections, settings.time);
         Ok(Self { answered, requests: Arc::new(requests), bare, connections, time })
     }
 
     /// As fast as possible in turns, then at a part of that rate.
     pub(super) async fn measure(&self, server: &Running) -> Result<Vec<Measured>, BenchError> {
-        let (http, bare) = self.in_turns(server).await?;
+        let (http, bare) = sums(&self.in_turns(server).await?);
         let rate = http.per_second() * OPEN_LOOP_SHARE;
         let (target, time) = (self.target(server), self.time);
         let open = blocking(move || target.open_loop(rate, time)).await??;
@@ -63,36 +66,57 @@ impl Rounds {
 
     /// As fast as possible in turns, against a server that keeps a decision log.
     pub(super) async fn measure_logged(&self, server: &Running) -> Result<Vec<Measured>, BenchError> {
-        check(server, &self.requests, &self.answered).await?;
-        let (logged, bare) = self.in_turns(server).await?;
+        self.check(server).await?;
+        let (logged, bare) = sums(&self.in_turns(server).await?);
         Ok(vec![
             Measured::new("http_log_rps", logged.per_second(), "1/s"),
             Measured::new("bare_log_rps", bare.per_second(), "1/s"),
         ])
     }
 
-    pub(super) async fn stop(self) -> Result<(), BenchError> {
+    /// Checks every answer of another server.
+    ///
+    /// # Errors
+    /// When one is another than the decider's own.
+    pub async fn check(&self, server: &Running) -> Result<(), BenchError> {
+        check(server, &self.requests, &self.answered).await.map(|_| ())
+    }
+
+    /// Stops the bare handler.
+    ///
+    /// # Errors
+    /// When it had stopped before.
+    pub async fn stop(self) -> Result<(), BenchError> {
         self.bare.stop().await
     }
 
-    /// Cedargate and the bare handler, closed loop.
-    async fn in_turns(&self, server: &Running) -> Result<(Round, Round), BenchError> {
-        let turn = self.time / TURNS;
-        let (mut http, mut bare): (Option<Round>, Option<Round>) = (None, None);
+    /// Cedargate and the bare handler, closed loop: both of each turn, in this order.
+    ///
+    /// # Errors
+    /// When a request has no answer.
+    pub async fn in_turns(&self, server: &Running) -> Result<Vec<(Round, Round)>, BenchError> {
+        let mut turns = Vec::new();
         for _ in 0..TURNS {
-            for (running, sum) in [(&self.bare, &mut bare), (server, &mut http)] {
-                let target = self.target(running);
-                let round = blocking(move || target.closed_loop(turn)).await??;
-                *sum = Some(sum.map_or(round, |sum| sum.and(round)));
-            }
+            let bare = self.turn(&self.bare).await?;
+            turns.push((self.turn(server).await?, bare));
         }
-        Ok((http.unwrap_or_default(), bare.unwrap_or_default()))
+        Ok(turns)
+    }
+
+    async fn turn(&self, running: &Running) -> Result<Round, BenchError> {
+        let (target, time) = (self.target(running), self.time / TURNS);
+        Ok(blocking(move || target.closed_loop(time)).await??)
     }
 
     fn target(&self, running: &Running) -> Target {
         let (requests, connections) = (Arc::clone(&self.requests), self.connections);
-        Target { address: running.address, requests, connections }
+        Target { address: running.address, requests, order: Order::Again, connections }
     }
+}
+
+fn sums(turns: &[(Round, Round)]) -> (Round, Round) {
+    let sum = |of: fn(&(Round, Round)) -> Round| turns.iter().map(of).reduce(Round::and).unwrap_or_default();
+    (sum(|turn| turn.0), sum(|turn| turn.1))
 }
 
 /// The load's own thread is waited for on one that may wait.

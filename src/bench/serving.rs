@@ -19,7 +19,7 @@ use crate::app::{App, AppError};
 use crate::http::RawRequest;
 
 /// A server that runs until it is stopped.
-pub(super) struct Running {
+pub struct Running {
     pub address: SocketAddr,
     stop: oneshot::Sender<()>,
     ended: JoinHandle<Result<(), AppError>>,
@@ -27,7 +27,7 @@ pub(super) struct Running {
 
 impl Running {
     /// Cedargate. Needs a runtime.
-    pub(super) fn cedargate(app: App) -> Self {
+    pub fn cedargate(app: App) -> Self {
         let (stop, stopped) = oneshot::channel();
         let address = app.address();
         let until = async move {
@@ -37,7 +37,10 @@ impl Running {
     }
 
     /// Reads the same body as `POST /authorize`, looks at nothing, and answers a constant.
-    pub(super) async fn bare(answer: Bytes) -> Result<Self, BenchError> {
+    ///
+    /// # Errors
+    /// When there is no port to be had.
+    pub async fn bare(answer: Bytes) -> Result<Self, BenchError> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(AppError::Serve)?;
         let address = listener.local_addr().map_err(AppError::Serve)?;
         // Served as `App` serves.
@@ -54,7 +57,11 @@ impl Running {
         Ok(Self { address, stop, ended })
     }
 
-    pub(super) async fn stop(self) -> Result<(), BenchError> {
+    /// Stops it, and waits for its end.
+    ///
+    /// # Errors
+    /// When it had stopped before.
+    pub async fn stop(self) -> Result<(), BenchError> {
         let _ = self.stop.send(());
         let ended = self.ended.await.map_err(AppError::FirstLoad)?;
         Ok(ended?)

@@ -24,20 +24,27 @@ pub enum WireError {
 }
 
 /// A connection that is kept alive.
-pub(super) struct Connection {
+pub struct Connection {
     stream: TcpStream,
     answer: Vec<u8>,
 }
 
 impl Connection {
-    pub(super) async fn open(address: SocketAddr) -> Result<Self, WireError> {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When nobody listens there.
+    pub async fn open(address: SocketAddr) -> Result<Self, WireError> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, answer: Vec::with_capacity(ANSWER_BYTES) })
     }
 
     /// Sends a request and waits for all of its answer, which must be 200; its body.
-    pub(super) async fn ask(&mut self, request: &[u8]) -> Result<&[u8], WireError> {
+    ///
+    /// # Errors
+    /// When there is none, or another.
+    pub async fn ask(&mut self, request: &[u8]) -> Result<&[u8], WireError> {
         self.stream.write_all(request).await?;
         self.answer.clear();
         let mut end_of_head = None;

@@ -20,14 +20,14 @@ use crate::vocabulary::{self, EXTERNAL_IDENTITY, EXTERNAL_SUBJECT};
 
 /// A request before it is known whose entity that is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Candidate {
+pub struct Candidate {
     pub who: Who,
     pub action: EntityUid,
     pub resource: EntityRef,
 }
 
 /// A request, ready to be asked.
-pub(super) struct Asked {
+pub struct Asked {
     pub who: Who,
     pub principal: Principal,
     pub action: EntityUid,
@@ -58,7 +58,7 @@ struct Scope {
 }
 
 /// Draws requests.
-pub(super) struct Draw<'a> {
+pub struct Draw<'a> {
     files: &'a TenantFiles,
     random: Random,
     askable: Vec<Askable>,
@@ -74,7 +74,7 @@ impl<'a> Draw<'a> {
     ///
     /// # Errors
     /// When no request can be made of these files, saying what is missing.
-    pub(super) fn from(files: &'a TenantFiles, outsiders: bool) -> Result<Self, BenchError> {
+    pub fn from(files: &'a TenantFiles, outsiders: bool) -> Result<Self, BenchError> {
         let askable = askable(files);
         let types = |of: fn(&Askable) -> &Vec<String>| askable.iter().flat_map(of).cloned().collect::<BTreeSet<_>>();
         let missing = |what: &str| Err(BenchError::NoRequest(what.to_owned()));
@@ -108,7 +108,7 @@ impl<'a> Draw<'a> {
     }
 
     /// Different requests, so many if there are.
-    pub(super) fn candidates(&mut self, count: usize) -> Vec<Candidate> {
+    pub fn candidates(&mut self, count: usize) -> Vec<Candidate> {
         let mut found = Vec::with_capacity(count);
         let mut seen = HashSet::with_capacity(count);
         for _ in 0..count.saturating_mul(ATTEMPTS) {
