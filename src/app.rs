@@ -17,7 +17,7 @@ use crate::clock::SharedClock;
 use crate::config::{AuditConfig, AuditSink, Config};
 use crate::http::{AppState, DefaultTenant, Limits, Readiness, Served, router};
 use crate::listen::{ConnectionLimits, ListenError, Listeners};
-use crate::reload::Reloader;
+use crate::reload::{Reloader, background};
 use crate::snapshot::{Tenants, WatchError, Watcher};
 use crate::telemetry::Metrics;
 
@@ -38,6 +38,8 @@ pub enum AppError {
     Accept(#[source] tokio::task::JoinError),
     #[error("a task that reads the tree failed")]
     FirstLoad(#[source] tokio::task::JoinError),
+    #[error("the system gives no threads for reloads")]
+    ReloadThreads(#[from] rayon::ThreadPoolBuildError),
 }
 
 /// A server that has read its tree and holds its addresses.
@@ -69,6 +71,7 @@ impl App {
             keys: Arc::clone(&keys),
             metrics: metrics.clone(),
             clock: Arc::clone(&clock),
+            threads: Arc::new(background()?),
         };
         // Watching starts before reading, so that no change falls between the two.
         let watcher = Watcher::start(config.layout.folders(), config.watch)?;

@@ -3,15 +3,21 @@
 //! All or nothing for each tenant: one bad file and what served before goes on serving, with the faults in the
 //! log, in `/status` and in a metric.
 
+mod background;
+
+pub use background::background;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use rayon::ThreadPool;
 
 use crate::assemble::{Layout, Outcome, Shared, assemble_shared, assemble_tenant, publish};
 use crate::authn::KeyRegistry;
 use crate::clock::SharedClock;
 use crate::model::{Faults, TenantId};
-use crate::snapshot::{Cause, ReloadOutcome, TenantHandle, Tenants, Watcher};
+use crate::snapshot::{Cause, ReloadOutcome, Snapshot, TenantHandle, Tenants, Watcher};
 use crate::telemetry::{Metrics, ReloadLabels, ReloadResult, SizeLabels, TenantLabels};
 use crate::tree::{Fingerprint, Tree, read_tree, stamps_below};
 
@@ -34,6 +40,7 @@ pub struct Reloader {
     pub keys: Arc<KeyRegistry>,
     pub metrics: Metrics,
     pub clock: SharedClock,
+    pub threads: Arc<ThreadPool>,
 }
 
 impl Reloader {
@@ -43,7 +50,7 @@ impl Reloader {
         loop {
             let cause = watcher.changed().await;
             for _ in 0..MOST_ATTEMPTS {
-                let before = self.fingerprint();
+                let Some(before) = self.aside(Self::fingerprint).await else { break };
                 let known = seen.as_ref();
                 // A poll reads files only when the file system says that one of them is another.
                 if cause == Cause::Poll && is_good && known == Some(&before) {
@@ -55,25 +62,25 @@ impl Reloader {
                     // A bundle is being published: its `bundle.json` comes last, and needs no quiet moment.
                     continue;
                 }
-                let reloader = self.clone();
-                let reading = tokio::task::spawn_blocking(move || {
-                    let reloaded = reloader.reload_since(&before);
-                    (before, reloaded)
-                });
-                match reading.await {
-                    Ok((_, Reloaded::Unsettled)) => {}
-                    Ok((read, reloaded)) => {
-                        is_good = reloaded == Reloaded::Good;
-                        seen = Some(read);
-                        break;
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, "reading the tree failed");
-                        break;
-                    }
+                let read = move |reloader: &Self| (reloader.reload_since(&before), before);
+                let Some((reloaded, read)) = self.aside(read).await else { break };
+                if reloaded != Reloaded::Unsettled {
+                    is_good = reloaded == Reloaded::Good;
+                    seen = Some(read);
+                    break;
                 }
             }
         }
+    }
+
+    /// Works where no request waits for it.
+    async fn aside<T: Send + 'static>(&self, work: impl FnOnce(&Self) -> T + Send + 'static) -> Option<T> {
+        let reloader = self.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let threads = Arc::clone(&reloader.threads);
+            threads.install(|| work(&reloader))
+        });
+        done.await.inspect_err(|error| tracing::error!(%error, "reading the tree failed")).ok()
     }
 
     /// The first reading, before anything serves; its fingerprint, if the tree held still.
@@ -195,13 +202,14 @@ impl Reloader {
         for warning in &snapshot.warnings {
             tracing::warn!(%tenant, %warning, "worth a look");
         }
-        handle.swap(snapshot);
+        let before = handle.swap(snapshot);
         self.count(tenant, ReloadResult::ok);
         self.note_outcome(tenant, true);
         #[expect(clippy::cast_precision_loss, reason = "seconds since the epoch fit a float exactly")]
         let seconds = now.timestamp() as f64;
         self.metrics.last_reload.get_or_create(&TenantLabels { tenant: tenant.to_string() }).set(seconds);
         tracing::info!(%tenant, %generation, %revision, "a new snapshot serves");
+        before.into_iter().for_each(let_go);
         Reloaded::Good
     }
 
@@ -236,6 +244,19 @@ impl Reloader {
     }
 }
 
+/// Lets go of a snapshot here, rather than in the last request that it serves: all that it alone has goes with it.
+fn let_go(snapshot: Arc<Snapshot>) {
+    for _ in 0..MOST_WAITS {
+        if Arc::strong_count(&snapshot) == 1 {
+            break;
+        }
+        std::thread::sleep(A_WAIT);
+    }
+}
+
+/// Some tens of milliseconds: requests take less.
+const MOST_WAITS: usize = 20;
+const A_WAIT: Duration = Duration::from_millis(2);
 /// A tree that never stops changing is looked at again at the next event.
 const MOST_ATTEMPTS: usize = 20;
 /// How long files must hold still where there are no digests to tell, or these do not fit.

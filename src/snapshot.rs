@@ -64,8 +64,8 @@ pub struct Snapshot {
     /// The files of its bundle as they were read.
     pub bundle_stamps: Arc<Stamps>,
     pub slices: SliceCache,
-    /// No other snapshot of this process has it.
-    pub serial: u64,
+    /// Snapshots of this process that have it make the same principals of the same tokens.
+    pub identity_serial: u64,
     tenant_uid: EntityUid,
     /// External identity → its provider's place and its own.
     identities: HashMap<EntityUid, (usize, usize)>,

@@ -1,6 +1,6 @@
-//! Principals that verified tokens stand for: made once for a token and a snapshot.
+//! Principals that verified tokens stand for: made once for a token and what a snapshot says of identities.
 //!
-//! Kept under everything that one is made of: the snapshot, the provider that vouches for the token, and the digest of
+//! Kept under everything that one is made of: the snapshot's identities, the provider that vouches for the token, and the digest of
 //! the whole token.
 
 use std::sync::Arc;
@@ -20,8 +20,8 @@ pub struct KnownPrincipals {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
-    /// Of the snapshot.
-    serial: u64,
+    /// Of the snapshot, and of those that say the same of whom tokens stand for.
+    identity_serial: u64,
     /// The provider's place in the snapshot.
     provider: usize,
     digest: TokenDigest,
@@ -59,7 +59,7 @@ impl KnownPrincipals {
         let (Some(principals), Some(provider)) = (&self.principals, provider) else {
             return resolve(verified, snapshot).map(Arc::new);
         };
-        let key = Key { serial: snapshot.serial, provider, digest, token_bytes: token.len() };
+        let key = Key { identity_serial: snapshot.identity_serial, provider, digest, token_bytes: token.len() };
         let known = principals.get(&key);
         self.lookups.count(known.is_some());
         if let Some(known) = known {

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use cedar_policy::{AuthorizationError, Response};
+use cedar_policy_core::authorizer::{self, AuthorizationError, Response};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::ForbidErrors;
 use super::explain::Explanation;
-use crate::snapshot::{Slice, Snapshot, ToldPolicy, exact};
+use crate::snapshot::{Slice, Snapshot, ToldPolicy};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -98,17 +98,17 @@ pub(super) fn from_response(
     response: &Response,
     forbid_errors: ForbidErrors,
 ) -> Answer {
-    let mut policies: Vec<_> = response.diagnostics().reason().filter_map(|id| slice.told(snapshot, id)).collect();
+    let mut policies: Vec<_> = response.diagnostics.reason.iter().filter_map(|id| slice.told(snapshot, id)).collect();
     policies.sort_by(|left, right| left.id.cmp(&right.id));
-    let mut errors: Vec<_> = response.diagnostics().errors().map(|error| failed(snapshot, slice, error)).collect();
+    let mut errors: Vec<_> = response.diagnostics.errors.iter().map(|error| failed(snapshot, slice, error)).collect();
     errors.sort_by(|left, right| left.id.cmp(&right.id));
     let forbid_failed = errors.iter().any(|error| error.effect == FORBID);
-    let (decision, reason) = match response.decision() {
-        cedar_policy::Decision::Deny if !policies.is_empty() => (Decision::Deny, Reason::Forbidden),
+    let (decision, reason) = match response.decision {
+        authorizer::Decision::Deny if !policies.is_empty() => (Decision::Deny, Reason::Forbidden),
         // INVARIANT: an allow never stands over a forbid that nobody could evaluate.
         _ if forbid_failed && forbid_errors == ForbidErrors::Deny => (Decision::Deny, Reason::PolicyError),
-        cedar_policy::Decision::Allow => (Decision::Allow, Reason::Permitted),
-        cedar_policy::Decision::Deny => (Decision::Deny, Reason::NotPermitted),
+        authorizer::Decision::Allow => (Decision::Allow, Reason::Permitted),
+        authorizer::Decision::Deny => (Decision::Deny, Reason::NotPermitted),
     };
     if reason == Reason::PolicyError {
         // The permits that matched did not determine this.
@@ -118,15 +118,14 @@ pub(super) fn from_response(
 }
 
 fn failed(snapshot: &Snapshot, slice: &Slice, error: &AuthorizationError) -> EvaluationError {
-    let AuthorizationError::PolicyEvaluationError(error) = error;
-    let id = error.policy_id();
+    let AuthorizationError::PolicyEvaluationError { id, error } = error;
     let told = slice.told(snapshot, id);
     EvaluationError {
-        id: exact(id).to_owned(),
+        id: AsRef::<str>::as_ref(id).to_owned(),
         // INVARIANT: a policy that is not found counts as a forbid: fail closed.
         effect: told.as_ref().map_or(FORBID, |told| told.effect),
         source: told.map(|told| told.source.clone()).unwrap_or_default(),
-        message: crate::tree::one_line(error.inner()),
+        message: crate::tree::one_line(error),
     }
 }
 

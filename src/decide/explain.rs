@@ -4,9 +4,8 @@
 //! Candidates are all written policies about the action, and the grants that are about the principal or about the
 //! resource, or about what these are in.
 
-use std::collections::HashSet;
-
-use cedar_policy::{EntityUid, Policy, PolicyId, Request, Response};
+use cedar_policy::{EntityUid, Policy, Request};
+use cedar_policy_core::authorizer::Response;
 use serde::Serialize;
 
 use crate::mismatch::{Stage, action_holds, first_false};
@@ -33,11 +32,13 @@ pub struct NearMiss {
 
 /// Explains a response.
 pub(super) fn explain(snapshot: &Snapshot, request: &Request, slice: &Slice, response: &Response) -> Explanation {
-    let determining: HashSet<&PolicyId> = response.diagnostics().reason().collect();
+    let determining = &response.diagnostics.reason;
     let mut misses: Vec<(Stage, NearMiss)> = Vec::new();
     let mut omitted = 0;
     for policy in candidates(snapshot, request, slice) {
-        if determining.contains(policy.id()) || !action_holds(&policy.action_constraint(), request, &slice.entities) {
+        if determining.contains(policy.id().as_ref())
+            || !action_holds(&policy.action_constraint(), request, &slice.entities)
+        {
             continue;
         }
         let Some((stage, failed)) = first_false(&policy, request, &slice.entities) else { continue };

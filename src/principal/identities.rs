@@ -1,6 +1,7 @@
 //! Which external identities a token's subject is a member of: Cedar decides, by their assume policies.
 
-use cedar_policy::{Context, Decision, EntityUid, Policy, Request};
+use cedar_policy::{Context, Effect, EntityUid, Policy, Request};
+use cedar_policy_core::authorizer::{AuthorizationError, Decision};
 use serde::Serialize;
 
 use super::Tags;
@@ -84,12 +85,11 @@ fn matches(snapshot: &Snapshot, identity: &IdentityRecord, subject: &Supplied) -
     let Some((request, slice)) = asked(snapshot, identity, subject) else { return false };
     let response = slice.is_authorized(&request);
     // A forbid that errors must not let anyone in.
-    let forbid_failed = response.diagnostics().errors().any(|error| {
-        let cedar_policy::AuthorizationError::PolicyEvaluationError(error) = error;
-        let policy = slice.policy(error.policy_id());
-        policy.is_none_or(|policy| policy.effect() == cedar_policy::Effect::Forbid)
+    let forbid_failed = response.diagnostics.errors.iter().any(|error| {
+        let AuthorizationError::PolicyEvaluationError { id, .. } = error;
+        slice.policy(id).is_none_or(|policy| policy.effect() == Effect::Forbid)
     });
-    response.decision() == Decision::Allow && !forbid_failed
+    response.decision == Decision::Allow && !forbid_failed
 }
 
 /// The question whether a subject is in an identity, with what it is decided over.
@@ -110,6 +110,6 @@ fn identity_uid(snapshot: &Snapshot, identity: &IdentityRecord) -> Option<Entity
 fn why_not(snapshot: &Snapshot, identity: &IdentityRecord, subject: &Supplied) -> Option<String> {
     let own = snapshot.policies.written.assume.own_policy(&identity_uid(snapshot, identity)?)?;
     let (request, slice) = asked(snapshot, identity, subject)?;
-    let policy = Policy::from(slice.policy(own)?.clone());
+    let policy = Policy::from(slice.policy(own.as_ref())?.clone());
     first_failure(&policy, &request, &slice.entities)
 }

@@ -22,6 +22,8 @@ use crate::vocabulary;
 pub struct AssumeIndex {
     /// A policy may let anyone into any identity: each has to be asked about.
     asks_all: bool,
+    /// Whether a link may have a say.
+    asks_links: bool,
     /// Identities whose policy needs no such claim.
     unconditional: HashSet<EntityUid>,
     /// Claim → value → identities.
@@ -45,11 +47,14 @@ struct Needed {
 
 impl AssumeIndex {
     pub(super) fn of(policies: &WrittenPolicies) -> Self {
-        let asks_all = policies.templates().any(|written| {
-            let template = &written.template;
-            template.effect() == Effect::Permit && is_about_assume(Effect::Permit, template.action_constraint())
-        });
-        let mut index = Self { asks_all, ..Self::default() };
+        let effects: HashSet<Effect> = policies
+            .templates()
+            .map(|written| (written.template.effect(), written.template.action_constraint()))
+            .filter(|(effect, constraint)| is_about_assume(*effect, constraint))
+            .map(|(effect, _)| effect)
+            .collect();
+        let (asks_all, asks_links) = (effects.contains(&Effect::Permit), !effects.is_empty());
+        let mut index = Self { asks_all, asks_links, ..Self::default() };
         let mut identities: Vec<(EntityUid, Vec<Needed>)> = Vec::new();
         for written in policies.iter().filter(|written| may_permit(&written.policy)) {
             match identity_of(&written.policy) {
@@ -94,6 +99,11 @@ impl AssumeIndex {
             found.extend(values.iter().filter_map(|value| by_value.get(value)).flatten().cloned());
         }
         Candidates::These(found)
+    }
+
+    /// Whether a link may have a say in who is in an identity.
+    pub fn asks_links(&self) -> bool {
+        self.asks_links
     }
 
     /// The policy that is about this identity and no other.

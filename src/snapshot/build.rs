@@ -78,6 +78,9 @@ pub fn build(parts: Parts<'_>, before: Option<&Snapshot>, now: DateTime<Utc>) ->
         policies.written.files().iter().flat_map(|file| file.warnings.clone()).chain(link_warnings).collect();
     warnings.sort();
     warnings.dedup();
+    let same_identities = before.filter(|before| makes_same_principals(before, &policies, &entities, &providers));
+    let identity_serial =
+        same_identities.map_or_else(|| SERIAL.fetch_add(1, Ordering::Relaxed), |before| before.identity_serial);
     Ok(Snapshot {
         tenant: parts.tenant.clone(),
         generation: parts.generation(),
@@ -87,7 +90,7 @@ pub fn build(parts: Parts<'_>, before: Option<&Snapshot>, now: DateTime<Utc>) ->
         policies,
         entities,
         identity_providers: identity_providers(&providers, before),
-        serial: SERIAL.fetch_add(1, Ordering::Relaxed),
+        identity_serial,
         identities: places(&providers),
         providers,
         warnings,
@@ -99,6 +102,22 @@ pub fn build(parts: Parts<'_>, before: Option<&Snapshot>, now: DateTime<Utc>) ->
 }
 
 static SERIAL: AtomicU64 = AtomicU64::new(0);
+
+/// Whether all that principals are made of is as it was: a grant changes none of it.
+fn makes_same_principals(
+    before: &Snapshot,
+    policies: &Policies,
+    entities: &EntityStore,
+    providers: &[ProviderRecord],
+) -> bool {
+    let same_entities =
+        || before.entities.shards().map(std::ptr::from_ref).eq(entities.shards().map(std::ptr::from_ref));
+    before.schema.digest == policies.schema.digest
+        && before.providers == providers
+        && Arc::ptr_eq(&before.policies.written, &policies.written)
+        && !policies.written.assume.asks_links()
+        && same_entities()
+}
 
 /// The providers: the very same list where they are the same.
 fn identity_providers(records: &[ProviderRecord], before: Option<&Snapshot>) -> Arc<[IdentityProvider]> {

@@ -45,8 +45,8 @@ impl TenantHandle {
         self.last_reload.load_full()
     }
 
-    /// Makes a new snapshot serve.
-    pub fn swap(&self, snapshot: Snapshot) {
+    /// Makes a new snapshot serve, and returns the one before.
+    pub fn swap(&self, snapshot: Snapshot) -> Option<Arc<Snapshot>> {
         let built = snapshot.built;
         let outcome = ReloadOutcome {
             ok: true,
@@ -56,9 +56,9 @@ impl TenantHandle {
             files_shared: Some(built.files_shared),
             errors: Vec::new(),
         };
-        // Kept until both are told: to let go of a large snapshot takes its time.
-        let _before = self.snapshot.swap(Some(Arc::new(snapshot)));
+        let before = self.snapshot.swap(Some(Arc::new(snapshot)));
         self.last_reload.store(Arc::new(outcome));
+        before
     }
 
     /// Notes that the tree was read and is what serves already.

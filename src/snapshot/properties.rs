@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::Snapshot;
-use crate::assemble::test_tenant::{TestTenant, acme};
+use crate::ask::KnownPrincipals;
+use crate::assemble::test_tenant::{TestTenant, acme, verified};
+use crate::authn::digest_of;
 use crate::bundle::{Sharding, render_split};
 use crate::compile::compile;
 use crate::decide::{AccessQuery, ActionName, Decider, ResourceQuery};
@@ -47,6 +49,8 @@ struct State {
     written: [BTreeSet<usize>; 2],
     /// How the bundle is split, in digits.
     split: (usize, usize),
+    /// Whether those with a certain claim are partners.
+    has_partners: bool,
     revision: u64,
 }
 
@@ -61,16 +65,18 @@ enum Change {
     Platform(Option<usize>),
     Written(usize, usize),
     Split(usize, usize),
+    Partners,
     Nothing,
 }
 
 /// Good ones, some that do not validate, and one that does not parse.
-const POLICIES: [&str; 9] = [
+const POLICIES: [&str; 10] = [
     "@id(\"a\") permit (principal in Team::\"t\", action == Action::\"look\", resource is Box);",
     "permit (principal == User::\"u1@a\", action, resource) when { resource is Box && resource has size && resource.size > 1 };",
     "@id(\"b\") forbid (principal, action == Action::\"move\", resource in Box::\"b2\");",
     "@id(\"a\") forbid (principal, action == Action::\"move\", resource == Box::\"b1\");",
     "permit (principal, action == Action::\"look\", resource) when { resource has next && resource.next in Box::\"b0\" };",
+    "forbid (principal, action == Action::\"assume\", resource) when { principal.subject == \"1\" };",
     "@id(\"collaborator/Box/b1/viewer/User/u1@a\") permit (principal, action == Action::\"look\", resource is Box);",
     "@id(\"role/Box/viewer\") forbid (principal, action == Action::\"look\", resource is Box);",
     "permit (principal, action == Action::\"look\", resource) when { resource.colour == 1 };",
@@ -78,7 +84,7 @@ const POLICIES: [&str; 9] = [
 ];
 
 fn a_change() -> impl Strategy<Value = Change> {
-    let policy = || prop::option::weighted(0.7, prop_oneof![5 => 0..5_usize, 1 => 5..POLICIES.len()]);
+    let policy = || prop::option::weighted(0.7, prop_oneof![6 => 0..6_usize, 1 => 6..POLICIES.len()]);
     prop_oneof![
         6 => (0..BOXES, 0..=USERS, any::<bool>()).prop_map(|(to, who, role)| Change::Grant(to, who, role)),
         3 => (0..BOXES, prop::option::of(0..BOXES)).prop_map(|(child, parent)| Change::Parent(child, parent)),
@@ -89,6 +95,7 @@ fn a_change() -> impl Strategy<Value = Change> {
         1 => policy().prop_map(Change::Platform),
         2 => (0..2_usize, 0..BOXES * 2).prop_map(|(file, number)| Change::Written(file, number)),
         2 => (0..4_usize, 0..4_usize).prop_map(|(links, entities)| Change::Split(links, entities)),
+        1 => Just(Change::Partners),
         1 => Just(Change::Nothing),
     ]
 }
@@ -111,6 +118,7 @@ impl State {
             Change::Platform(text) => self.platform = *text,
             Change::Written(file, number) => toggle(&mut self.written[*file], *number),
             Change::Split(links, entities) => self.split = (*links, *entities),
+            Change::Partners => self.has_partners = !self.has_partners,
             Change::Nothing => {}
         }
         self.revision += 1;
@@ -122,6 +130,12 @@ impl State {
         let mut add = |document: Value| text.push_str(&format!("---\n{document}\n"));
         let members: Vec<_> = self.members.iter().map(|user| format!("u{user}@a")).collect();
         add(json!({"type": "team", "name": "t", "members": members}));
+        if self.has_partners {
+            add(json!({
+                "type": "external-identity", "name": "partners", "identity_provider": "okta",
+                "claims": {"kind": ["partner"]},
+            }));
+        }
         (0..USERS).for_each(|user| add(json!({"type": "user", "email": format!("u{user}@a")})));
         let actions = if self.mover_may_look { vec!["look", "move"] } else { vec!["move"] };
         add(json!({"type": "role", "name": "mover", "resource_type": "Box", "actions": actions}));
@@ -208,6 +222,25 @@ fn answers(snapshot: &Snapshot) -> Vec<String> {
     answers
 }
 
+/// Whom tokens stand for, as they are `known` or made anew.
+fn principals(snapshot: &Snapshot, known: &KnownPrincipals) -> Vec<String> {
+    let claims = |number: usize| {
+        let kind = if number % 2 == 0 { "partner" } else { "other" };
+        json!({"sub": number.to_string(), "email": format!("u{number}@a"), "kind": kind, "exp": 4_000_000_000_i64})
+    };
+    let principal = |number| {
+        let verified = verified(snapshot, "okta", claims(number));
+        let token = number.to_string();
+        let principal = known.get_or_resolve(snapshot, &token, digest_of(&token), &verified).unwrap();
+        let entity = principal.entity.as_ref().unwrap();
+        let mut ancestors: Vec<_> = entity.core().ancestors().map(ToString::to_string).collect();
+        ancestors.sort();
+        let json = entity.entity().to_json_value().unwrap();
+        format!("{} {ancestors:?} {} {:?}", principal.uid, json["attrs"], principal.external_identities)
+    };
+    (0..=USERS).map(principal).collect()
+}
+
 fn told(faults: &Faults) -> Vec<String> {
     let mut told: Vec<_> = faults.0.iter().map(ToString::to_string).collect();
     told.sort();
@@ -221,6 +254,7 @@ proptest! {
     fn a_snapshot_built_on_another_is_one_built_from_nothing(changes in vec(a_change(), 1..16)) {
         let mut state = State::default();
         let mut serving: Option<Snapshot> = None;
+        let known = KnownPrincipals::within(1_000_000);
         for change in &changes {
             state.apply(change);
             let Some(tenant) = state.tenant() else { continue };
@@ -228,6 +262,8 @@ proptest! {
                 (Ok(next), Ok(fresh)) => {
                     prop_assert_eq!(seen(&next), seen(&fresh), "{:?}", change);
                     prop_assert_eq!(answers(&next), answers(&fresh), "{:?}", change);
+                    let anew = KnownPrincipals::within(0);
+                    prop_assert_eq!(principals(&next, &known), principals(&fresh, &anew), "{:?}", change);
                     serving = Some(next);
                 }
                 (Err(next), Err(fresh)) => prop_assert_eq!(told(&next), told(&fresh), "{:?}", change),

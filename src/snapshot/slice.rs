@@ -8,9 +8,9 @@
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
-use cedar_policy::{Entities, EntityUid, PolicyId, Request, Response};
+use cedar_policy::{Entities, EntityUid, Request};
 use cedar_policy_core::ast;
-use cedar_policy_core::authorizer::Authorizer;
+use cedar_policy_core::authorizer::{Authorizer, Response};
 use cedar_policy_core::entities::{Entities as CoreEntities, TCComputation};
 use cedar_policy_core::evaluator::Evaluator;
 use cedar_policy_core::extensions::Extensions;
@@ -98,17 +98,16 @@ impl Slice {
     /// Cedar's answer.
     pub fn is_authorized(&self, request: &Request) -> Response {
         let request: &ast::Request = request.as_ref();
-        Authorizer::new().is_authorized(request.clone(), &self.policies, self.entities.as_ref()).into()
+        Authorizer::new().is_authorized(request.clone(), &self.policies, self.entities.as_ref())
     }
 
     /// A policy of the slice.
-    pub fn policy(&self, id: &PolicyId) -> Option<&ast::Policy> {
-        self.policies.get(id.as_ref())
+    pub fn policy(&self, id: &ast::PolicyID) -> Option<&ast::Policy> {
+        self.policies.get(id)
     }
 
     /// What an answer tells of a policy of the slice; `snapshot` is the one that it was cut from.
-    pub fn told(&self, snapshot: &Snapshot, id: &PolicyId) -> Option<Arc<ToldPolicy>> {
-        let id: &ast::PolicyID = id.as_ref();
+    pub fn told(&self, snapshot: &Snapshot, id: &ast::PolicyID) -> Option<Arc<ToldPolicy>> {
         let candidate = self.candidates.iter().find(|candidate| candidate.id == *id)?;
         if let Some(told) = candidate.told.get() {
             return Some(Arc::clone(told));
