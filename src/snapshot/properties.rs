@@ -76,7 +76,7 @@ const POLICIES: [&str; 10] = [
     "@id(\"b\") forbid (principal, action == Action::\"move\", resource in Box::\"b2\");",
     "@id(\"a\") forbid (principal, action == Action::\"move\", resource == Box::\"b1\");",
     "permit (principal, action == Action::\"look\", resource) when { resource has next && resource.next in Box::\"b0\" };",
-    "forbid (principal, action == Action::\"assume\", resource) when { principal.subject == \"1\" };",
+    "forbid (principal, action == Action::\"assume\", resource) when { principal.subject == \"2\" };",
     "@id(\"collaborator/Box/b1/viewer/User/u1@a\") permit (principal, action == Action::\"look\", resource is Box);",
     "@id(\"role/Box/viewer\") forbid (principal, action == Action::\"look\", resource is Box);",
     "permit (principal, action == Action::\"look\", resource) when { resource.colour == 1 };",
@@ -225,7 +225,7 @@ fn answers(snapshot: &Snapshot) -> Vec<String> {
 /// Whom tokens stand for, as they are `known` or made anew.
 fn principals(snapshot: &Snapshot, known: &KnownPrincipals) -> Vec<String> {
     let claims = |number: usize| {
-        let kind = if number % 2 == 0 { "partner" } else { "other" };
+        let kind = if number.is_multiple_of(2) { "partner" } else { "other" };
         json!({"sub": number.to_string(), "email": format!("u{number}@a"), "kind": kind, "exp": 4_000_000_000_i64})
     };
     let principal = |number| {
