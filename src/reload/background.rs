@@ -1,5 +1,7 @@
 //! Where reloads run: threads of their own that stand back whenever there is a request to answer.
 
+use std::thread::available_parallelism;
+
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 /// Threads for reloads.
@@ -16,7 +18,9 @@ pub fn background() -> Result<ThreadPool, ThreadPoolBuildError> {
         }
     };
     let name = |number| format!("reload-{number}");
-    ThreadPoolBuilder::new().thread_name(name).start_handler(stand_back).build()
+    // The other half of the cores never waits for a reload at all.
+    let threads = available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
+    ThreadPoolBuilder::new().num_threads(threads).thread_name(name).start_handler(stand_back).build()
 }
 
 /// A tenth of a core is left for a reload where requests want all of it.
