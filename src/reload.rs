@@ -19,7 +19,7 @@ use crate::clock::SharedClock;
 use crate::model::{Faults, TenantId};
 use crate::snapshot::{Cause, ReloadOutcome, Snapshot, TenantHandle, Tenants, Watcher};
 use crate::telemetry::{Metrics, ReloadLabels, ReloadResult, SizeLabels, TenantLabels};
-use crate::tree::{Fingerprint, Tree, read_tree, stamps_below};
+use crate::tree::{Fingerprint, Stamps, Tree, read_tree, stamps_in};
 
 /// How a reading of the tree ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,25 +46,34 @@ pub struct Reloader {
 impl Reloader {
     /// Reloads whenever the tree changes, for as long as it is polled. `seen` is the fingerprint of the first reading.
     pub async fn follow(self, mut watcher: Watcher, mut seen: Option<Fingerprint>) {
-        let mut is_good = false;
+        let (mut is_good, mut is_settled) = (false, true);
+        let mut bundles = self.aside(Self::bundle_stamps).await;
         loop {
-            let cause = watcher.changed().await;
-            for _ in 0..MOST_ATTEMPTS {
+            // What was not settled may have become so by the last event that was told.
+            let cause = if is_settled { watcher.changed().await } else { Cause::Events };
+            is_settled = true;
+            let have_bundles_changed = cause == Cause::Poll && {
+                let before = std::mem::replace(&mut bundles, self.aside(Self::bundle_stamps).await);
+                before != bundles
+            };
+            for attempt in 1..=MOST_ATTEMPTS {
                 let Some(before) = self.aside(Self::fingerprint).await else { break };
                 let known = seen.as_ref();
                 // A poll reads files only when the file system says that one of them is another.
-                if cause == Cause::Poll && is_good && known == Some(&before) {
+                if cause == Cause::Poll && is_good && known == Some(&before) && !have_bundles_changed {
                     break;
                 }
                 if !known.is_some_and(|known| before.is_written_as(known)) {
                     watcher.quiet_moment().await;
-                } else if known == Some(&before) && !watcher.is_quiet().await {
-                    // A bundle is being published: its `bundle.json` comes last, and needs no quiet moment.
+                } else if known == Some(&before) && attempt < MOST_ATTEMPTS && !watcher.is_quiet().await {
+                    // A bundle may be under way: its `bundle.json` comes last, and needs no quiet moment.
+                    tokio::time::sleep(A_LITTLE).await;
                     continue;
                 }
                 let read = move |reloader: &Self| (reloader.reload_since(&before), before);
                 let Some((reloaded, read)) = self.aside(read).await else { break };
-                if reloaded != Reloaded::Unsettled {
+                is_settled = reloaded != Reloaded::Unsettled;
+                if is_settled {
                     is_good = reloaded == Reloaded::Good;
                     seen = Some(read);
                     break;
@@ -116,15 +125,17 @@ impl Reloader {
         };
         let shared = assemble_shared(&tree, self.layout.identity);
         self.note_shared(shared.as_ref().err(), &tree.strays);
+        let mut replaced = Vec::new();
         let reload = |(tenant, handle): (&TenantId, &Arc<TenantHandle>)| match &shared {
             _ if !is_settled(tenant) => Reloaded::Unsettled,
-            Ok(shared) => self.reload_tenant(&tree, shared, tenant, handle, started),
+            Ok(shared) => self.reload_tenant(&tree, shared, tenant, handle, started, &mut replaced),
             Err(faults) => self.fail(tenant, handle, faults.clone()),
         };
         let new = after.tenants().filter(|tenant| !is_settled(tenant)).map(|_| Reloaded::Unsettled);
         // Every tenant has its turn, whatever became of the one before.
         let worst = handles.iter().map(reload).chain(new).max();
         self.configure_keys();
+        replaced.into_iter().for_each(let_go);
         let of_shared = if shared.is_ok() { Reloaded::Good } else { Reloaded::Faulty };
         worst.map_or(of_shared, |worst| worst.max(of_shared))
     }
@@ -148,12 +159,23 @@ impl Reloader {
         Fingerprint::take(&self.layout.dirs, self.layout.bundle_dir.as_deref())
     }
 
+    /// What the file system says of all bundles: someone may damage one and tell nobody.
+    fn bundle_stamps(&self) -> Vec<Stamps> {
+        self.tenants.all().keys().map(|tenant| stamps_in(&self.layout.bundle_folder(tenant))).collect()
+    }
+
     /// Whether a bundle's files are just being replaced.
     fn is_being_published(&self, tenant: &TenantId) -> bool {
         let folder = self.layout.bundle_folder(tenant);
-        let before = stamps_below(&folder);
+        let before = stamps_in(&folder);
         std::thread::sleep(A_MOMENT);
-        before != stamps_below(&folder)
+        before != stamps_in(&folder)
+    }
+
+    /// Whether a fault that was not there before is the bundle's, which may be half of one.
+    fn is_new_in_bundle(&self, tenant: &TenantId, handle: &TenantHandle, faults: &Faults) -> bool {
+        let folder = self.layout.bundle_folder(tenant).to_string_lossy().into_owned();
+        handle.last_reload().errors != faults.0 && faults.0.iter().any(|fault| fault.file.starts_with(&folder))
     }
 
     fn reload_tenant(
@@ -163,14 +185,26 @@ impl Reloader {
         tenant: &TenantId,
         handle: &TenantHandle,
         started: Instant,
+        replaced: &mut Vec<Arc<Snapshot>>,
     ) -> Reloaded {
         let now = self.clock.now();
-        let serving = handle.snapshot();
-        let assembled = match tree.tenants.as_ref().and_then(|tenants| tenants.get(tenant)) {
-            Some(Ok(folder)) => assemble_tenant(&self.layout, tree, shared, tenant, folder, serving.as_deref(), now),
-            Some(Err(faults)) => Err(faults.clone()),
-            None => return Reloaded::Good,
+        let Some(folder) = tree.tenants.as_ref().and_then(|tenants| tenants.get(tenant)) else {
+            return Reloaded::Good;
         };
+        let assemble = || {
+            let folder = folder.as_ref().map_err(Clone::clone)?;
+            assemble_tenant(&self.layout, tree, shared, tenant, folder, handle.snapshot().as_deref(), now)
+        };
+        let mut assembled = assemble();
+        if let Err(faults) = &assembled
+            && self.is_new_in_bundle(tenant, handle, faults)
+        {
+            if self.is_being_published(tenant) {
+                return Reloaded::Unsettled;
+            }
+            // Its last file may have come between the reading and the look at it.
+            assembled = assemble();
+        }
         let assembled = match assembled {
             Ok(Outcome::Ready(assembled)) => assembled,
             Ok(Outcome::Unchanged) => {
@@ -178,13 +212,7 @@ impl Reloader {
                 self.note_outcome(tenant, true);
                 return Reloaded::Good;
             }
-            Err(faults) => {
-                let is_news = handle.last_reload().errors != faults.0;
-                if is_news && self.is_being_published(tenant) {
-                    return Reloaded::Unsettled;
-                }
-                return self.fail(tenant, handle, faults);
-            }
+            Err(faults) => return self.fail(tenant, handle, faults),
         };
         if let Some(bundle) = &assembled.bundle
             && let Err(fault) = publish(&self.layout, tenant, bundle)
@@ -202,14 +230,13 @@ impl Reloader {
         for warning in &snapshot.warnings {
             tracing::warn!(%tenant, %warning, "worth a look");
         }
-        let before = handle.swap(snapshot);
+        replaced.extend(handle.swap(snapshot));
         self.count(tenant, ReloadResult::ok);
         self.note_outcome(tenant, true);
         #[expect(clippy::cast_precision_loss, reason = "seconds since the epoch fit a float exactly")]
         let seconds = now.timestamp() as f64;
         self.metrics.last_reload.get_or_create(&TenantLabels { tenant: tenant.to_string() }).set(seconds);
         tracing::info!(%tenant, %generation, %revision, "a new snapshot serves");
-        before.into_iter().for_each(let_go);
         Reloaded::Good
     }
 
@@ -259,5 +286,7 @@ const MOST_WAITS: usize = 20;
 const A_WAIT: Duration = Duration::from_millis(2);
 /// A tree that never stops changing is looked at again at the next event.
 const MOST_ATTEMPTS: usize = 20;
+/// Events come in bursts.
+const A_LITTLE: Duration = Duration::from_millis(10);
 /// How long files must hold still where there are no digests to tell, or these do not fit.
 const A_MOMENT: Duration = Duration::from_millis(50);

@@ -8,7 +8,7 @@ mod read;
 mod source;
 mod stamp;
 
-pub use fingerprint::{Fingerprint, stamps_below};
+pub use fingerprint::{Fingerprint, Stamps, stamps_in};
 pub use read::{TreeDirs, read_tree};
 pub use source::{SourceFile, first_label, one_line};
 pub use stamp::FileStamp;

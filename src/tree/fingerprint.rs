@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::read::{COMPILED, MAX_DEPTH, is_hidden};
+use super::read::{COMPILED, MANIFESTS, MAX_DEPTH, is_hidden};
 use super::{FileStamp, TreeDirs};
 use crate::bundle;
 use crate::model::TenantId;
+use crate::model::ids::PLATFORM;
 
-/// Path and stamp of every file that could be read by its name, and of the folders themselves.
+/// Path and stamp of every file that could be read by its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Fingerprint {
     /// By the name of the folder of `policies/`; under no name what all tenants share.
@@ -24,25 +25,32 @@ pub struct Fingerprint {
     bundles: BTreeMap<String, Option<FileStamp>>,
 }
 
-type Stamps = Vec<(PathBuf, FileStamp)>;
+/// Path and stamp of each.
+pub type Stamps = Vec<(PathBuf, FileStamp)>;
 
 impl Fingerprint {
     /// Takes the fingerprint of a tree, the bundles of which may be in a folder of their own.
     pub fn take(dirs: &TreeDirs, bundle_dir: Option<&Path>) -> Self {
         let mut taken = Self::default();
-        let mut shared = stamps(&dirs.schema, 0);
-        shared.extend(stamp_of(&dirs.policies));
+        let mut shared = stamps(&dirs.schema, &[]);
         for entry in fs::read_dir(&dirs.policies).into_iter().flatten().flatten() {
             let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
-            if TenantId::parse(&name).is_err() || !path.is_dir() {
-                // `platform`, or what is no tenant's.
-                shared.extend(stamps(&path, 1));
+            if is_hidden(&entry.file_name()) {
                 continue;
             }
-            let bundle = bundle_dir.map_or_else(|| path.join(bundle::FOLDER), |dir| dir.join(&name));
-            let index = fs::metadata(bundle.join(bundle::INDEX_FILE));
-            taken.bundles.insert(name.clone(), index.ok().map(|metadata| FileStamp::of(&metadata)));
-            taken.parts.insert(name, stamps(&path, 1));
+            if TenantId::parse(&name).is_ok() && path.is_dir() {
+                let bundle = bundle_dir.map_or_else(|| path.join(bundle::FOLDER), |dir| dir.join(&name));
+                let index = stamp_of(&bundle.join(bundle::INDEX_FILE));
+                taken.bundles.insert(name.clone(), index.map(|(_, stamp)| stamp));
+                let mut own = stamps(&path, &[COMPILED]);
+                // A folder for manifests means something without any.
+                own.extend(stamp_of(&path.join(MANIFESTS)));
+                taken.parts.insert(name, own);
+            } else if name == PLATFORM {
+                shared.extend(stamps(&path, &[]));
+            } else if path.is_dir() || is_text(&entry.file_name()) {
+                shared.extend(stamp_of(&path));
+            }
         }
         taken.parts.insert(SHARED.to_owned(), shared);
         taken
@@ -69,18 +77,21 @@ impl Fingerprint {
     }
 }
 
-/// Path and stamp of every file below a folder.
-pub fn stamps_below(dir: &Path) -> Vec<(PathBuf, FileStamp)> {
-    stamps(dir, 0)
+/// Path and stamp of everything in a bundle's folder, with what is being written there.
+pub fn stamps_in(dir: &Path) -> Stamps {
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut stamps: Stamps = entries.filter_map(|entry| stamp_of(&entry.path())).collect();
+    stamps.sort_by(|left, right| left.0.cmp(&right.0));
+    stamps
 }
 
-/// `depth`: how far below the tree's root the folder is.
-fn stamps(dir: &Path, depth: usize) -> Stamps {
-    let walk = WalkDir::new(dir).follow_links(true).max_depth(MAX_DEPTH + 1 - depth).sort_by_file_name();
-    let is_bundle = |entry: &DirEntry| depth == 1 && entry.depth() == 1 && entry.file_name() == COMPILED;
-    let is_passed_over = |entry: &DirEntry| entry.depth() > 0 && (is_hidden(entry.file_name()) || is_bundle(entry));
+/// Of the text files below a folder, but for those in some folders of it.
+fn stamps(dir: &Path, others: &[&str]) -> Stamps {
+    let walk = WalkDir::new(dir).follow_links(true).max_depth(MAX_DEPTH).sort_by_file_name();
+    let is_other = |entry: &DirEntry| entry.depth() == 1 && others.iter().any(|other| entry.file_name() == *other);
+    let is_passed_over = |entry: &DirEntry| entry.depth() > 0 && (is_hidden(entry.file_name()) || is_other(entry));
     let entries = walk.into_iter().filter_entry(|entry| !is_passed_over(entry)).flatten();
-    let counts = |entry: &DirEntry| entry.depth() == 0 || entry.file_type().is_file() && is_text(entry.file_name());
+    let counts = |entry: &DirEntry| entry.file_type().is_file() && is_text(entry.file_name());
     let stamp = |entry: DirEntry| Some((entry.path().to_owned(), FileStamp::of(&entry.metadata().ok()?)));
     entries.filter(counts).filter_map(stamp).collect()
 }

@@ -200,7 +200,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// A tenant's folders with a meaning of their own.
-const MANIFESTS: &str = "manifests";
+pub(super) const MANIFESTS: &str = "manifests";
 pub(super) const COMPILED: &str = crate::bundle::FOLDER;
 const CASES: &str = "cases";
 const INVARIANTS: &str = "invariants";

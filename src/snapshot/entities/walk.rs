@@ -130,8 +130,12 @@ impl EntityStore {
             stack.push((uid.clone(), true));
             for parent in self.parents_of_uid(&uid) {
                 if open.contains(&parent) {
-                    let place = self.place(&uid).unwrap_or_default();
-                    faults.push(Fault::of_file(place, format!("{uid} is among its own ancestors")));
+                    // What is left open is the way that led here: its end, from the parent on, is the circle. The same
+                    // one of it is named wherever the walk began.
+                    let way = stack.iter().filter(|(_, leaving)| *leaving).map(|(uid, _)| uid);
+                    let named = way.skip_while(|uid| **uid != parent).min().unwrap_or(&uid);
+                    let place = self.place(named).unwrap_or_default();
+                    faults.push(Fault::of_file(place, format!("{named} is among its own ancestors")));
                 } else {
                     stack.push((parent, false));
                 }
