@@ -10,7 +10,7 @@ mod explain;
 mod query;
 mod resource;
 
-pub use crate::snapshot::DeterminingPolicy;
+pub use crate::snapshot::ToldPolicy;
 pub use answer::{Answer, Decision, EvaluationError, Reason, Work};
 pub use explain::{Explanation, NearMiss};
 pub use query::{AccessQuery, ActionName, QueryError, ResourceQuery};

@@ -156,7 +156,7 @@ impl Reloader {
     }
 
     fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::take(&self.layout.dirs, self.layout.bundle_dir.as_deref())
+        Fingerprint::take(&self.layout.dirs, |tenant| self.layout.bundle_folder(tenant))
     }
 
     /// What the file system says of all bundles: someone may damage one and tell nobody.
@@ -175,7 +175,7 @@ impl Reloader {
     /// Whether a fault that was not there before is the bundle's, which may be half of one.
     fn is_new_in_bundle(&self, tenant: &TenantId, handle: &TenantHandle, faults: &Faults) -> bool {
         let folder = self.layout.bundle_folder(tenant).to_string_lossy().into_owned();
-        handle.last_reload().errors != faults.0 && faults.0.iter().any(|fault| fault.file.starts_with(&folder))
+        is_news(handle, faults) && faults.0.iter().any(|fault| fault.file.starts_with(&folder))
     }
 
     fn reload_tenant(
@@ -241,8 +241,7 @@ impl Reloader {
     }
 
     fn fail(&self, tenant: &TenantId, handle: &TenantHandle, faults: Faults) -> Reloaded {
-        // The same faults again are no news: a poll would otherwise repeat them for ever.
-        if handle.last_reload().errors != faults.0 {
+        if is_news(handle, &faults) {
             for fault in &faults.0 {
                 tracing::error!(%tenant, %fault, "the tree has a fault; the last good snapshot goes on serving");
             }
@@ -269,6 +268,11 @@ impl Reloader {
         let uris: BTreeSet<_> = providers.map(|provider| provider.jwks_uri.clone()).collect();
         self.keys.configure(&uris);
     }
+}
+
+/// The same faults again are no news: a poll would otherwise repeat them for ever.
+fn is_news(handle: &TenantHandle, faults: &Faults) -> bool {
+    handle.last_reload().errors != faults.0
 }
 
 /// Lets go of a snapshot here, rather than in the last request that it serves: all that it alone has goes with it.

@@ -25,7 +25,7 @@ const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
 /// The most files that one folder may hold.
 const MAX_FILES: usize = 100_000;
 /// The deepest nesting of folders.
-pub(super) const MAX_DEPTH: usize = 16;
+const MAX_DEPTH: usize = 16;
 
 /// Reads the whole tree. Never fails as a whole: what could not be read is a fault in its place.
 pub fn read_tree(dirs: &TreeDirs) -> Tree {
@@ -86,7 +86,7 @@ fn read_top_level(tree: &mut Tree, path: &Path, name: &str) {
     }
     match TenantId::parse(name) {
         Ok(tenant) => {
-            tree.tenants.get_or_insert_default().insert(tenant, read_folder(path, &[COMPILED, CASES, INVARIANTS]));
+            tree.tenants.get_or_insert_default().insert(tenant, read_folder(path, &OF_THEIR_OWN));
         }
         Err(error) => tree.strays.push(Fault::of_file(shown(path), error.to_string())),
     }
@@ -148,9 +148,7 @@ fn read_folder(dir: &Path, others: &[&str]) -> Result<PolicyFolder, Faults> {
 fn files_below(dir: &Path, others: &[&str]) -> Result<Vec<(PathBuf, String)>, Faults> {
     let mut files = BTreeMap::new();
     let mut faults = Faults::default();
-    let walk = WalkDir::new(dir).follow_links(true).max_depth(MAX_DEPTH).into_iter();
-    let is_other = |entry: &DirEntry| entry.depth() == 1 && others.iter().any(|other| entry.file_name() == *other);
-    for entry in walk.filter_entry(|entry| entry.depth() == 0 || !is_hidden(entry.file_name()) && !is_other(entry)) {
+    for entry in walk(dir, others) {
         match entry {
             Ok(entry) if entry.file_type().is_file() => {
                 let relative = entry.path().strip_prefix(dir).unwrap_or(entry.path());
@@ -170,6 +168,13 @@ fn files_below(dir: &Path, others: &[&str]) -> Result<Vec<(PathBuf, String)>, Fa
         }
     }
     faults.or(files.into_iter().map(|(relative, path)| (path, relative)).collect())
+}
+
+/// Everything below a folder but what is hidden, and what is in some folders of it.
+pub(super) fn walk<'a>(dir: &Path, others: &'a [&str]) -> impl Iterator<Item = walkdir::Result<DirEntry>> + use<'a> {
+    let walk = WalkDir::new(dir).follow_links(true).max_depth(MAX_DEPTH).into_iter();
+    let is_other = |entry: &DirEntry| entry.depth() == 1 && others.iter().any(|other| entry.file_name() == *other);
+    walk.filter_entry(move |entry| entry.depth() == 0 || !is_hidden(entry.file_name()) && !is_other(entry))
 }
 
 fn read_file(path: &Path, relative: String) -> Result<SourceFile, Fault> {
@@ -201,7 +206,8 @@ fn shown(path: &Path) -> String {
 
 /// A tenant's folders with a meaning of their own.
 pub(super) const MANIFESTS: &str = "manifests";
-pub(super) const COMPILED: &str = crate::bundle::FOLDER;
+const COMPILED: &str = crate::bundle::FOLDER;
 const CASES: &str = "cases";
 const INVARIANTS: &str = "invariants";
+pub(super) const OF_THEIR_OWN: [&str; 3] = [COMPILED, CASES, INVARIANTS];
 const ENTITIES_SUFFIX: &str = ".entities.json";
