@@ -9,7 +9,8 @@ mod links;
 mod providers;
 mod templates;
 
-pub use ids::{GrantId, collaborator_id};
+pub use entities::sorted;
+pub use ids::{GrantId, collaborator as collaborator_policy_id, collaborator_id};
 pub use providers::{IdentityRecord, ProviderRecord};
 
 use serde::{Serialize, Serializer};

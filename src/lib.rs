@@ -55,6 +55,8 @@ pub mod schema;
 
 pub mod manifest;
 
+pub mod directory;
+
 pub mod compile;
 
 pub mod snapshot;

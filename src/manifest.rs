@@ -10,6 +10,8 @@ mod refer;
 mod roles;
 
 pub use check::{Checked, OpenParent, check_manifests, syntax_faults};
+pub(crate) use declare::{check_entity, condition_values, read_entity, uri_refusal};
+pub(crate) use roles::action_refusal;
 pub use roles::{DefaultRoles, read_default_roles};
 
 /// Where something stands in a manifest.

@@ -71,7 +71,7 @@ fn uid_json(uid: &EntityRef) -> Value {
 }
 
 /// The same value with the members of every object in order.
-fn sorted(value: &Value) -> Value {
+pub fn sorted(value: &Value) -> Value {
     match value {
         Value::Object(members) => {
             let mut pairs: Vec<_> = members.iter().map(|(name, value)| (name.clone(), sorted(value))).collect();

@@ -268,11 +268,11 @@ impl Pass<'_> {
 }
 
 /// An entity as manifests write it: `Type::id`, or Cedar's `Type::"id"`.
-pub(super) fn read_entity(text: &str) -> Option<EntityRef> {
+pub(crate) fn read_entity(text: &str) -> Option<EntityRef> {
     EntityRef::parse_short(text).or_else(|| vocabulary::read_uid(text).map(|uid| vocabulary::entity_ref(&uid)))
 }
 
-fn check_entity(entity: &EntityRef, schema: &crate::schema::LoadedSchema) -> Result<(), String> {
+pub(crate) fn check_entity(entity: &EntityRef, schema: &crate::schema::LoadedSchema) -> Result<(), String> {
     if !schema.has_type(&entity.entity_type) {
         return Err(format!("the schema has no entity type `{}`", entity.entity_type));
     }
@@ -282,12 +282,12 @@ fn check_entity(entity: &EntityRef, schema: &crate::schema::LoadedSchema) -> Res
     Ok(())
 }
 
-fn uri_refusal(uri: &str) -> Option<String> {
+pub(crate) fn uri_refusal(uri: &str) -> Option<String> {
     let fits = reqwest::Url::parse(uri).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
     (!fits).then(|| format!("`{uri}` is not an http(s) address"))
 }
 
-fn condition_values(value: &Value) -> Option<BTreeSet<String>> {
+pub(crate) fn condition_values(value: &Value) -> Option<BTreeSet<String>> {
     // Written as a token's claims are, or `2.0` would never be the claim 2.
     match value {
         Value::Array(values) if values.is_empty() => None,

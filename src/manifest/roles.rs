@@ -61,7 +61,7 @@ pub(super) fn read_role(document: &Document, schema: &LoadedSchema, faults: &mut
         if action.value == EVERY_ACTION {
             continue;
         }
-        match refusal(&action.value, &resource_type.value, schema) {
+        match action_refusal(&action.value, &resource_type.value, schema) {
             Some(message) => faults.push(document.place(action).fault(message)),
             None => {
                 named.insert(action.value.clone());
@@ -73,7 +73,8 @@ pub(super) fn read_role(document: &Document, schema: &LoadedSchema, faults: &mut
     Some((Role { name: role_name, resource_type: resource_type.value.clone(), actions }, place))
 }
 
-fn refusal(action: &str, resource_type: &str, schema: &LoadedSchema) -> Option<String> {
+/// Why a role of this type cannot have an action.
+pub(crate) fn action_refusal(action: &str, resource_type: &str, schema: &LoadedSchema) -> Option<String> {
     let Some(uid) = schema.action(action) else {
         return Some(format!("the schema has no action `{action}`"));
     };

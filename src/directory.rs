@@ -1,0 +1,29 @@
+//! The directory: the source of truth for providers, people, roles, resources and grants, and its history.
+//!
+//! In: checked changes, each applied whole or not at all, with who made it and why. Out: the next revision; any
+//! earlier one can be read again. `fact` has the vocabulary, `document` its JSON form, `store` the trait that every
+//! backend keeps and `contract` the one suite that says what keeping it means; `edit` decides which changes hold
+//! together. Only the backends know databases.
+
+mod document;
+mod fact;
+mod memory;
+mod sqlite;
+mod state;
+mod store;
+
+#[cfg(test)]
+mod contract;
+
+pub use document::{
+    ClaimNamesDocument, CollaboratorDocument, Document, DocumentError, ExternalIdentityDocument, MappingDocument,
+    OneOrMany, ProviderConfigDocument, ProviderDocument, ResourceDocument, RoleDocument, TeamDocument, UserDocument,
+    VirtualAccountDocument, document_of, read_document, read_subject, resource_id, role_id, shown_subject,
+};
+pub use fact::{Fact, FactKey, Kind, collaborator_key};
+pub use memory::MemoryDirectory;
+pub use sqlite::SqliteDirectory;
+pub use state::{facts_of, state_of};
+pub use store::{
+    Answer, Author, Change, Changes, Directory, Entry, History, Listing, Part, Recorded, StoreError, TenantHead,
+};

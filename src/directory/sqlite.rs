@@ -1,0 +1,165 @@
+//! The directory in an SQLite database: one file beside the tree, nothing to set up.
+//!
+//! Facts are kept with the revisions between which they held, so that any revision can be read and the history costs
+//! nothing more. One writer; a write is acknowledged when the disk has it (WAL, `synchronous = FULL`). Readers never
+//! wait for it. Batches go in as one JSON parameter each: a statement a batch, not a statement a fact.
+
+mod read;
+mod row;
+mod write;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Row, SqlSafeStr};
+
+use super::fact::FactKey;
+use super::store::{
+    Answer, Author, Change, Changes, Directory, Entry, History, Listing, Part, Recorded, StoreError, TenantHead,
+};
+use crate::model::{Revision, TenantId};
+
+/// A directory in a file.
+#[derive(Clone, Debug)]
+pub struct SqliteDirectory {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl SqliteDirectory {
+    /// Opens a database, makes it where there is none, and brings it up to date.
+    ///
+    /// # Errors
+    /// When the file cannot be made or is not one of ours.
+    pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(BUSY_PATIENCE);
+        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await?;
+        migrator().run(&writer).await.map_err(|error| StoreError::Database(Box::new(error)))?;
+        Ok(Self { writer, readers })
+    }
+
+    /// A number that is another one whenever another process wrote.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn heads(&self) -> Result<Vec<TenantHead>, StoreError> {
+        read::tenants(&self.readers).await
+    }
+
+    /// Ends all connections: what was written is in the file itself from then on.
+    pub async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+
+    /// A tenant's number in the tables.
+    async fn number(&self, tenant: &TenantId) -> Result<i64, StoreError> {
+        let found = sqlx::query("SELECT number FROM tenants WHERE name = ?1 AND ended IS NULL")
+            .bind(tenant.as_str())
+            .fetch_optional(&self.readers)
+            .await?;
+        let row = found.ok_or_else(|| StoreError::NoSuchTenant(tenant.clone()))?;
+        Ok(row.try_get(0)?)
+    }
+}
+
+impl Directory for SqliteDirectory {
+    fn tenants(&self) -> Answer<'_, Vec<TenantHead>> {
+        Box::pin(self.heads())
+    }
+
+    fn create_tenant<'a>(&'a self, tenant: &'a TenantId, above: Revision, author: &'a Author) -> Answer<'a, Revision> {
+        Box::pin(write::create_tenant(&self.writer, tenant, above, author))
+    }
+
+    fn delete_tenant<'a>(&'a self, tenant: &'a TenantId, author: &'a Author) -> Answer<'a, Revision> {
+        Box::pin(write::delete_tenant(&self.writer, tenant, author))
+    }
+
+    fn apply<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        changes: &'a Changes,
+        expected: Revision,
+        author: &'a Author,
+    ) -> Answer<'a, Revision> {
+        Box::pin(write::apply(&self.writer, tenant, changes, expected, author))
+    }
+
+    fn head<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Revision> {
+        Box::pin(read::head(&self.readers, tenant))
+    }
+
+    fn read<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        keys: &'a [FactKey],
+        at: Revision,
+    ) -> Answer<'a, BTreeMap<FactKey, Recorded>> {
+        Box::pin(async move { read::facts(&self.readers, self.number(tenant).await?, keys, at).await })
+    }
+
+    fn list<'a>(&'a self, tenant: &'a TenantId, listing: &'a Listing, at: Revision) -> Answer<'a, Vec<Recorded>> {
+        Box::pin(async move { read::list(&self.readers, self.number(tenant).await?, listing, at).await })
+    }
+
+    fn mentioning<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        keys: &'a [FactKey],
+        limit: usize,
+        at: Revision,
+    ) -> Answer<'a, Vec<Recorded>> {
+        Box::pin(async move { read::mentioning(&self.readers, self.number(tenant).await?, keys, limit, at).await })
+    }
+
+    fn hashed<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        part: Part,
+        hashes: RangeInclusive<u64>,
+        at: Revision,
+    ) -> Answer<'a, Vec<super::Fact>> {
+        Box::pin(async move { read::hashed(&self.readers, self.number(tenant).await?, part, hashes, at).await })
+    }
+
+    fn count<'a>(&'a self, tenant: &'a TenantId, part: Part, at: Revision) -> Answer<'a, usize> {
+        Box::pin(async move { read::count(&self.readers, self.number(tenant).await?, part, at).await })
+    }
+
+    fn changed_since<'a>(&'a self, tenant: &'a TenantId, since: Revision, at: Revision) -> Answer<'a, Vec<Change>> {
+        Box::pin(async move { read::changed_since(&self.readers, self.number(tenant).await?, since, at).await })
+    }
+
+    fn history<'a>(&'a self, tenant: &'a TenantId, history: &'a History) -> Answer<'a, Vec<Entry>> {
+        Box::pin(async move { read::history(&self.readers, self.number(tenant).await?, history).await })
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(Box::new(error))
+    }
+}
+
+/// Every form that the tables ever had, in order. A file that stands here never changes again.
+fn migrator() -> Migrator {
+    let first = include_str!("sqlite/0001_directory.sql").into_sql_str();
+    Migrator::with_migrations(vec![Migration::new(1, Cow::Borrowed("directory"), MigrationType::Simple, first, false)])
+}
+
+/// How long a write waits for one of another process.
+const BUSY_PATIENCE: Duration = Duration::from_secs(10);
+const READERS: u32 = 4;

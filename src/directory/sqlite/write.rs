@@ -1,0 +1,182 @@
+//! Writes: each one transaction that no other write comes into.
+
+use chrono::SecondsFormat;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use sqlx::{Row, Sqlite, Transaction};
+
+use super::row::{changes_parameters, number, revision};
+use crate::directory::store::{Author, Changes, StoreError};
+use crate::model::{Revision, TenantId};
+
+/// A tenant as a write finds it.
+struct Found {
+    tenant: i64,
+    head: Revision,
+    is_ended: bool,
+}
+
+pub(super) async fn create_tenant(
+    writer: &SqlitePool,
+    tenant: &TenantId,
+    above: Revision,
+    author: &Author,
+) -> Result<Revision, StoreError> {
+    let mut write = begin(writer).await?;
+    let found = find(&mut write, tenant).await?;
+    let first = found.as_ref().map_or(Revision(0), |found| found.head).max(above).next();
+    let tenant = match found {
+        Some(found) if !found.is_ended => return Err(StoreError::TenantExists(tenant.clone())),
+        Some(found) => found.tenant,
+        None => {
+            let insert = sqlx::query("INSERT INTO tenants (name, head) VALUES (?1, 0) RETURNING number");
+            insert.bind(tenant.as_str()).fetch_one(&mut *write).await?.try_get(0)?
+        }
+    };
+    note_revision(&mut write, tenant, first, author).await?;
+    sqlx::query("UPDATE tenants SET ended = NULL WHERE number = ?1").bind(tenant).execute(&mut *write).await?;
+    write.commit().await?;
+    Ok(first)
+}
+
+pub(super) async fn delete_tenant(
+    writer: &SqlitePool,
+    tenant: &TenantId,
+    author: &Author,
+) -> Result<Revision, StoreError> {
+    let mut write = begin(writer).await?;
+    let Found { tenant, head, .. } = find_live(&mut write, tenant).await?;
+    let last = head.next();
+    note_revision(&mut write, tenant, last, author).await?;
+    for statement in [
+        "INSERT INTO changes (tenant, revision, object)
+         SELECT ?1, ?2, objects.number FROM objects JOIN facts ON facts.object = objects.number
+         WHERE objects.tenant = ?1 AND facts.until IS NULL",
+        "UPDATE facts SET until = ?2
+         WHERE until IS NULL AND object IN (SELECT number FROM objects WHERE tenant = ?1)",
+        "UPDATE tenants SET ended = ?2 WHERE number = ?1",
+    ] {
+        sqlx::query(statement).bind(tenant).bind(number(last)).execute(&mut *write).await?;
+    }
+    write.commit().await?;
+    Ok(last)
+}
+
+pub(super) async fn apply(
+    writer: &SqlitePool,
+    tenant: &TenantId,
+    changes: &Changes,
+    expected: Revision,
+    author: &Author,
+) -> Result<Revision, StoreError> {
+    let (rows, mentions) = changes_parameters(changes)?;
+    let mut write = begin(writer).await?;
+    let Found { tenant, head, .. } = find_live(&mut write, tenant).await?;
+    if head != expected {
+        return Err(StoreError::Moved { expected, found: head });
+    }
+    stage(&mut write, tenant, &rows).await?;
+    let staged = sqlx::query("SELECT count(*) FROM temp.staged").fetch_one(&mut *write).await?;
+    if staged.try_get::<i64, _>(0)? == 0 {
+        return Ok(head);
+    }
+    let next = head.next();
+    note_revision(&mut write, tenant, next, author).await?;
+    for statement in [
+        "INSERT INTO changes (tenant, revision, object) SELECT ?1, ?2, object FROM temp.staged",
+        "UPDATE facts SET until = ?2
+         WHERE ?1 = ?1 AND until IS NULL AND object IN (SELECT object FROM temp.staged)",
+        "INSERT INTO facts (object, since, value)
+         SELECT object, ?2, value FROM temp.staged WHERE ?1 = ?1 AND value IS NOT NULL",
+    ] {
+        sqlx::query(statement).bind(tenant).bind(number(next)).execute(&mut *write).await?;
+    }
+    mention(&mut write, tenant, &mentions).await?;
+    write.commit().await?;
+    Ok(next)
+}
+
+/// Puts the changes beside the tables, without those that change nothing.
+async fn stage(write: &mut SqliteConnection, tenant: i64, rows: &str) -> Result<(), StoreError> {
+    for statement in [
+        "CREATE TEMP TABLE IF NOT EXISTS staged (kind TEXT, id TEXT, shard INTEGER, value TEXT, object INTEGER)",
+        "DELETE FROM temp.staged",
+    ] {
+        sqlx::query(statement).execute(&mut *write).await?;
+    }
+    sqlx::query(
+        "INSERT INTO temp.staged (kind, id, shard, value)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1)",
+    )
+    .bind(rows)
+    .execute(&mut *write)
+    .await?;
+    for statement in [
+        "INSERT INTO objects (tenant, kind, id, shard) SELECT ?1, kind, id, shard FROM temp.staged WHERE true
+         ON CONFLICT (tenant, kind, id) DO UPDATE SET shard = excluded.shard
+         WHERE objects.shard IS NULL AND excluded.shard IS NOT NULL",
+        "UPDATE temp.staged SET object =
+         (SELECT number FROM objects WHERE tenant = ?1 AND objects.kind = staged.kind AND objects.id = staged.id)",
+        "DELETE FROM temp.staged WHERE ?1 = ?1 AND value IS
+         (SELECT facts.value FROM facts WHERE facts.object = staged.object AND facts.until IS NULL)",
+    ] {
+        sqlx::query(statement).bind(tenant).execute(&mut *write).await?;
+    }
+    Ok(())
+}
+
+/// Notes what the changed facts speak of, things that are not there included.
+async fn mention(write: &mut SqliteConnection, tenant: i64, mentions: &str) -> Result<(), StoreError> {
+    for statement in [
+        "INSERT INTO objects (tenant, kind, id) SELECT DISTINCT ?1, value ->> 2, value ->> 3 FROM json_each(?2)
+         WHERE true ON CONFLICT DO NOTHING",
+        "INSERT INTO mentions (mentioned, object)
+         SELECT mentioned.number, object.number FROM json_each(?2) AS pair
+         CROSS JOIN objects AS object ON object.tenant = ?1 AND object.kind = pair.value ->> 0
+             AND object.id = pair.value ->> 1
+         CROSS JOIN objects AS mentioned ON mentioned.tenant = ?1 AND mentioned.kind = pair.value ->> 2
+             AND mentioned.id = pair.value ->> 3
+         WHERE true ON CONFLICT DO NOTHING",
+    ] {
+        sqlx::query(statement).bind(tenant).bind(mentions).execute(&mut *write).await?;
+    }
+    Ok(())
+}
+
+async fn begin(writer: &SqlitePool) -> Result<Transaction<'static, Sqlite>, StoreError> {
+    // At once, not at the first write: what is read is what will be written over.
+    Ok(writer.begin_with("BEGIN IMMEDIATE").await?)
+}
+
+async fn find(write: &mut SqliteConnection, tenant: &TenantId) -> Result<Option<Found>, StoreError> {
+    let select = sqlx::query("SELECT number, head, ended FROM tenants WHERE name = ?1");
+    let Some(row) = select.bind(tenant.as_str()).fetch_optional(write).await? else { return Ok(None) };
+    let is_ended = row.try_get::<Option<i64>, _>("ended")?.is_some();
+    Ok(Some(Found { tenant: row.try_get("number")?, head: revision(&row, "head")?, is_ended }))
+}
+
+async fn find_live(write: &mut SqliteConnection, tenant: &TenantId) -> Result<Found, StoreError> {
+    let found = find(write, tenant).await?.filter(|found| !found.is_ended);
+    found.ok_or_else(|| StoreError::NoSuchTenant(tenant.clone()))
+}
+
+async fn note_revision(
+    write: &mut SqliteConnection,
+    tenant: i64,
+    revision: Revision,
+    author: &Author,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO revisions (tenant, revision, at, actor, reason, request_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )
+    .bind(tenant)
+    .bind(number(revision))
+    .bind(author.at.to_rfc3339_opts(SecondsFormat::Micros, true))
+    .bind(&author.actor)
+    .bind(&author.reason)
+    .bind(&author.request_id)
+    .execute(&mut *write)
+    .await?;
+    let head = sqlx::query("UPDATE tenants SET head = ?2 WHERE number = ?1");
+    head.bind(tenant).bind(number(revision)).execute(write).await?;
+    Ok(())
+}

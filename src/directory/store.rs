@@ -1,0 +1,200 @@
+//! The trait that every backend keeps: one way to write, reads at any revision, and what changed since.
+//!
+//! A backend holds facts and their history and judges nothing: what holds together is for `edit` to say, before it
+//! writes. That a change was judged by the state that it is written over is what `expected` makes certain.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::pin::Pin;
+
+use chrono::{DateTime, Utc};
+
+use super::fact::{Fact, FactKey, Kind};
+use crate::model::{Revision, TenantId};
+
+/// What a backend answers with, in time.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Why a backend has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("there is no tenant `{0}`")]
+    NoSuchTenant(TenantId),
+    #[error("tenant `{0}` is there already")]
+    TenantExists(TenantId),
+    /// Someone else wrote first.
+    #[error("the directory is at revision {found}, not {expected}")]
+    Moved { expected: Revision, found: Revision },
+    #[error("this directory cannot be written to")]
+    ReadOnly,
+    #[error("what the database holds cannot be read: {0}")]
+    Damaged(String),
+    #[error("the database does not answer")]
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Who makes a change, when and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Author {
+    /// `key:NAME`, or the principal as Cedar writes it.
+    pub actor: String,
+    pub at: DateTime<Utc>,
+    pub reason: Option<String>,
+    pub request_id: Option<String>,
+}
+
+/// What becomes of some facts at once; each key at most once.
+pub type Changes = BTreeMap<FactKey, Option<Fact>>;
+
+/// A fact, and the revision that made it what it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    pub fact: Fact,
+    pub since: Revision,
+}
+
+/// A tenant and its last revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TenantHead {
+    pub tenant: TenantId,
+    pub head: Revision,
+}
+
+/// Which facts to list, in the order of their ids.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    pub kind: Kind,
+    /// Only those that mention all of these.
+    pub mentioning: Vec<FactKey>,
+    /// Only ids after this one.
+    pub after: Option<String>,
+    pub limit: usize,
+}
+
+impl Listing {
+    /// The first of a kind.
+    pub fn of(kind: Kind, limit: usize) -> Self {
+        Self { kind, mentioning: Vec::new(), after: None, limit }
+    }
+}
+
+/// A part of a bundle that is split by hashes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    Entities,
+    Links,
+}
+
+impl Part {
+    /// Whether facts of a kind are compiled into it.
+    pub fn holds(self, kind: Kind) -> bool {
+        match self {
+            Self::Entities => !matches!(kind, Kind::Role | Kind::Collaborator),
+            Self::Links => kind == Kind::Collaborator,
+        }
+    }
+}
+
+/// One fact's change at one revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    pub key: FactKey,
+    pub before: Option<Fact>,
+    pub after: Option<Fact>,
+}
+
+impl Change {
+    /// Whether it is of this fact, or of one that mentions it before or after.
+    pub fn concerns(&self, about: &FactKey) -> bool {
+        let facts = [&self.before, &self.after];
+        self.key == *about || facts.into_iter().flatten().any(|fact| fact.mentions().contains(about))
+    }
+}
+
+/// Which part of the history is asked for, newest first.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// Of facts of this kind.
+    pub kind: Option<Kind>,
+    /// Of this fact, or of those that mention it.
+    pub about: Vec<FactKey>,
+    pub actor: Option<String>,
+    /// Up to this revision and place in it, not with it.
+    pub before: Option<(Revision, FactKey)>,
+    pub limit: usize,
+}
+
+/// One line of the history: who changed what, when and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub revision: Revision,
+    pub author: Author,
+    pub change: Change,
+}
+
+/// A source of truth for tenants.
+pub trait Directory: Send + Sync {
+    /// All tenants that there are, sorted.
+    fn tenants(&self) -> Answer<'_, Vec<TenantHead>>;
+
+    /// Makes a tenant; its first revision follows the last of an earlier one of that name, and `above`.
+    ///
+    /// Errors: `TenantExists`.
+    fn create_tenant<'a>(&'a self, tenant: &'a TenantId, above: Revision, author: &'a Author) -> Answer<'a, Revision>;
+
+    /// Ends a tenant with all that it holds; its history stays.
+    fn delete_tenant<'a>(&'a self, tenant: &'a TenantId, author: &'a Author) -> Answer<'a, Revision>;
+
+    /// Makes all changes or none, over exactly the revision that they were judged by. What is acknowledged is never
+    /// lost. Changes that change nothing are left out; with none left the revision stays.
+    ///
+    /// Errors: `Moved`, `NoSuchTenant`.
+    fn apply<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        changes: &'a Changes,
+        expected: Revision,
+        author: &'a Author,
+    ) -> Answer<'a, Revision>;
+
+    /// The last revision of a tenant.
+    fn head<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Revision>;
+
+    /// Those of these facts that are there, at a revision.
+    fn read<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        keys: &'a [FactKey],
+        at: Revision,
+    ) -> Answer<'a, BTreeMap<FactKey, Recorded>>;
+
+    /// A page of facts, at a revision.
+    fn list<'a>(&'a self, tenant: &'a TenantId, listing: &'a Listing, at: Revision) -> Answer<'a, Vec<Recorded>>;
+
+    /// The facts that mention any of these, at a revision; at most so many.
+    fn mentioning<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        keys: &'a [FactKey],
+        limit: usize,
+        at: Revision,
+    ) -> Answer<'a, Vec<Recorded>>;
+
+    /// The facts of a part of the bundle whose hashes are among these, at a revision.
+    fn hashed<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        part: Part,
+        hashes: RangeInclusive<u64>,
+        at: Revision,
+    ) -> Answer<'a, Vec<Fact>>;
+
+    /// How many facts of a part of the bundle there are, at a revision.
+    fn count<'a>(&'a self, tenant: &'a TenantId, part: Part, at: Revision) -> Answer<'a, usize>;
+
+    /// What is different at a revision from an earlier one: each fact once, with both ends.
+    fn changed_since<'a>(&'a self, tenant: &'a TenantId, since: Revision, at: Revision) -> Answer<'a, Vec<Change>>;
+
+    /// The history, newest first; within a revision by key.
+    fn history<'a>(&'a self, tenant: &'a TenantId, history: &'a History) -> Answer<'a, Vec<Entry>>;
+}
