@@ -28,9 +28,26 @@ pub struct Layout {
     /// Bundles live here, a folder a tenant, instead of in the tenants' own `compiled/`.
     pub bundle_dir: Option<PathBuf>,
     pub identity: Identity,
+    pub manifests: ManifestsAre,
+}
+
+/// What a tenant's `manifests/` are to a server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ManifestsAre {
+    /// The directory of that tenant.
+    #[default]
+    TheDirectory,
+    /// Only a way into the database: the bundle on disk is what it was compiled to.
+    AWayIn,
 }
 
 impl Layout {
+    /// Whether a tenant's directory is its manifests.
+    pub fn is_of_manifests(&self, tenant: &TenantId) -> bool {
+        self.manifests == ManifestsAre::TheDirectory
+            && self.dirs.policies.join(tenant.as_str()).join(crate::tree::MANIFESTS).is_dir()
+    }
+
     /// Every folder that a change can come from.
     pub fn folders(&self) -> Vec<PathBuf> {
         let own = [&self.dirs.policies, &self.dirs.schema];

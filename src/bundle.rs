@@ -9,13 +9,13 @@ pub mod shard;
 mod stored;
 mod write;
 
-pub use read::{BundleError, LinkLine, link_lines, parse_providers, read_bundle, recorded_revision};
-pub use render::render;
+pub use read::{BundleError, LinkLine, count_items, link_lines, parse_providers, read_bundle, recorded_revision};
 #[cfg(test)]
 pub(crate) use render::render_split;
+pub use render::{cedar_file, items_file, render};
 pub use shard::Sharding;
 pub use stored::{Shard, Stamps, StoredBundle};
-pub use write::{PublishError, publish};
+pub use write::{BundleWriter, PublishError, publish};
 
 use std::collections::BTreeMap;
 
@@ -56,6 +56,9 @@ pub struct Index {
     /// Whether hand-written policies stood beside the bundle when it was compiled.
     #[serde(default)]
     pub hand_written: bool,
+    /// Of a bundle that a database was compiled to: the digest of what else went in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<String>,
     /// File name → SHA-256 of its bytes, hexadecimal.
     pub files: BTreeMap<String, String>,
 }
@@ -65,13 +68,15 @@ impl Bundle {
     pub fn index(&self) -> Index {
         let files: BTreeMap<_, _> =
             self.files.par_iter().map(|(name, text)| (name.clone(), sha256_hex(text.as_bytes()))).collect();
+        Index::of(self.revision, self.hand_written, None, files)
+    }
+}
+
+impl Index {
+    /// Of files with these digests.
+    pub fn of(revision: Revision, hand_written: bool, inputs: Option<String>, files: BTreeMap<String, String>) -> Self {
         let joined: String = files.iter().map(|(name, digest)| format!("{digest}  {name}\n")).collect();
-        Index {
-            revision: self.revision,
-            generation: sha256_hex(joined.as_bytes()),
-            hand_written: self.hand_written,
-            files,
-        }
+        Self { revision, generation: sha256_hex(joined.as_bytes()), hand_written, inputs, files }
     }
 }
 

@@ -6,6 +6,7 @@
 //! together. Only the backends know databases.
 
 mod document;
+mod edit;
 mod fact;
 mod memory;
 mod sqlite;
@@ -20,6 +21,7 @@ pub use document::{
     OneOrMany, ProviderConfigDocument, ProviderDocument, ResourceDocument, RoleDocument, TeamDocument, UserDocument,
     VirtualAccountDocument, document_of, read_document, read_subject, resource_id, role_id, shown_subject,
 };
+pub use edit::{Edit, EditError, Editor, Operation, Planned, Refusal, Rules};
 pub use fact::{Fact, FactKey, Kind, collaborator_key};
 pub use memory::MemoryDirectory;
 pub use sqlite::SqliteDirectory;

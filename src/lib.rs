@@ -63,6 +63,8 @@ pub mod snapshot;
 
 pub mod bundle;
 
+pub mod publish;
+
 pub mod assemble;
 pub mod reload;
 

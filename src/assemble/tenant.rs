@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::{Assembled, Layout, Shared};
+use super::{Assembled, Layout, ManifestsAre, Shared};
 use crate::bundle::{self, StoredBundle};
 use crate::compile;
 use crate::manifest::{Checked, check_manifests};
@@ -46,7 +46,7 @@ pub fn assemble_tenant(
         bundle: None,
         bundle_folder: &bundle_folder,
     };
-    let found = if folder.has_manifests {
+    let found = if folder.has_manifests && layout.manifests == ManifestsAre::TheDirectory {
         compiled(layout, shared, tenant, folder, serving.map(|serving| serving.revision))
     } else {
         kept(layout, tenant, folder)

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use walkdir::WalkDir;
 
 use super::generate::{GENERATED_TENANT, Spec, Trusted};
-use crate::assemble::Layout;
+use crate::assemble::{Layout, ManifestsAre};
 use crate::bundle;
 use crate::model::ids::PLATFORM;
 use crate::model::{Fault, NameError, TenantId};
@@ -169,7 +169,8 @@ mod tests {
         write("policies/other/b.cedar", "b");
         write("policies/platform/c.cedar", "c");
         let dirs = TreeDirs { policies: real.path().join("policies"), schema: real.path().join("schema") };
-        let layout = Layout { dirs, bundle_dir: None, identity: Identity::Included };
+        let layout =
+            Layout { dirs, bundle_dir: None, identity: Identity::Included, manifests: ManifestsAre::default() };
         let acme = TenantId::parse("acme").unwrap();
 
         let stage = Stage::of(&layout, Some(acme)).unwrap();

@@ -131,15 +131,23 @@ pub fn parse_providers(bundle: &StoredBundle) -> Result<Vec<ProviderRecord>, Bun
     items(PROVIDERS_FILE, &text).map(|item| item.map(|(_, record)| record)).collect()
 }
 
+/// How many items a file has that has one a line.
+pub fn count_items(text: &str) -> usize {
+    item_lines(text).count()
+}
+
 /// The items of a file that has one a line.
 fn items<'a, T: Deserialize<'a>>(
     file: &'a str,
     text: &'a str,
 ) -> impl Iterator<Item = Result<(usize, T), BundleError>> + 'a {
-    let lines = text.lines().enumerate().filter(|(_, line)| !matches!(line.trim(), "[" | "]" | "[]" | ""));
-    lines.map(move |(number, line)| {
+    item_lines(text).map(move |(number, line)| {
         let item = serde_json::from_str(line.trim().trim_end_matches(','))
             .map_err(|source| BundleError::Malformed { file: file.to_owned(), source })?;
         Ok((number + 1, item))
     })
+}
+
+fn item_lines(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines().enumerate().filter(|(_, line)| !matches!(line.trim(), "[" | "]" | "[]" | ""))
 }

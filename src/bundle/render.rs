@@ -28,13 +28,10 @@ pub(crate) fn render_split(
     links: Sharding,
     entities: Sharding,
 ) -> Result<Bundle, serde_json::Error> {
-    let cedar = |policies: &[String]| {
-        format!("{HEADER}{}", policies.iter().map(|text| format!("\n{text}")).collect::<String>())
-    };
     let mut files = BTreeMap::from([
-        (ROLES_FILE.to_owned(), cedar(&compiled.roles)),
-        (EXTERNAL_IDENTITIES_FILE.to_owned(), cedar(&compiled.external_identities)),
-        (PROVIDERS_FILE.to_owned(), one_a_line(compiled.providers.iter())?),
+        (ROLES_FILE.to_owned(), cedar_file(&compiled.roles)),
+        (EXTERNAL_IDENTITIES_FILE.to_owned(), cedar_file(&compiled.external_identities)),
+        (PROVIDERS_FILE.to_owned(), items_file(compiled.providers.iter())?),
     ]);
     let pair = |link: &Link| pair_hash(entity_hash(&link.args.principal), entity_hash(&link.args.resource));
     files.extend(sharded(COLLABORATORS_FILE, links, &compiled.links, pair, |link| link)?);
@@ -58,14 +55,22 @@ fn sharded<T: Sync, S: Serialize>(
         }
     }
     let named = shards.par_iter().enumerate().map(|(number, items)| {
-        let text = one_a_line(items.iter().map(|item| written(item)))?;
+        let text = items_file(items.iter().map(|item| written(item)))?;
         Ok((sharding.file(part, number), text))
     });
     named.collect()
 }
 
+/// A file of Cedar policies.
+pub fn cedar_file(policies: &[String]) -> String {
+    format!("{HEADER}{}", policies.iter().map(|text| format!("\n{text}")).collect::<String>())
+}
+
 /// A JSON array with an item a line, so that a line number finds an item and a diff shows one.
-fn one_a_line<'a, T: Serialize + 'a>(items: impl Iterator<Item = &'a T>) -> Result<String, serde_json::Error> {
+///
+/// # Errors
+/// When an item cannot be written as JSON, which would be a fault of ours.
+pub fn items_file<'a, T: Serialize + 'a>(items: impl Iterator<Item = &'a T>) -> Result<String, serde_json::Error> {
     let lines = items.map(serde_json::to_string).collect::<Result<Vec<_>, _>>()?;
     Ok(if lines.is_empty() { "[]\n".to_owned() } else { format!("[\n{}\n]\n", lines.join(",\n")) })
 }

@@ -3,6 +3,8 @@
 //! A part of few items is one file (`entities.json`); as it grows it is split into 16, 256 and 4096, by the hash of
 //! what each item is about (`entities-0a3.json`). The hash is part of the format: equal on every machine, for ever.
 
+use std::ops::RangeInclusive;
+
 /// How many files a part is split into, as a number of hexadecimal digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sharding {
@@ -37,6 +39,18 @@ impl Sharding {
             0 => 0,
             // The upper digits: fewer bits than a usize has on any machine.
             digits => usize::try_from(hash >> (64 - 4 * digits)).unwrap_or_default(),
+        }
+    }
+
+    /// The hashes that belong to a shard.
+    pub fn hashes_of(self, shard: usize) -> RangeInclusive<u64> {
+        match self.digits {
+            0 => 0..=u64::MAX,
+            digits => {
+                let bits = 64 - 4 * digits;
+                let first = (shard as u64) << bits;
+                first..=first | ((1 << bits) - 1)
+            }
         }
     }
 
@@ -91,6 +105,20 @@ mod tests {
             ["entities-.json", "entities-0A3.json", "entities-00a3.json", "entities-x.json", "my-entities.json"]
         {
             assert_eq!(Sharding::read("entities.json", other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn a_shards_hashes_are_those_that_belong_to_it() {
+        for count in [1, 2_000, 20_000, 2_000_000] {
+            let sharding = Sharding::for_items(count);
+            for shard in [0, sharding.count() / 3, sharding.count() - 1] {
+                let hashes = sharding.hashes_of(shard);
+                let ends = [*hashes.start(), *hashes.end()];
+                assert_eq!(ends.map(|hash| sharding.shard_of(hash)), [shard; 2]);
+                assert!(shard == 0 || sharding.shard_of(ends[0] - 1) == shard - 1);
+            }
+            assert_eq!(*sharding.hashes_of(sharding.count() - 1).end(), u64::MAX);
         }
     }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::{Bundle, COLLABORATORS_FILE, ENTITIES_FILE, INDEX_FILE, Sharding};
+use super::{Bundle, COLLABORATORS_FILE, ENTITIES_FILE, INDEX_FILE, Index, Sharding};
 
 /// Why a bundle could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -29,34 +29,70 @@ pub enum PublishError {
 /// # Errors
 /// When a file cannot be written; what stood before then still stands.
 pub fn publish(dir: &Path, bundle: &Bundle) -> Result<Vec<String>, PublishError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| PublishError::Io { path, source }
-    };
-    // Not with its parents: a tenant whose folder was taken away meanwhile must not come back as its bundle.
-    match fs::create_dir(dir) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(dir)(error)),
-        _ => {}
-    }
+    let writer = BundleWriter::start(dir)?;
     // Side by side: most of the time goes into waiting for the disk to have it.
-    let write = |(name, text): (&String, &String)| {
-        let path = dir.join(name);
-        let changed = write_if_changed(dir, &path, text).map_err(failed(&path))?;
-        Ok(changed.then(|| name.clone()))
-    };
+    let write = |(name, text): (&String, &String)| writer.put(name, text);
     let written = bundle.files.par_iter().map(write).collect::<Result<Vec<_>, PublishError>>()?;
-    let mut written: Vec<_> = written.into_iter().flatten().collect();
-    if !written.is_empty() {
-        sync_folder(dir).map_err(failed(dir))?;
+    let mut written: Vec<_> = bundle.files.keys().zip(written).filter(|(_, is_new)| *is_new).collect();
+    if writer.finish(&bundle.index(), !written.is_empty())? {
+        let index = INDEX_FILE.to_owned();
+        let names = written.drain(..).map(|(name, _)| name.clone());
+        return Ok(names.chain([index]).collect());
     }
-    let index = serde_json::to_string_pretty(&bundle.index()).map_err(PublishError::Index)? + "\n";
-    let path = dir.join(INDEX_FILE);
-    if write_if_changed(dir, &path, &index).map_err(failed(&path))? {
-        written.push(INDEX_FILE.to_owned());
-        sync_folder(dir).map_err(failed(dir))?;
-        remove_others(dir, bundle).map_err(failed(dir))?;
+    Ok(written.into_iter().map(|(name, _)| name.clone()).collect())
+}
+
+/// A bundle that is being written: any files first, `bundle.json` last.
+#[derive(Clone, Debug)]
+pub struct BundleWriter {
+    dir: PathBuf,
+}
+
+impl BundleWriter {
+    /// Starts to write into a folder. The folder above must be there.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn start(dir: &Path) -> Result<Self, PublishError> {
+        // Not with its parents: a tenant whose folder was taken away meanwhile must not come back as its bundle.
+        match fs::create_dir(dir) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed(dir)(error)),
+            _ => Ok(Self { dir: dir.to_owned() }),
+        }
     }
-    Ok(written)
+
+    /// Writes one file, unless it is there as it should be; says whether it wrote.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn put(&self, name: &str, text: &str) -> Result<bool, PublishError> {
+        let path = self.dir.join(name);
+        write_if_changed(&self.dir, &path, text).map_err(failed(&path))
+    }
+
+    /// Makes what was written the bundle, and takes away what is no part of it; says whether the bundle is another.
+    ///
+    /// # Errors
+    /// When `bundle.json` cannot be written; the files may be ahead of it then, and no reader takes them.
+    pub fn finish(self, index: &Index, wrote_files: bool) -> Result<bool, PublishError> {
+        let dir = &self.dir;
+        if wrote_files {
+            sync_folder(dir).map_err(failed(dir))?;
+        }
+        let text = serde_json::to_string_pretty(index).map_err(PublishError::Index)? + "\n";
+        let path = dir.join(INDEX_FILE);
+        let is_new = write_if_changed(dir, &path, &text).map_err(failed(&path))?;
+        if is_new {
+            sync_folder(dir).map_err(failed(dir))?;
+            remove_others(dir, index).map_err(failed(dir))?;
+        }
+        Ok(is_new)
+    }
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> PublishError {
+    let path = path.to_owned();
+    move |source| PublishError::Io { path, source }
 }
 
 fn write_if_changed(dir: &Path, path: &Path, text: &str) -> io::Result<bool> {
@@ -75,11 +111,11 @@ fn sync_folder(dir: &Path) -> io::Result<()> {
 }
 
 /// Takes away what earlier bundles and crashes left. INVARIANT: only names that cedargate itself gives.
-fn remove_others(dir: &Path, bundle: &Bundle) -> io::Result<()> {
+fn remove_others(dir: &Path, index: &Index) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if is_ours(&name) && !bundle.files.contains_key(&name) && entry.file_type()?.is_file() {
+        if is_ours(&name) && !index.files.contains_key(&name) && entry.file_type()?.is_file() {
             fs::remove_file(entry.path())?;
         }
     }

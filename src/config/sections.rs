@@ -8,7 +8,7 @@ use super::keys::CallerKeys;
 use super::raw::{
     RawAnonymous, RawAuditSink, RawConfig, RawExplain, RawForbidErrors, RawLogFormat, RawTrailingSlash, RawWhenFull,
 };
-use crate::assemble::Layout;
+use crate::assemble::{Layout, ManifestsAre};
 use crate::audit::{AuditSettings, Mask, WhenFull};
 use crate::authn::{KeySettings, TokenSettings, TrailingSlash};
 use crate::decide::{Decider, ForbidErrors};
@@ -146,6 +146,7 @@ impl TryFrom<RawConfig> for Config {
                 },
                 bundle_dir: raw.bundle.dir,
                 identity: if raw.schema.identity { Identity::Included } else { Identity::LeftOut },
+                manifests: ManifestsAre::default(),
             },
             default_tenant,
             tokens: TokenSettings {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::fact::{Fact, FactKey};
+use super::fact::{Fact, FactKey, Kind};
 use super::store::{
     Answer, Author, Change, Changes, Directory, Entry, History, Listing, Part, Recorded, StoreError, TenantHead,
 };
@@ -176,12 +176,14 @@ impl Directory for MemoryDirectory {
         &'a self,
         tenant: &'a TenantId,
         keys: &'a [FactKey],
+        kind: Option<Kind>,
         limit: usize,
         at: Revision,
     ) -> Answer<'a, Vec<Recorded>> {
         now(self.tenant(tenant).map(|found| {
+            let of_kind = |recorded: &&Recorded| kind.is_none_or(|kind| recorded.fact.kind() == kind);
             let mentions = |recorded: &&Recorded| recorded.fact.mentions().iter().any(|key| keys.contains(key));
-            found.at(at).values().filter(mentions).take(limit).cloned().collect()
+            found.at(at).values().filter(of_kind).filter(mentions).take(limit).cloned().collect()
         }))
     }
 

@@ -18,7 +18,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row, SqlSafeStr};
 
-use super::fact::FactKey;
+use super::fact::{FactKey, Kind};
 use super::store::{
     Answer, Author, Change, Changes, Directory, Entry, History, Listing, Part, Recorded, StoreError, TenantHead,
 };
@@ -119,10 +119,13 @@ impl Directory for SqliteDirectory {
         &'a self,
         tenant: &'a TenantId,
         keys: &'a [FactKey],
+        kind: Option<Kind>,
         limit: usize,
         at: Revision,
     ) -> Answer<'a, Vec<Recorded>> {
-        Box::pin(async move { read::mentioning(&self.readers, self.number(tenant).await?, keys, limit, at).await })
+        Box::pin(
+            async move { read::mentioning(&self.readers, self.number(tenant).await?, keys, kind, limit, at).await },
+        )
     }
 
     fn hashed<'a>(

@@ -171,11 +171,12 @@ pub trait Directory: Send + Sync {
     /// A page of facts, at a revision.
     fn list<'a>(&'a self, tenant: &'a TenantId, listing: &'a Listing, at: Revision) -> Answer<'a, Vec<Recorded>>;
 
-    /// The facts that mention any of these, at a revision; at most so many.
+    /// The facts that mention any of these, at a revision: of one kind or of any, at most so many.
     fn mentioning<'a>(
         &'a self,
         tenant: &'a TenantId,
         keys: &'a [FactKey],
+        kind: Option<Kind>,
         limit: usize,
         at: Revision,
     ) -> Answer<'a, Vec<Recorded>>;

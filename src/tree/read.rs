@@ -144,6 +144,13 @@ fn read_folder(dir: &Path, others: &[&str]) -> Result<PolicyFolder, Faults> {
     faults.or(folder)
 }
 
+/// Whether people wrote policies into a tenant's folder.
+pub fn has_policies(dir: &Path) -> bool {
+    let is_policy =
+        |entry: DirEntry| entry.file_type().is_file() && entry.file_name().to_string_lossy().ends_with(".cedar");
+    walk(dir, &OF_THEIR_OWN).flatten().any(is_policy)
+}
+
 /// Every file below a folder as (path, name below it), sorted by name; some folders in it are not looked into.
 fn files_below(dir: &Path, others: &[&str]) -> Result<Vec<(PathBuf, String)>, Faults> {
     let mut files = BTreeMap::new();
@@ -205,7 +212,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// A tenant's folders with a meaning of their own.
-pub(super) const MANIFESTS: &str = "manifests";
+pub const MANIFESTS: &str = "manifests";
 const COMPILED: &str = crate::bundle::FOLDER;
 const CASES: &str = "cases";
 const INVARIANTS: &str = "invariants";

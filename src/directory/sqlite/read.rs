@@ -1,6 +1,6 @@
 //! Reads, each of one revision: what held then, whatever has been written since.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
@@ -90,6 +90,7 @@ pub(super) async fn mentioning(
     readers: &SqlitePool,
     tenant: i64,
     keys: &[FactKey],
+    kind: Option<Kind>,
     limit: usize,
     at: Revision,
 ) -> Result<Vec<Recorded>, StoreError> {
@@ -98,14 +99,17 @@ pub(super) async fn mentioning(
          CROSS JOIN objects ON objects.tenant = ?1 AND objects.kind = wanted.value ->> 0
              AND objects.id = wanted.value ->> 1
          CROSS JOIN mentions ON mentions.mentioned = objects.number
+         CROSS JOIN objects AS found ON found.number = mentions.object AND (?4 IS NULL OR found.kind = ?4)
          CROSS JOIN facts ON facts.object = mentions.object AND facts.since <= ?3
              AND (facts.until IS NULL OR facts.until > ?3)",
     )
     .bind(tenant)
     .bind(keys_parameter(keys))
     .bind(number(at))
+    .bind(kind.map(Kind::name))
     .fetch_all(readers)
     .await?;
+    let keys: HashSet<&FactKey> = keys.iter().collect();
     let mut found = Vec::new();
     for row in &rows {
         let one = recorded(row)?;

@@ -1,0 +1,191 @@
+//! Which changes hold together: operations in, the changes that they come to out, or every reason why not.
+//!
+//! Judged over one revision, by what the directory knows, the schema and the roles that every tenant has. Nothing is
+//! written here; what was judged can be written over exactly that revision and no other.
+
+mod cascade;
+mod check;
+mod refusal;
+
+pub use refusal::{EditError, Refusal};
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::fact::{Fact, FactKey};
+use super::store::{Author, Change, Changes, Directory, Recorded, StoreError};
+use crate::manifest::DefaultRoles;
+use crate::model::{Revision, TenantId};
+use crate::schema::LoadedSchema;
+
+/// One thing that is wanted of a fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// It must not be there.
+    Create(Fact),
+    /// It must be there.
+    Replace(Fact),
+    /// Whether it is there or not.
+    Put(Fact),
+    /// It must be there.
+    Remove(FactKey),
+}
+
+impl Operation {
+    pub fn key(&self) -> FactKey {
+        match self {
+            Self::Create(fact) | Self::Replace(fact) | Self::Put(fact) => fact.key(),
+            Self::Remove(key) => key.clone(),
+        }
+    }
+}
+
+/// Operations that are made together or not at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Edit {
+    pub operations: Vec<Operation>,
+    /// What refers to something removed goes, or lets go of it, too.
+    pub cascade: bool,
+}
+
+/// What an edit comes to, over one revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// The revision that it was judged by.
+    pub at: Revision,
+    /// Each fact that becomes another, sorted by key.
+    pub changes: Vec<Change>,
+    /// Those of them that nobody asked for: they went along.
+    pub taken_along: BTreeSet<FactKey>,
+}
+
+impl Planned {
+    /// As a directory takes it.
+    pub fn to_changes(&self) -> Changes {
+        self.changes.iter().map(|change| (change.key.clone(), change.after.clone())).collect()
+    }
+}
+
+/// What edits are judged by besides the directory.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    pub schema: Arc<LoadedSchema>,
+    pub default_roles: Arc<DefaultRoles>,
+}
+
+/// Judges edits of one tenant.
+pub struct Editor<'a> {
+    pub directory: &'a dyn Directory,
+    pub rules: &'a Rules,
+    pub tenant: &'a TenantId,
+}
+
+impl Editor<'_> {
+    /// Judges an edit by what the directory is now.
+    ///
+    /// # Errors
+    /// Every reason against it, or that the directory does not answer.
+    pub async fn plan(&self, edit: &Edit) -> Result<Planned, EditError> {
+        let at = self.directory.head(self.tenant).await?;
+        let mut draft = Draft::of(edit);
+        let known = self.directory.read(self.tenant, &draft.wanted(), at).await?;
+        draft.known = known.into_iter().map(|(key, Recorded { fact, .. })| (key, fact)).collect();
+        draft.run(edit)?;
+        self.settle_removals(&mut draft, edit.cascade, at).await?;
+        self.check(&draft, at).await?;
+        let mut changes = draft.into_changes();
+        changes.sort_by(|left, right| left.key.cmp(&right.key));
+        let asked: BTreeSet<_> = edit.operations.iter().map(Operation::key).collect();
+        let keys = changes.iter().map(|change| change.key.clone());
+        let taken_along = keys.filter(|key| !asked.contains(key)).collect();
+        Ok(Planned { at, changes, taken_along })
+    }
+
+    /// Judges an edit and writes it; when someone else wrote meanwhile, judges it again.
+    ///
+    /// # Errors
+    /// As `plan`.
+    pub async fn make(&self, edit: &Edit, author: &Author) -> Result<(Planned, Revision), EditError> {
+        for _ in 0..MOST_ATTEMPTS {
+            let planned = self.plan(edit).await?;
+            match self.directory.apply(self.tenant, &planned.to_changes(), planned.at, author).await {
+                Ok(revision) => return Ok((planned, revision)),
+                Err(StoreError::Moved { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(EditError::Busy)
+    }
+}
+
+/// An edit under way: what is known of before, and what becomes of it.
+#[derive(Debug, Default)]
+struct Draft {
+    keys: BTreeSet<FactKey>,
+    known: BTreeMap<FactKey, Fact>,
+    after: BTreeMap<FactKey, Option<Fact>>,
+}
+
+impl Draft {
+    fn of(edit: &Edit) -> Self {
+        let mut keys = BTreeSet::new();
+        for operation in &edit.operations {
+            keys.insert(operation.key());
+            match operation {
+                Operation::Create(fact) | Operation::Replace(fact) | Operation::Put(fact) => {
+                    keys.extend(fact.mentions());
+                }
+                Operation::Remove(_) => {}
+            }
+        }
+        Self { keys, ..Self::default() }
+    }
+
+    fn wanted(&self) -> Vec<FactKey> {
+        self.keys.iter().cloned().collect()
+    }
+
+    /// What a fact is, or will be.
+    fn now(&self, key: &FactKey) -> Option<&Fact> {
+        match self.after.get(key) {
+            Some(after) => after.as_ref(),
+            None => self.known.get(key),
+        }
+    }
+
+    /// The facts that will be another.
+    fn puts(&self) -> impl Iterator<Item = &Fact> {
+        self.after.values().flatten()
+    }
+
+    /// Runs the operations in order.
+    fn run(&mut self, edit: &Edit) -> Result<(), EditError> {
+        let mut refusals = Vec::new();
+        for operation in &edit.operations {
+            let key = operation.key();
+            let is_there = self.now(&key).is_some();
+            match operation {
+                Operation::Create(_) if is_there => refusals.push(Refusal::Exists(key)),
+                Operation::Replace(_) | Operation::Remove(_) if !is_there => refusals.push(Refusal::Missing(key)),
+                Operation::Create(fact) | Operation::Replace(fact) | Operation::Put(fact) => {
+                    self.after.insert(key, Some(fact.clone()));
+                }
+                Operation::Remove(_) => {
+                    self.after.insert(key, None);
+                }
+            }
+        }
+        refusal::or(refusals)
+    }
+
+    fn into_changes(mut self) -> Vec<Change> {
+        let change = |(key, after): (FactKey, Option<Fact>)| {
+            let before = self.known.remove(&key);
+            (before != after).then_some(Change { key, before, after })
+        };
+        self.after.into_iter().filter_map(change).collect()
+    }
+}
+
+/// Someone who always writes between reading and writing is not the only one who would like to.
+const MOST_ATTEMPTS: usize = 8;

@@ -1,0 +1,240 @@
+//! One tenant: what is on disk, what is wanted there, and the way from the one to the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::affected::{Affected, Scope};
+use super::parts::{CompiledFile, PartCompiler};
+use super::{PublishFailure, Publisher};
+use crate::bundle::{
+    BundleError, BundleWriter, COLLABORATORS_FILE, ENTITIES_FILE, Index, Sharding, StoredBundle, count_items,
+};
+use crate::digest::{Digester, sha256_hex};
+use crate::directory::{Part, Rules};
+use crate::model::facts::RoleActions;
+use crate::model::{Revision, TenantId};
+use crate::tree::has_policies;
+
+/// A bundle that is on disk, whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Published {
+    index: Index,
+    split: Split,
+    /// Items of each file of links and entities.
+    items: BTreeMap<String, usize>,
+}
+
+/// How the two parts that grow are split.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Split {
+    links: Sharding,
+    entities: Sharding,
+}
+
+impl Publisher {
+    /// Makes the bundle on disk what the directory says at a revision; says which, if it was not so already.
+    pub(super) async fn publish(
+        &mut self,
+        tenant: &TenantId,
+        head: Revision,
+        rules: &Rules,
+    ) -> Result<Option<Revision>, PublishFailure> {
+        let folder = self.layout.bundle_folder(tenant);
+        let inputs = inputs_digest(rules);
+        let hand_written = has_policies(&self.layout.dirs.policies.join(tenant.as_str()));
+        if !self.published.contains_key(tenant) {
+            make_folders(&self.layout.dirs.policies.join(tenant.as_str()), &folder)?;
+            let found = folder.clone();
+            if let Some(found) = tokio::task::spawn_blocking(move || Published::recover(&found)).await? {
+                self.published.insert(tenant.clone(), found);
+            }
+        }
+        let known = self.published.get(tenant);
+        let known =
+            known.filter(|known| known.index.inputs.as_deref() == Some(&inputs) && known.index.revision <= head);
+        let is_current = |known: &&Published| {
+            known.index.revision == head && known.index.hand_written == hand_written && known.is_there(&folder)
+        };
+        if known.filter(is_current).is_some() {
+            return Ok(None);
+        }
+        let compiler = PartCompiler { directory: &*self.directory, rules, tenant, at: head };
+        let scope = match known.filter(|known| known.is_there(&folder)) {
+            None => Scope::All,
+            Some(known) => {
+                let changes = self.directory.changed_since(tenant, known.index.revision, head).await?;
+                let mut affected = Affected::of(&changes);
+                affected.add_grants_of_users(&changes, &*self.directory, tenant, head).await?;
+                Scope::Some(affected)
+            }
+        };
+        let made = write(&compiler, &folder, known, scope, (hand_written, inputs)).await?;
+        self.published.insert(tenant.clone(), made);
+        Ok(Some(head))
+    }
+}
+
+/// Writes what a scope covers. Where the parts grew or shrank beyond their split, all of them are written anew.
+async fn write(
+    compiler: &PartCompiler<'_>,
+    folder: &Path,
+    known: Option<&Published>,
+    mut scope: Scope,
+    (hand_written, inputs): (bool, String),
+) -> Result<Published, PublishFailure> {
+    let mut split = match known.filter(|_| scope != Scope::All) {
+        Some(known) => known.split,
+        None => {
+            let (tenant, at) = (compiler.tenant, compiler.at);
+            let links = compiler.directory.count(tenant, Part::Links, at).await?;
+            let entities = compiler.directory.count(tenant, Part::Entities, at).await?;
+            // With the tenant's own.
+            Split { links: Sharding::for_items(links), entities: Sharding::for_items(entities + 1) }
+        }
+    };
+    loop {
+        let kept = known.filter(|_| scope != Scope::All);
+        let mut files = kept.map(|known| known.index.files.clone()).unwrap_or_default();
+        let mut items = kept.map(|known| known.items.clone()).unwrap_or_default();
+        let writer = BundleWriter::start(folder)?;
+        let mut wrote = false;
+        for chunk in tasks(&scope, split).chunks(CHUNK) {
+            let mut compiled = Vec::with_capacity(chunk.len());
+            for task in chunk {
+                compiled.push(task.run(compiler, split).await?);
+            }
+            let writer = writer.clone();
+            let written = tokio::task::spawn_blocking(move || put(&writer, compiled)).await??;
+            for Written { name, digest, count, is_new } in written {
+                wrote |= is_new;
+                files.insert(name.clone(), digest);
+                items.insert(name, count);
+            }
+        }
+        let right = Split {
+            links: Sharding::for_items(total(&items, COLLABORATORS_FILE)),
+            entities: Sharding::for_items(total(&items, ENTITIES_FILE)),
+        };
+        if right == split {
+            let index = Index::of(compiler.at, hand_written, Some(inputs), files);
+            let written = index.clone();
+            tokio::task::spawn_blocking(move || writer.finish(&written, wrote)).await??;
+            return Ok(Published { index, split, items });
+        }
+        (scope, split) = (Scope::All, right);
+    }
+}
+
+/// One file to compile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    Roles,
+    ExternalIdentities,
+    Providers,
+    Links(usize),
+    Entities(usize),
+}
+
+impl Task {
+    async fn run(self, compiler: &PartCompiler<'_>, split: Split) -> Result<CompiledFile, PublishFailure> {
+        match self {
+            Self::Roles => compiler.roles().await,
+            Self::ExternalIdentities => compiler.external_identities().await,
+            Self::Providers => compiler.providers().await,
+            Self::Links(shard) => compiler.links(split.links, shard).await,
+            Self::Entities(shard) => compiler.entities(split.entities, shard).await,
+        }
+    }
+}
+
+fn tasks(scope: &Scope, split: Split) -> Vec<Task> {
+    let whole = [Task::Roles, Task::ExternalIdentities, Task::Providers];
+    match scope {
+        Scope::All => {
+            let links = (0..split.links.count()).map(Task::Links);
+            whole.into_iter().chain(links).chain((0..split.entities.count()).map(Task::Entities)).collect()
+        }
+        Scope::Some(affected) => {
+            let wanted = [affected.roles, affected.external_identities, affected.providers];
+            let shards = |hashes: &BTreeSet<u64>, sharding: Sharding| -> BTreeSet<usize> {
+                hashes.iter().map(|hash| sharding.shard_of(*hash)).collect()
+            };
+            let links = shards(&affected.links, split.links).into_iter().map(Task::Links);
+            let entities = shards(&affected.entities, split.entities).into_iter().map(Task::Entities);
+            let whole = whole.into_iter().zip(wanted).filter(|(_, is_wanted)| *is_wanted).map(|(task, _)| task);
+            whole.chain(links).chain(entities).collect()
+        }
+    }
+}
+
+struct Written {
+    name: String,
+    digest: String,
+    count: usize,
+    is_new: bool,
+}
+
+fn put(writer: &BundleWriter, files: Vec<CompiledFile>) -> Result<Vec<Written>, PublishFailure> {
+    let put = |CompiledFile { name, text, items: count }: CompiledFile| {
+        let is_new = writer.put(&name, &text)?;
+        Ok(Written { digest: sha256_hex(text.as_bytes()), name, count, is_new })
+    };
+    files.into_par_iter().map(put).collect()
+}
+
+fn total(items: &BTreeMap<String, usize>, part: &str) -> usize {
+    items.iter().filter(|(name, _)| Sharding::read(part, name).is_some()).map(|(_, count)| count).sum()
+}
+
+impl Published {
+    /// What is on disk, if it is whole.
+    fn recover(folder: &Path) -> Option<Self> {
+        let bundle = StoredBundle::open(folder).ok().flatten()?;
+        let (links, _) = bundle.shards(COLLABORATORS_FILE).ok()?;
+        let (entities, _) = bundle.shards(ENTITIES_FILE).ok()?;
+        let count = |name: &String| {
+            // Reading it holds its digest.
+            let text = bundle.text(name)?.unwrap_or_default();
+            Ok((name.clone(), count_items(&text)))
+        };
+        let items =
+            bundle.index.files.par_iter().map(|(name, _)| count(name)).collect::<Result<_, BundleError>>().ok()?;
+        Some(Self { index: bundle.index, split: Split { links, entities }, items })
+    }
+
+    /// Whether it still is: someone may have taken the folder away.
+    fn is_there(&self, folder: &Path) -> bool {
+        crate::bundle::recorded_revision(folder) == Some(self.index.revision)
+    }
+}
+
+fn make_folders(tenant_folder: &Path, bundle_folder: &Path) -> Result<(), PublishFailure> {
+    for path in [Some(tenant_folder), bundle_folder.parent()].into_iter().flatten() {
+        let failed = |source| PublishFailure::Folder { path: path.to_owned(), source };
+        std::fs::create_dir_all(path).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// The digest of all that goes into a bundle besides the directory.
+fn inputs_digest(rules: &Rules) -> String {
+    let mut digester = Digester::default();
+    digester.add(FORMAT);
+    for ((resource_type, name), role) in &*rules.default_roles {
+        digester.add(resource_type);
+        digester.add(name.as_str());
+        match &role.actions {
+            RoleActions::Every => digester.add("*"),
+            RoleActions::These(actions) => actions.iter().for_each(|action| digester.add(action)),
+        }
+        digester.add("");
+    }
+    digester.finish().to_string()
+}
+
+/// Changes whenever the compiler would write other bytes for the same facts.
+const FORMAT: &str = "1";
+/// Files that are compiled before the disk gets them, so that memory stays small.
+const CHUNK: usize = 64;
