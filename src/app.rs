@@ -1,5 +1,9 @@
 //! The composition root: configuration in, a running server out, and its end.
 
+mod directory;
+
+pub use directory::OpenError;
+
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -7,9 +11,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
 
+use crate::admin::{Administration, FirstKey};
 use crate::ask::{Ask, KnownPrincipals};
 use crate::audit::{Audit, Sink, SinkError};
 use crate::authn::{KeyRegistry, Verifier};
@@ -17,9 +22,11 @@ use crate::clock::SharedClock;
 use crate::config::{AuditConfig, AuditSink, Config};
 use crate::http::{AppState, DefaultTenant, Limits, Readiness, Served, router};
 use crate::listen::{ConnectionLimits, ListenError, Listeners};
+use crate::publish::Publisher;
 use crate::reload::{Reloader, background};
 use crate::snapshot::{Tenants, WatchError, Watcher};
 use crate::telemetry::Metrics;
+use directory::Opened;
 
 /// Why a server does not start or run.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +45,8 @@ pub enum AppError {
     Accept(#[source] tokio::task::JoinError),
     #[error("a task that reads the tree failed")]
     FirstLoad(#[source] tokio::task::JoinError),
+    #[error(transparent)]
+    Directory(#[from] OpenError),
     #[error("the system gives no threads for reloads")]
     ReloadThreads(#[from] rayon::ThreadPoolBuildError),
 }
@@ -49,8 +58,10 @@ pub struct App {
     state: AppState,
     drain_timeout: Duration,
     stop_delay: Duration,
-    follower: AbortHandle,
+    /// Those that go on for as long as the server does.
+    background: Vec<AbortHandle>,
     log_writer: Option<JoinHandle<()>>,
+    first_key: Option<FirstKey>,
 }
 
 impl App {
@@ -65,7 +76,10 @@ impl App {
         let keys = Arc::new(KeyRegistry::new(config.keys, Arc::clone(&clock)));
         let tenants = Arc::new(Tenants::default());
         let metrics = Metrics::default();
+        let opened = directory::open(&config.directory, &config.layout, &config.callers.keys, &clock).await?;
+        let rules = watch::Sender::new(None);
         let reloader = Reloader {
+            rules: rules.clone(),
             layout: config.layout.clone(),
             tenants: Arc::clone(&tenants),
             keys: Arc::clone(&keys),
@@ -75,9 +89,21 @@ impl App {
         };
         // Watching starts before reading, so that no change falls between the two.
         let watcher = Watcher::start(config.layout.folders(), config.watch)?;
+        let mut background = Vec::new();
+        let wake = Arc::new(Notify::new());
+        if let Some(opened) = &opened {
+            // What the directory says is on disk before anything is read there.
+            let rules = reloader.read_rules().await;
+            let mut publisher = Publisher::new(opened.directory.clone(), config.layout.clone());
+            if let Some(rules) = rules {
+                publisher.publish_all(&rules).await;
+            }
+            let follow = publisher.follow(reloader.rules.subscribe(), Arc::clone(&wake));
+            background.push(tokio::spawn(follow).abort_handle());
+        }
         let first = reloader.clone();
         let seen = tokio::task::spawn_blocking(move || first.load_first()).await.map_err(AppError::FirstLoad)?;
-        let follower = tokio::spawn(reloader.follow(watcher, seen)).abort_handle();
+        background.push(tokio::spawn(reloader.follow(watcher, seen)).abort_handle());
         let listeners = Listeners::bind(config.http.listen).await?;
         let ask = Ask {
             tenants: Arc::clone(&tenants),
@@ -86,15 +112,35 @@ impl App {
             decider: config.decider,
             audit,
             metrics: metrics.clone(),
-            clock,
+            clock: Arc::clone(&clock),
+            patience: config.http.at_least_timeout,
+        };
+        let (admin, first_key) = match opened {
+            None => (None, None),
+            Some(Opened { directory, keys, first_key }) => {
+                let administration = Administration {
+                    directory,
+                    keys,
+                    rules: rules.subscribe(),
+                    wake,
+                    tenants: Arc::clone(&tenants),
+                    ask: ask.clone(),
+                    layout: config.layout,
+                    clock,
+                    patience: config.http.at_least_timeout,
+                };
+                (Some(administration), first_key)
+            }
         };
         let state = AppState::new(Served {
             ask,
+            admin,
             callers: Arc::new(config.callers),
             tenants,
             default_tenant: DefaultTenant(config.default_tenant),
             limits: Limits {
                 max_body_bytes: config.http.max_body_bytes,
+                max_batch_body_bytes: config.http.max_batch_body_bytes,
                 max_batch: config.http.max_batch,
                 in_flight: Arc::new(Semaphore::new(config.http.max_in_flight)),
                 timeout: config.http.request_timeout,
@@ -108,14 +154,20 @@ impl App {
             state,
             drain_timeout: config.http.drain_timeout,
             stop_delay: config.http.stop_delay,
-            follower,
+            background,
             log_writer,
+            first_key,
         })
     }
 
     /// Where the server listens.
     pub fn address(&self) -> SocketAddr {
         self.listeners.address()
+    }
+
+    /// The admin key, if this start made the first one: it is not to be had again.
+    pub fn take_first_key(&mut self) -> Option<FirstKey> {
+        self.first_key.take()
     }
 
     /// The tenants, for those who look in from the same process.
@@ -147,7 +199,7 @@ impl App {
         if !serving.finish(self.drain_timeout).await {
             tracing::warn!("requests were still under way when the time to finish ran out");
         }
-        self.follower.abort();
+        self.background.iter().for_each(AbortHandle::abort);
         // The router, and with it the last sender of the log, is gone: the writer finishes what it has.
         if let Some(writer) = self.log_writer {
             let finished = tokio::task::spawn_blocking(move || writer.join());

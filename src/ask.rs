@@ -10,10 +10,11 @@ pub use principals::KnownPrincipals;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cedar_policy::EntityUid;
 use serde::Serialize;
+use tokio::time::timeout;
 use ulid::Ulid;
 
 use crate::audit::{Audit, DecisionRecord, Unrecorded};
@@ -33,6 +34,9 @@ pub enum Who {
     /// Someone whom a trusted caller names.
     Named(EntityUid),
 }
+
+/// The least revision that questions are to be answered from.
+pub type AtLeast = Option<Revision>;
 
 /// One question.
 #[derive(Clone, Debug)]
@@ -67,6 +71,8 @@ pub enum AskError {
     NoSuchTenant(String),
     #[error("tenant `{0}` has never loaded: see `/status`")]
     NoSnapshot(TenantId),
+    #[error("revision {revision} of tenant `{tenant}` does not serve yet")]
+    NotReached { tenant: String, revision: Revision },
     #[error(transparent)]
     Token(#[from] VerifyError),
     #[error(transparent)]
@@ -94,6 +100,8 @@ pub struct Ask {
     pub audit: Audit,
     pub metrics: Metrics,
     pub clock: SharedClock,
+    /// How long a question waits for the revision that it asks for.
+    pub patience: Duration,
 }
 
 impl Ask {
@@ -101,8 +109,14 @@ impl Ask {
     ///
     /// # Errors
     /// When it could not be decided; that is never an allow.
-    pub async fn one(&self, tenant: &str, question: Question, asker: &Asker) -> Result<Answered, AskError> {
-        let snapshot = self.snapshot(tenant)?;
+    pub async fn one(
+        &self,
+        tenant: &str,
+        at_least: AtLeast,
+        question: Question,
+        asker: &Asker,
+    ) -> Result<Answered, AskError> {
+        let snapshot = self.snapshot(tenant, at_least).await?;
         let principal = self.principal(&snapshot, &question.who).await?;
         self.decide(&snapshot, &principal, question.query, asker).await
     }
@@ -111,8 +125,14 @@ impl Ask {
     ///
     /// # Errors
     /// As `one`, naming the question.
-    pub async fn many(&self, tenant: &str, questions: Vec<Question>, asker: &Asker) -> Result<Vec<Answered>, AskError> {
-        let snapshot = self.snapshot(tenant)?;
+    pub async fn many(
+        &self,
+        tenant: &str,
+        at_least: AtLeast,
+        questions: Vec<Question>,
+        asker: &Asker,
+    ) -> Result<Vec<Answered>, AskError> {
+        let snapshot = self.snapshot(tenant, at_least).await?;
         let mut principals: HashMap<Who, Arc<Principal>> = HashMap::new();
         let mut answers = Vec::with_capacity(questions.len());
         for (index, question) in questions.into_iter().enumerate() {
@@ -129,7 +149,13 @@ impl Ask {
         Ok(answers)
     }
 
-    fn snapshot(&self, tenant: &str) -> Result<Arc<Snapshot>, AskError> {
+    async fn snapshot(&self, tenant: &str, at_least: AtLeast) -> Result<Arc<Snapshot>, AskError> {
+        if let Some(revision) = at_least {
+            let reached = timeout(self.patience, self.tenants.reached(tenant, revision)).await;
+            if reached.is_err() && self.tenants.get(tenant).is_some() {
+                return Err(AskError::NotReached { tenant: tenant.to_owned(), revision });
+            }
+        }
         let handle = self.tenants.get(tenant).ok_or_else(|| AskError::NoSuchTenant(tenant.to_owned()))?;
         handle.snapshot().ok_or_else(|| match TenantId::parse(tenant) {
             Ok(tenant) => AskError::NoSnapshot(tenant),
@@ -137,7 +163,11 @@ impl Ask {
         })
     }
 
-    async fn principal(&self, snapshot: &Snapshot, who: &Who) -> Result<Arc<Principal>, AskError> {
+    /// Whom a question is about, by one snapshot.
+    ///
+    /// # Errors
+    /// When the token is not valid.
+    pub async fn principal(&self, snapshot: &Snapshot, who: &Who) -> Result<Arc<Principal>, AskError> {
         let token = match who {
             Who::Named(uid) => return Ok(Arc::new(Principal::named(uid.clone()))),
             Who::Token(token) => token,

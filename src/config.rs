@@ -12,8 +12,10 @@ mod sections;
 pub use environment::Environment;
 pub use http::HttpConfig;
 pub use keys::{CallerKey, CallerKeys, KeyError, Permission, hash_key, new_key};
-pub use raw::{RawAuditSink, RawCallerKey, RawConfig, RawWhenFull};
-pub use sections::{AuditConfig, AuditSink, CallersConfig, Config, LogConfig, LogFormat, WhoMayAsk, WhoMayExplain};
+pub use raw::{RawAuditSink, RawCallerKey, RawConfig, RawDirectory, RawManifests, RawWhenFull};
+pub use sections::{
+    AuditConfig, AuditSink, CallersConfig, Config, DirectoryConfig, LogConfig, LogFormat, WhoMayAsk, WhoMayExplain,
+};
 
 use std::path::Path;
 

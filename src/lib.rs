@@ -65,6 +65,8 @@ pub mod bundle;
 
 pub mod publish;
 
+pub mod admin;
+
 pub mod assemble;
 pub mod reload;
 

@@ -12,10 +12,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rayon::ThreadPool;
+use tokio::sync::watch;
 
 use crate::assemble::{Layout, Outcome, Shared, assemble_shared, assemble_tenant, publish};
 use crate::authn::KeyRegistry;
 use crate::clock::SharedClock;
+use crate::directory::Rules;
 use crate::model::{Faults, TenantId};
 use crate::snapshot::{Cause, ReloadOutcome, Snapshot, TenantHandle, Tenants, Watcher};
 use crate::telemetry::{Metrics, ReloadLabels, ReloadResult, SizeLabels, TenantLabels};
@@ -35,6 +37,8 @@ enum Reloaded {
 /// Keeps the serving snapshots what the tree says.
 #[derive(Clone)]
 pub struct Reloader {
+    /// What all tenants share, for those who judge and compile changes of directories.
+    pub rules: watch::Sender<Option<Arc<Rules>>>,
     pub layout: Layout,
     pub tenants: Arc<Tenants>,
     pub keys: Arc<KeyRegistry>,
@@ -125,6 +129,9 @@ impl Reloader {
         };
         let shared = assemble_shared(&tree, self.layout.identity);
         self.note_shared(shared.as_ref().err(), &tree.strays);
+        if let Ok(shared) = &shared {
+            self.note_rules(shared);
+        }
         let mut replaced = Vec::new();
         let reload = |(tenant, handle): (&TenantId, &Arc<TenantHandle>)| match &shared {
             _ if !is_settled(tenant) => Reloaded::Unsettled,
@@ -153,6 +160,32 @@ impl Reloader {
             errors,
             ..ReloadOutcome::default()
         });
+    }
+
+    /// Tells others of the schema and the default roles, where they are new.
+    fn note_rules(&self, shared: &Shared) {
+        self.rules.send_if_modified(|known| {
+            let is_new = known.as_ref().is_none_or(|known| {
+                known.schema.digest != shared.schema.digest || *known.default_roles != shared.default_roles
+            });
+            if is_new {
+                let default_roles = Arc::new(shared.default_roles.clone());
+                *known = Some(Arc::new(Rules { schema: Arc::clone(&shared.schema), default_roles }));
+            }
+            is_new
+        });
+    }
+
+    /// The schema and the default roles alone, before anything is loaded; none while they have faults.
+    pub async fn read_rules(&self) -> Option<Arc<Rules>> {
+        let read = |reloader: &Self| {
+            let tree = read_tree(&reloader.layout.dirs);
+            if let Ok(shared) = assemble_shared(&tree, reloader.layout.identity) {
+                reloader.note_rules(&shared);
+            }
+        };
+        self.aside(read).await;
+        self.rules.borrow().clone()
     }
 
     fn fingerprint(&self) -> Fingerprint {

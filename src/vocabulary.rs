@@ -19,6 +19,17 @@ pub const ACTION: &str = "Action";
 /// The action by which a token's subject becomes a member of an external identity.
 pub const ASSUME: &str = "assume";
 
+/// The actions by which Cedar decides who may look at the directory and who may change what.
+pub const VIEW_DIRECTORY: &str = "viewDirectory";
+pub const MANAGE_IDENTITIES: &str = "manageIdentities";
+pub const MANAGE_MEMBERS: &str = "manageMembers";
+pub const MANAGE_ROLES: &str = "manageRoles";
+pub const MANAGE_COLLABORATORS: &str = "manageCollaborators";
+pub const MANAGE_RESOURCES: &str = "manageResources";
+/// Groups for actions of resource types: who may take one of them decides of the resource's collaborators or contents.
+pub const COLLABORATOR_MANAGEMENT: &str = "collaboratorManagement";
+pub const RESOURCE_MANAGEMENT: &str = "resourceManagement";
+
 /// The common type whose attributes are the typed claims; users declare their own.
 pub const CLAIMS_TYPE: &str = "Claims";
 

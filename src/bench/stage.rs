@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use walkdir::WalkDir;
 
 use super::generate::{GENERATED_TENANT, Spec, Trusted};
-use crate::assemble::{Layout, ManifestsAre};
+use crate::assemble::Layout;
 use crate::bundle;
 use crate::model::ids::PLATFORM;
 use crate::model::{Fault, NameError, TenantId};
@@ -154,6 +154,7 @@ fn link(from: &Path, to: &Path, left_out: Option<&str>) -> Result<(), StageError
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::assemble::ManifestsAre;
     use crate::schema::Identity;
 
     #[test]

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use clap::Args;
+use serde_json::json;
 
 use super::{Common, Ending, report};
+use crate::admin::FirstKey;
 use crate::app::{App, AppError, stop_signal};
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -31,17 +33,24 @@ impl Serve {
             Err(faults) => return report::invalid(self.common.json, &faults),
         };
         crate::telemetry::install_log(&config.log);
-        match run(config) {
+        match run(config, self.common.json) {
             Ok(()) => Ending::Ok,
             Err(error) => report::failure(self.common.json, &error),
         }
     }
 }
 
-fn run(config: Config) -> Result<(), AppError> {
+fn run(config: Config, json: bool) -> Result<(), AppError> {
     let runtime = tokio::runtime::Runtime::new().map_err(AppError::Serve)?;
     let ended = runtime.block_on(async {
-        let app = App::start(config, Arc::new(SystemClock)).await?;
+        let mut app = App::start(config, Arc::new(SystemClock)).await?;
+        if let Some(FirstKey(key)) = app.take_first_key() {
+            if json {
+                report::say_json(&json!({"admin_key": key}));
+            } else {
+                report::say(format!("admin key, shown this once: {key}"));
+            }
+        }
         tracing::info!(address = %app.address(), "listening");
         app.run(stop_signal()).await
     });

@@ -20,6 +20,8 @@ use crate::model::TenantId;
 pub enum Permission {
     /// To name a principal instead of bringing its token.
     Vouch,
+    /// To look at the directory of its tenants and to change it.
+    Administer,
 }
 
 /// A configured key.
@@ -35,6 +37,11 @@ pub struct CallerKey {
 impl CallerKey {
     pub fn may(&self, permission: Permission) -> bool {
         self.may.contains(&permission)
+    }
+
+    /// Whether the key counts for every tenant, those to come included.
+    pub fn is_for_all(&self) -> bool {
+        self.tenants.is_none()
     }
 
     /// Whether the key counts for a tenant at all.
@@ -58,6 +65,11 @@ impl CallerKeys {
             }
         }
         found
+    }
+
+    /// Whether any key allows this.
+    pub fn any_may(&self, permission: Permission) -> bool {
+        self.0.iter().any(|key| key.may(permission))
     }
 
     pub(super) fn read(raw: &[RawCallerKey], fault: &mut impl FnMut(&str, String)) -> Self {

@@ -13,6 +13,9 @@ pub struct RawConfig {
     pub policies: RawDir,
     pub schema: RawSchema,
     pub bundle: RawBundle,
+    /// Where tenants without manifests have their directory.
+    pub directory: Option<RawDirectory>,
+    pub database: RawDatabase,
     pub tenants: RawTenants,
     pub tokens: RawTokens,
     pub keys: RawKeys,
@@ -56,6 +59,10 @@ section!(RawHttp {
     /// Requests under way at once on one HTTP/2 connection.
     max_streams: u32 = 256,
     max_body_bytes: usize = 256 * 1024,
+    /// Of a change of many things at once.
+    max_batch_body_bytes: usize = 32 * 1024 * 1024,
+    /// How long a decision waits for a revision that it asks for.
+    at_least_timeout_milliseconds: u64 = 5000,
     max_batch: usize = 100,
     /// Requests that may be under way at once; one more is answered 429.
     max_in_flight: usize = 4096,
@@ -68,6 +75,12 @@ section!(RawHttp {
 section!(RawDir { dir: Option<PathBuf> = None, });
 section!(RawSchema { dir: Option<PathBuf> = None, identity: bool = true, });
 section!(RawBundle { dir: Option<PathBuf> = None, });
+section!(RawDatabase {
+    /// [default: `cedargate.db` beside the policies folder]
+    path: Option<PathBuf> = None,
+    /// What a tenant's `manifests/` are where there is a database.
+    manifests: RawManifests = RawManifests::Serve,
+});
 section!(RawTenants { default: Option<String> = None, });
 section!(RawTokens {
     leeway_seconds: u64 = 30,
@@ -130,6 +143,8 @@ macro_rules! choice {
     };
 }
 
+choice!(RawDirectory { Sqlite, Files });
+choice!(RawManifests { Serve, Apply });
 choice!(RawTrailingSlash { Exact, Ignore });
 choice!(RawForbidErrors { Deny, Skip });
 choice!(RawAnonymous { Token, Nobody });

@@ -1,12 +1,13 @@
 //! The configuration as checked: each part in the terms of the module that takes it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::http::HttpConfig;
 use super::keys::CallerKeys;
 use super::raw::{
-    RawAnonymous, RawAuditSink, RawConfig, RawExplain, RawForbidErrors, RawLogFormat, RawTrailingSlash, RawWhenFull,
+    RawAnonymous, RawAuditSink, RawConfig, RawDatabase, RawDirectory, RawExplain, RawForbidErrors, RawLogFormat,
+    RawManifests, RawTrailingSlash, RawWhenFull,
 };
 use crate::assemble::{Layout, ManifestsAre};
 use crate::audit::{AuditSettings, Mask, WhenFull};
@@ -22,6 +23,7 @@ use crate::tree::TreeDirs;
 pub struct Config {
     pub http: HttpConfig,
     pub layout: Layout,
+    pub directory: DirectoryConfig,
     pub default_tenant: Option<TenantId>,
     pub tokens: TokenSettings,
     pub keys: KeySettings,
@@ -30,6 +32,18 @@ pub struct Config {
     pub audit: AuditConfig,
     pub watch: WatchSettings,
     pub log: LogConfig,
+}
+
+/// Where tenants without manifests have their directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DirectoryConfig {
+    /// Nowhere: all that such a tenant has is in its files.
+    Files,
+    Sqlite {
+        path: PathBuf,
+        /// Asked for in so many words: without it the server does not start.
+        is_needed: bool,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -92,6 +106,7 @@ impl TryFrom<RawConfig> for Config {
             |key: &str, message: String| faults.push(Fault::of_file("configuration", format!("`{key}`: {message}")));
         for (key, value) in [
             ("http.max_body_bytes", raw.http.max_body_bytes),
+            ("http.max_batch_body_bytes", raw.http.max_batch_body_bytes),
             ("http.max_batch", raw.http.max_batch),
             ("http.max_in_flight", raw.http.max_in_flight),
             ("http.max_connections", raw.http.max_connections),
@@ -137,16 +152,18 @@ impl TryFrom<RawConfig> for Config {
                 AuditSink::Off
             }
         };
+        let policies = raw.policies.dir.unwrap_or_else(|| "policies".into());
+        let identity = if raw.schema.identity { Identity::Included } else { Identity::LeftOut };
+        let directory = directory(raw.directory, &raw.database, &policies, identity, &mut fault);
+        let is_applied = directory != DirectoryConfig::Files && raw.database.manifests == RawManifests::Apply;
         let config = Self {
             http,
+            directory,
             layout: Layout {
-                dirs: TreeDirs {
-                    policies: raw.policies.dir.unwrap_or_else(|| "policies".into()),
-                    schema: raw.schema.dir.unwrap_or_else(|| "schema".into()),
-                },
+                dirs: TreeDirs { policies, schema: raw.schema.dir.unwrap_or_else(|| "schema".into()) },
                 bundle_dir: raw.bundle.dir,
-                identity: if raw.schema.identity { Identity::Included } else { Identity::LeftOut },
-                manifests: ManifestsAre::default(),
+                identity,
+                manifests: if is_applied { ManifestsAre::AWayIn } else { ManifestsAre::TheDirectory },
             },
             default_tenant,
             tokens: TokenSettings {
@@ -212,6 +229,32 @@ impl TryFrom<RawConfig> for Config {
         faults.or(config)
     }
 }
+
+fn directory(
+    wanted: Option<RawDirectory>,
+    database: &RawDatabase,
+    policies: &Path,
+    identity: Identity,
+    fault: &mut impl FnMut(&str, String),
+) -> DirectoryConfig {
+    if identity == Identity::LeftOut {
+        if wanted == Some(RawDirectory::Sqlite) {
+            fault("directory", "needs the identity part of the schema: leave `schema.identity` on".to_owned());
+        }
+        return DirectoryConfig::Files;
+    }
+    if wanted == Some(RawDirectory::Files) {
+        if database.path.is_some() || database.manifests == RawManifests::Apply {
+            fault("database", "is only for `directory = \"sqlite\"`".to_owned());
+        }
+        return DirectoryConfig::Files;
+    }
+    let beside = || policies.parent().unwrap_or(Path::new("")).join(DATABASE);
+    let is_needed = wanted.is_some() || database.path.is_some() || database.manifests == RawManifests::Apply;
+    DirectoryConfig::Sqlite { path: database.path.clone().unwrap_or_else(beside), is_needed }
+}
+
+const DATABASE: &str = "cedargate.db";
 
 fn megabytes(count: usize) -> usize {
     count.saturating_mul(1024 * 1024).min(MOST)

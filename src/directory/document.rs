@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::fact::{Fact, Kind};
+use super::fact::{Fact, FactKey, Kind};
 use crate::compile::sorted;
 use crate::manifest::{condition_values, read_entity, uri_refusal};
 use crate::model::facts::RoleActions;
@@ -399,15 +399,27 @@ pub fn document_of(fact: &Fact) -> Document {
     }
 }
 
+/// The key that an address means; names that are none mean nothing.
+pub fn read_key(kind: Kind, text: &str) -> Option<FactKey> {
+    Some(match kind {
+        Kind::User => FactKey::new(kind, Email::parse(text).ok()?.as_str()),
+        Kind::Resource => FactKey::resource(&read_entity(text)?),
+        _ => FactKey::new(kind, text),
+    })
+}
+
+/// How answers and addresses call a fact.
+pub fn shown_id(fact: &Fact) -> String {
+    match fact {
+        Fact::Resource(resource) => resource_id(&resource.entity),
+        other => other.key().id,
+    }
+}
+
 /// `Type::id`, or Cedar's spelling where the short one would be read as another entity.
 pub fn resource_id(entity: &EntityRef) -> String {
     let short = format!("{}::{}", entity.entity_type, entity.id);
     if EntityRef::parse_short(&short).as_ref() == Some(entity) { short } else { entity.to_string() }
-}
-
-/// `Type:name`.
-pub fn role_id(role: &Role) -> String {
-    format!("{}:{}", role.resource_type, role.name)
 }
 
 /// `team:ml`

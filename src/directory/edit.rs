@@ -87,6 +87,7 @@ impl Editor<'_> {
     /// Every reason against it, or that the directory does not answer.
     pub async fn plan(&self, edit: &Edit) -> Result<Planned, EditError> {
         let at = self.directory.head(self.tenant).await?;
+        self.check_built_in(edit)?;
         let mut draft = Draft::of(edit);
         let known = self.directory.read(self.tenant, &draft.wanted(), at).await?;
         draft.known = known.into_iter().map(|(key, Recorded { fact, .. })| (key, fact)).collect();
@@ -99,6 +100,14 @@ impl Editor<'_> {
         let keys = changes.iter().map(|change| change.key.clone());
         let taken_along = keys.filter(|key| !asked.contains(key)).collect();
         Ok(Planned { at, changes, taken_along })
+    }
+
+    /// The roles that every tenant has are nobody's to change.
+    fn check_built_in(&self, edit: &Edit) -> Result<(), EditError> {
+        let built_in = self.rules.default_roles.keys().map(|(kind, name)| FactKey::role(kind, name));
+        let built_in: BTreeSet<_> = built_in.collect();
+        let keys = edit.operations.iter().map(Operation::key).filter(|key| built_in.contains(key));
+        refusal::or(keys.map(Refusal::BuiltIn).collect())
     }
 
     /// Judges an edit and writes it; when someone else wrote meanwhile, judges it again.

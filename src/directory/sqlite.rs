@@ -14,6 +14,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row, SqlSafeStr};
@@ -50,12 +51,23 @@ impl SqliteDirectory {
         Ok(Self { writer, readers })
     }
 
-    /// A number that is another one whenever another process wrote.
+    /// The admin keys: names and hashes.
     ///
     /// # Errors
     /// When the database does not answer.
-    pub async fn heads(&self) -> Result<Vec<TenantHead>, StoreError> {
-        read::tenants(&self.readers).await
+    pub async fn admin_keys(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let rows = sqlx::query("SELECT name, hash FROM admin_keys ORDER BY name").fetch_all(&self.readers).await?;
+        rows.iter().map(|row| Ok((row.try_get("name")?, row.try_get("hash")?))).collect()
+    }
+
+    /// Keeps a key's hash. Of several that are first at once, one is.
+    ///
+    /// # Errors
+    /// When the name is taken, or the database does not answer.
+    pub async fn add_admin_key(&self, name: &str, hash: &[u8], at: DateTime<Utc>) -> Result<(), StoreError> {
+        let insert = sqlx::query("INSERT INTO admin_keys (name, hash, created_at) VALUES (?1, ?2, ?3)");
+        insert.bind(name).bind(hash).bind(at.to_rfc3339()).execute(&self.writer).await?;
+        Ok(())
     }
 
     /// Ends all connections: what was written is in the file itself from then on.
@@ -77,7 +89,7 @@ impl SqliteDirectory {
 
 impl Directory for SqliteDirectory {
     fn tenants(&self) -> Answer<'_, Vec<TenantHead>> {
-        Box::pin(self.heads())
+        Box::pin(read::tenants(&self.readers))
     }
 
     fn create_tenant<'a>(&'a self, tenant: &'a TenantId, above: Revision, author: &'a Author) -> Answer<'a, Revision> {

@@ -36,8 +36,9 @@ pub(super) async fn one(
     let raw: RawRequest = read(&body?)?;
     let tenant = choose_tenant(tenant, raw.tenant.clone(), &state.default_tenant, &state.tenants)?;
     caller.check_tenant(&tenant)?;
+    let at_least = raw.at_least;
     let question = raw.into_question(bearer.0?, &caller)?;
-    Ok(json(&state.ask.one(&tenant, question, &asker(&caller, &id)).await?))
+    Ok(json(&state.ask.one(&tenant, at_least, question, &asker(&caller, &id)).await?))
 }
 
 /// `POST /authorize/batch` and `/tenants/{tenant}/authorize/batch`.
@@ -54,8 +55,9 @@ pub(super) async fn batch(
     check_size(&raw, &state.limits)?;
     let tenant = choose_tenant(tenant, raw.tenant.clone(), &state.default_tenant, &state.tenants)?;
     caller.check_tenant(&tenant)?;
+    let at_least = raw.at_least;
     let questions = raw.into_questions(bearer.0?, &caller)?;
-    let results = state.ask.many(&tenant, questions, &asker(&caller, &id)).await?;
+    let results = state.ask.many(&tenant, at_least, questions, &asker(&caller, &id)).await?;
     Ok(json(&Results { results }))
 }
 

@@ -10,8 +10,10 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::request_id::RequestId;
+use crate::admin::AdminError;
 use crate::ask::AskError;
 use crate::authn::VerifyError;
+use crate::directory::{EditError, Refusal, StoreError};
 
 /// What went wrong, for whoever asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +38,21 @@ pub(super) enum Problem {
     TooLarge(String),
     TooMany,
     NoSnapshot(String),
+    NotReached(String),
+    /// A change that is refused; what kind of refusal it is, is for the slug to say.
+    Conflict {
+        slug: &'static str,
+        detail: String,
+    },
+    Unfit {
+        slug: &'static str,
+        detail: String,
+    },
+    NoSuchObject(String),
+    MayNotAdminister(String),
+    RevisionMismatch(String),
+    NoDirectory,
+    Busy(String),
     KeysUnavailable(String),
     NotReady(String),
     LogUnavailable,
@@ -51,14 +68,22 @@ pub(super) enum Problem {
 impl Problem {
     fn status(&self) -> StatusCode {
         match self {
-            Self::Malformed(_) | Self::Query { .. } | Self::TenantMissing => StatusCode::BAD_REQUEST,
+            Self::Malformed(_) | Self::Query { .. } | Self::TenantMissing | Self::Unfit { .. } => {
+                StatusCode::BAD_REQUEST
+            }
             Self::TokenMissing | Self::TokenRefused { .. } => StatusCode::UNAUTHORIZED,
-            Self::CallerKeyUnknown | Self::CallerMayNot(_) => StatusCode::FORBIDDEN,
-            Self::NoSuchTenant(_) | Self::NoSuchRoute => StatusCode::NOT_FOUND,
+            Self::CallerKeyUnknown | Self::CallerMayNot(_) | Self::MayNotAdminister(_) => StatusCode::FORBIDDEN,
+            Self::NoSuchTenant(_) | Self::NoSuchRoute | Self::NoSuchObject(_) | Self::NoDirectory => {
+                StatusCode::NOT_FOUND
+            }
+            Self::Conflict { .. } => StatusCode::CONFLICT,
+            Self::RevisionMismatch(_) => StatusCode::PRECONDITION_FAILED,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::NoSnapshot(_)
+            | Self::NotReached(_)
+            | Self::Busy(_)
             | Self::KeysUnavailable(_)
             | Self::NotReady(_)
             | Self::LogUnavailable
@@ -71,7 +96,10 @@ impl Problem {
     fn slug(&self) -> &'static str {
         match self {
             Self::Malformed(_) => "malformed-request",
-            Self::Query { slug, .. } | Self::TokenRefused { slug, .. } => slug,
+            Self::Query { slug, .. }
+            | Self::TokenRefused { slug, .. }
+            | Self::Conflict { slug, .. }
+            | Self::Unfit { slug, .. } => slug,
             Self::TenantMissing => "tenant-missing",
             Self::TokenMissing => "token-missing",
             Self::CallerKeyUnknown => "caller-key-unknown",
@@ -82,6 +110,12 @@ impl Problem {
             Self::TooLarge(_) => "too-large",
             Self::TooMany => "too-many-requests",
             Self::NoSnapshot(_) => "no-snapshot",
+            Self::NotReached(_) => "revision-not-live",
+            Self::NoSuchObject(_) => "object-unknown",
+            Self::MayNotAdminister(_) => "caller-may-not",
+            Self::RevisionMismatch(_) => "revision-mismatch",
+            Self::NoDirectory => "no-directory",
+            Self::Busy(_) => "busy",
             Self::KeysUnavailable(_) => "keys-unavailable",
             Self::NotReady(_) => "not-ready",
             Self::LogUnavailable => "log-unavailable",
@@ -97,6 +131,13 @@ impl Problem {
             | Self::Query { detail, .. }
             | Self::TokenRefused { detail, .. }
             | Self::TooLarge(detail)
+            | Self::NotReached(detail)
+            | Self::Conflict { detail, .. }
+            | Self::Unfit { detail, .. }
+            | Self::NoSuchObject(detail)
+            | Self::MayNotAdminister(detail)
+            | Self::RevisionMismatch(detail)
+            | Self::Busy(detail)
             | Self::KeysUnavailable(detail)
             | Self::NotReady(detail) => detail.clone(),
             Self::TenantMissing => "name a `tenant`: this server has several and no default".to_owned(),
@@ -108,6 +149,7 @@ impl Problem {
             Self::CallerMayNot(what) => format!("this caller may not {what}"),
             Self::NoSuchTenant(tenant) => format!("there is no tenant `{tenant}`"),
             Self::NoSuchRoute => "there is nothing at this address".to_owned(),
+            Self::NoDirectory => "this server has no directory: its tenants are what their files say".to_owned(),
             Self::MethodNotAllowed => "this address does not take this method".to_owned(),
             Self::TooMany => "too many requests are under way: try again".to_owned(),
             Self::NoSnapshot(tenant) => format!("tenant `{tenant}` has not loaded yet"),
@@ -165,6 +207,7 @@ impl From<AskError> for Problem {
         match error {
             AskError::NoSuchTenant(tenant) => Self::NoSuchTenant(tenant),
             AskError::NoSnapshot(tenant) => Self::NoSnapshot(tenant.to_string()),
+            AskError::NotReached { .. } => Self::NotReached(error.to_string()),
             AskError::Token(error) => Self::from(error),
             AskError::Query(error) => Self::Query { slug: error.slug(), detail: error.to_string() },
             AskError::Principal(error) => {
@@ -180,6 +223,40 @@ impl From<AskError> for Problem {
     }
 }
 
+impl From<AdminError> for Problem {
+    fn from(error: AdminError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AdminError::Edit(EditError::Refused(refusals)) => Self::of_refusal(refusals.first(), detail),
+            AdminError::Edit(EditError::Busy) => Self::Busy(detail),
+            AdminError::Edit(EditError::Store(error)) => Self::from(error),
+            AdminError::Who(error) => Self::from(error),
+            AdminError::MayNot(_) => Self::MayNotAdminister(detail),
+            AdminError::Precondition { .. } => Self::RevisionMismatch(detail),
+            AdminError::OfFiles(_) => Self::Conflict { slug: "directory-is-files", detail },
+            AdminError::HasFiles(_) => Self::Conflict { slug: "in-use", detail },
+            AdminError::NotLive(_) => Self::NotReached(detail),
+            AdminError::NoRules => Self::NotReady(detail),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let detail = error.to_string();
+        match error {
+            StoreError::NoSuchTenant(tenant) => Self::NoSuchTenant(tenant.to_string()),
+            StoreError::TenantExists(_) => Self::Conflict { slug: "exists", detail },
+            StoreError::Moved { .. } => Self::Busy(detail),
+            StoreError::ReadOnly => Self::Conflict { slug: "directory-is-files", detail },
+            StoreError::Damaged(_) | StoreError::Database(_) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the directory failed");
+                Self::Internal
+            }
+        }
+    }
+}
+
 impl From<VerifyError> for Problem {
     fn from(error: VerifyError) -> Self {
         if error.is_unavailable() {
@@ -190,6 +267,19 @@ impl From<VerifyError> for Problem {
 }
 
 impl Problem {
+    /// The first of an edit's refusals says what kind all of them are; the detail has each.
+    fn of_refusal(first: Option<&Refusal>, detail: String) -> Self {
+        match first {
+            Some(Refusal::Exists(_)) => Self::Conflict { slug: "exists", detail },
+            Some(Refusal::Missing(_)) => Self::NoSuchObject(detail),
+            Some(Refusal::InUse { .. } | Refusal::TooManyInUse(_)) => Self::Conflict { slug: "in-use", detail },
+            Some(Refusal::BuiltIn(_)) => Self::Conflict { slug: "built-in", detail },
+            Some(Refusal::MappedTwice { .. }) => Self::Conflict { slug: "mapped-twice", detail },
+            Some(Refusal::Dangling { .. }) => Self::Unfit { slug: "reference-unknown", detail },
+            Some(Refusal::Unfit { .. }) | None => Self::Unfit { slug: "does-not-fit", detail },
+        }
+    }
+
     /// A body that axum would not take.
     pub(super) fn of_unread_body(status: StatusCode) -> Self {
         if status == StatusCode::PAYLOAD_TOO_LARGE {

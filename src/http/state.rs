@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::extract::FromRef;
 use tokio::sync::Semaphore;
 
+use crate::admin::Administration;
 use crate::ask::Ask;
 use crate::config::CallersConfig;
 use crate::model::TenantId;
@@ -20,6 +21,8 @@ pub struct AppState(Arc<Served>);
 
 pub struct Served {
     pub ask: Ask,
+    /// None where only files say who may do what.
+    pub admin: Option<Administration>,
     pub callers: Arc<CallersConfig>,
     pub tenants: Arc<Tenants>,
     pub default_tenant: DefaultTenant,
@@ -67,6 +70,7 @@ pub struct DefaultTenant(pub Option<TenantId>);
 #[derive(Clone, Debug)]
 pub struct Limits {
     pub max_body_bytes: usize,
+    pub max_batch_body_bytes: usize,
     pub max_batch: usize,
     pub in_flight: Arc<Semaphore>,
     pub timeout: Duration,

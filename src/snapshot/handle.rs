@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::{ArcSwap, ArcSwapOption};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use tokio::sync::watch;
 
 use super::Snapshot;
-use crate::model::{Fault, TenantId};
+use crate::model::{Fault, Revision, TenantId};
 
 /// How the last attempt to load a tenant ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -32,6 +33,8 @@ pub struct ReloadOutcome {
 #[derive(Debug, Default)]
 pub struct TenantHandle {
     snapshot: ArcSwapOption<Snapshot>,
+    /// Of the snapshot that serves, for those who wait for one.
+    revision: watch::Sender<Revision>,
     last_reload: ArcSwap<ReloadOutcome>,
 }
 
@@ -56,9 +59,18 @@ impl TenantHandle {
             files_shared: Some(built.files_shared),
             errors: Vec::new(),
         };
+        let revision = snapshot.revision;
         let before = self.snapshot.swap(Some(Arc::new(snapshot)));
+        self.revision.send_replace(revision);
         self.last_reload.store(Arc::new(outcome));
         before
+    }
+
+    /// Waits until a snapshot of at least this revision serves.
+    pub async fn reached(&self, revision: Revision) {
+        let mut revisions = self.revision.subscribe();
+        // The sender is here: it does not close.
+        let _ = revisions.wait_for(|serving| *serving >= revision).await;
     }
 
     /// Notes that the tree was read and is what serves already.
@@ -78,6 +90,8 @@ impl TenantHandle {
 #[derive(Debug, Default)]
 pub struct Tenants {
     handles: ArcSwap<BTreeMap<TenantId, Arc<TenantHandle>>>,
+    /// Counts how often it became another list.
+    changes: watch::Sender<u64>,
     /// Whether it was ever known which tenants there are.
     listed: AtomicBool,
     /// How the last reading of what they share ended.
@@ -87,6 +101,23 @@ pub struct Tenants {
 impl Tenants {
     pub fn get(&self, tenant: &str) -> Option<Arc<TenantHandle>> {
         self.handles.load().get(tenant).cloned()
+    }
+
+    /// Waits until there is such a tenant and a snapshot of at least this revision serves it.
+    pub async fn reached(&self, tenant: &str, revision: Revision) {
+        let mut changes = self.changes.subscribe();
+        loop {
+            changes.mark_unchanged();
+            if let Some(handle) = self.get(tenant) {
+                tokio::select! {
+                    () = handle.reached(revision) => return,
+                    // The handle may have been one of a tenant that is gone.
+                    _ = changes.changed() => {}
+                }
+            } else {
+                let _ = changes.changed().await;
+            }
+        }
     }
 
     pub fn all(&self) -> Arc<BTreeMap<TenantId, Arc<TenantHandle>>> {
@@ -129,6 +160,9 @@ impl Tenants {
         let after = Arc::new(after);
         self.handles.store(Arc::clone(&after));
         self.listed.store(true, Ordering::SeqCst);
+        if before.keys().ne(after.keys()) {
+            self.changes.send_modify(|count| *count += 1);
+        }
         after
     }
 }

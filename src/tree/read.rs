@@ -151,6 +151,11 @@ pub fn has_policies(dir: &Path) -> bool {
     walk(dir, &OF_THEIR_OWN).flatten().any(is_policy)
 }
 
+/// Whether anything is in a tenant's folder but what was compiled.
+pub fn has_files_of_people(dir: &Path) -> bool {
+    walk(dir, &[COMPILED]).flatten().any(|entry| entry.file_type().is_file())
+}
+
 /// Every file below a folder as (path, name below it), sorted by name; some folders in it are not looked into.
 fn files_below(dir: &Path, others: &[&str]) -> Result<Vec<(PathBuf, String)>, Faults> {
     let mut files = BTreeMap::new();

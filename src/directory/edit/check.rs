@@ -35,9 +35,6 @@ impl Editor<'_> {
             }
             let unfit = |message| Refusal::Unfit { by: by.clone(), message };
             match fact {
-                Fact::Role(role) if self.rules.default_roles.contains_key(&role_key(role)) => {
-                    refusals.push(Refusal::BuiltIn(by.clone()));
-                }
                 Fact::Role(role) => refusals.extend(self.role_refusals(role).into_iter().map(unfit)),
                 Fact::Resource(resource) => refusals.extend(self.resource_refusals(resource).into_iter().map(unfit)),
                 _ => {}
@@ -186,10 +183,6 @@ impl Editor<'_> {
 fn mapped_twice(by: &Fact, other: FactKey, mapping: &TeamMapping) -> Refusal {
     let (provider, value) = (mapping.identity_provider.to_string(), mapping.value.clone());
     Refusal::MappedTwice { by: by.key(), other, provider, value }
-}
-
-fn role_key(role: &Role) -> (String, crate::model::RoleName) {
-    (role.resource_type.clone(), role.name.clone())
 }
 
 fn is_above_itself(start: &FactKey, above: &BTreeMap<FactKey, Vec<FactKey>>) -> bool {

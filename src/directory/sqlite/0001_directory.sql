@@ -56,3 +56,10 @@ CREATE TABLE changes (
     FOREIGN KEY (tenant, revision) REFERENCES revisions
 ) WITHOUT ROWID;
 CREATE INDEX changes_by_object ON changes (object, revision);
+
+-- Who may administer every tenant. The key itself is kept nowhere.
+CREATE TABLE admin_keys (
+    name       TEXT PRIMARY KEY,
+    hash       BLOB NOT NULL,
+    created_at TEXT NOT NULL
+) WITHOUT ROWID;

@@ -9,7 +9,7 @@ use crate::ask::{Question, Who};
 use crate::decide::{AccessQuery, ActionName, ResourceQuery};
 use crate::http::caller::Caller;
 use crate::http::problem::Problem;
-use crate::model::EntityRef;
+use crate::model::{EntityRef, Revision};
 use crate::strict_json::StrictJson;
 use crate::vocabulary;
 
@@ -24,12 +24,15 @@ pub(crate) struct RawRequest {
     context: Option<StrictJson>,
     #[serde(default)]
     explain: bool,
+    /// Answered from this revision of the directory or a later one.
+    pub at_least: Option<Revision>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawBatch {
     pub tenant: Option<String>,
+    pub at_least: Option<Revision>,
     token: Option<String>,
     principal: Option<String>,
     pub requests: Vec<RawItem>,

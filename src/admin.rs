@@ -1,0 +1,268 @@
+//! Administration: someone wants the directory to be another; it is judged, made and published.
+//!
+//! In: an edit, and who asks for it. Out: what it came to and at which revision, or why not. `needs` says what one
+//! must be allowed to make a change, `authority` asks Cedar whether one is: over the very revision that the change is
+//! written over, so that nobody acts by what they lost.
+
+mod authority;
+mod keys;
+mod needs;
+mod policies;
+
+pub use keys::{AdminKeys, FirstKey, KeptKey};
+pub use policies::{CompiledPolicy, compiled};
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
+
+use crate::ask::{Ask, AskError, Who};
+use crate::assemble::Layout;
+use crate::clock::SharedClock;
+use crate::directory::{Author, Directory, Edit, EditError, Editor, FactKey, Planned, Rules, StoreError};
+use crate::model::{Revision, TenantId};
+use crate::principal::Principal;
+use crate::snapshot::{Snapshot, Tenants};
+use crate::vocabulary;
+use authority::Authority;
+use needs::{Need, needs};
+
+/// Who asks for a change.
+#[derive(Clone, Debug)]
+pub enum Credentials {
+    /// A key that may administer the tenant, by its name: the server's operator.
+    Key(String),
+    /// A token, for whose principal Cedar decides.
+    Token(String),
+}
+
+/// What someone wants done.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    pub tenant: &'a TenantId,
+    pub edit: &'a Edit,
+    /// A fact, and the revision that made it what it must still be; or the tenant's own.
+    pub precondition: Option<(FactKey, Revision)>,
+    /// Only say what would come of it.
+    pub dry_run: bool,
+}
+
+/// Why and in which request a change is asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Occasion {
+    pub reason: Option<String>,
+    pub request_id: Option<String>,
+}
+
+/// Why nothing came of it.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    #[error(transparent)]
+    Who(#[from] AskError),
+    #[error("{0}")]
+    MayNot(String),
+    #[error("it is at revision {found}, not {wanted}")]
+    Precondition { wanted: Revision, found: Revision },
+    #[error("tenant `{0}` has its directory in its manifests: change these files")]
+    OfFiles(TenantId),
+    #[error("tenant `{0}` has files of its own in the policies folder: remove these first")]
+    HasFiles(TenantId),
+    /// Who may do what is not known before the last change is live.
+    #[error("the last change of tenant `{0}` is not live yet: see `/status`")]
+    NotLive(TenantId),
+    #[error("the schema cannot be read: see `/status`")]
+    NoRules,
+}
+
+impl From<StoreError> for AdminError {
+    fn from(error: StoreError) -> Self {
+        Self::Edit(EditError::Store(error))
+    }
+}
+
+/// Changes directories for those who may.
+#[derive(Clone)]
+pub struct Administration {
+    pub directory: Arc<dyn Directory>,
+    pub keys: Arc<AdminKeys>,
+    pub rules: watch::Receiver<Option<Arc<Rules>>>,
+    /// Of whoever publishes.
+    pub wake: Arc<Notify>,
+    pub tenants: Arc<Tenants>,
+    pub ask: Ask,
+    pub layout: Layout,
+    pub clock: SharedClock,
+    /// How long it waits for the last change to be live.
+    pub patience: Duration,
+}
+
+/// What an edit came to.
+#[derive(Clone, Debug)]
+pub struct Made {
+    pub planned: Planned,
+    /// The revision that has it; of a dry run, the one that it was judged by.
+    pub revision: Revision,
+}
+
+impl Administration {
+    /// What edits are judged by.
+    ///
+    /// # Errors
+    /// When the schema has faults.
+    pub fn rules(&self) -> Result<Arc<Rules>, AdminError> {
+        self.rules.borrow().clone().ok_or(AdminError::NoRules)
+    }
+
+    /// Makes an edit.
+    ///
+    /// # Errors
+    /// When it does not hold together, or they may not.
+    pub async fn make(
+        &self,
+        request: &Request<'_>,
+        who: &Credentials,
+        occasion: &Occasion,
+    ) -> Result<Made, AdminError> {
+        let tenant = request.tenant;
+        let rules = self.rules()?;
+        let editor = Editor { directory: &*self.directory, rules: &rules, tenant };
+        for _ in 0..MOST_ATTEMPTS {
+            self.check_tenant(tenant).await?;
+            let planned = editor.plan(request.edit).await?;
+            self.check_precondition(request, planned.at).await?;
+            let actor = self.check_may(tenant, who, needs(&planned.changes), planned.at, &rules).await?;
+            if request.dry_run {
+                return Ok(Made { revision: planned.at, planned });
+            }
+            let author = self.author(actor, occasion);
+            match self.directory.apply(tenant, &planned.to_changes(), planned.at, &author).await {
+                Ok(revision) => {
+                    self.wake.notify_one();
+                    return Ok(Made { planned, revision });
+                }
+                Err(StoreError::Moved { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(EditError::Busy.into())
+    }
+
+    /// Lets those look who may: the revision that they see.
+    ///
+    /// # Errors
+    /// When they may not.
+    pub async fn look(&self, tenant: &TenantId, who: &Credentials) -> Result<Revision, AdminError> {
+        self.check_tenant(tenant).await?;
+        let head = self.directory.head(tenant).await?;
+        let needs = vec![Need::OnTenant(vocabulary::VIEW_DIRECTORY)];
+        self.check_may(tenant, who, needs, head, &*self.rules()?).await?;
+        Ok(head)
+    }
+
+    /// Makes a tenant.
+    ///
+    /// # Errors
+    /// When there is one of that name, in the directory or as a folder.
+    pub async fn create_tenant(
+        &self,
+        tenant: &TenantId,
+        key: &str,
+        occasion: &Occasion,
+    ) -> Result<Revision, AdminError> {
+        if self.layout.is_of_manifests(tenant) {
+            return Err(AdminError::OfFiles(tenant.clone()));
+        }
+        // A bundle of an earlier life must not be taken for a later one.
+        let above = crate::bundle::recorded_revision(&self.layout.bundle_folder(tenant)).unwrap_or_default();
+        let author = self.author(format!("key:{key}"), occasion);
+        let revision = self.directory.create_tenant(tenant, above, &author).await?;
+        self.wake.notify_one();
+        Ok(revision)
+    }
+
+    /// Ends a tenant. What people wrote for it in files must be gone: it would go on deciding.
+    ///
+    /// # Errors
+    /// When it is not there, or has files.
+    pub async fn delete_tenant(
+        &self,
+        tenant: &TenantId,
+        key: &str,
+        occasion: &Occasion,
+    ) -> Result<Revision, AdminError> {
+        self.check_tenant(tenant).await?;
+        let folder = self.layout.dirs.policies.join(tenant.as_str());
+        if crate::tree::has_files_of_people(&folder) {
+            return Err(AdminError::HasFiles(tenant.clone()));
+        }
+        let revision = self.directory.delete_tenant(tenant, &self.author(format!("key:{key}"), occasion)).await?;
+        self.wake.notify_one();
+        Ok(revision)
+    }
+
+    /// Whether what is to be changed is still what whoever asks has seen.
+    async fn check_precondition(&self, request: &Request<'_>, at: Revision) -> Result<(), AdminError> {
+        let Some((key, wanted)) = &request.precondition else { return Ok(()) };
+        let wanted = *wanted;
+        let read = self.directory.read(request.tenant, std::slice::from_ref(key), at).await?;
+        let found = read.get(key).map_or(at, |recorded| recorded.since);
+        if wanted == found || wanted == at { Ok(()) } else { Err(AdminError::Precondition { wanted, found }) }
+    }
+
+    async fn check_tenant(&self, tenant: &TenantId) -> Result<(), AdminError> {
+        if self.layout.is_of_manifests(tenant) {
+            return Err(AdminError::OfFiles(tenant.clone()));
+        }
+        Ok(self.directory.head(tenant).await.map(|_| ())?)
+    }
+
+    /// Who it is, as the history names them, if they may.
+    async fn check_may(
+        &self,
+        tenant: &TenantId,
+        who: &Credentials,
+        needs: Vec<Need>,
+        at: Revision,
+        rules: &Rules,
+    ) -> Result<String, AdminError> {
+        let token = match who {
+            Credentials::Key(name) => return Ok(format!("key:{name}")),
+            Credentials::Token(token) => token,
+        };
+        let (snapshot, principal) = self.principal(tenant, token, at).await?;
+        let authority =
+            Authority { snapshot: &snapshot, principal: &principal, directory: &*self.directory, rules, at };
+        for need in &needs {
+            if let Some(refusal) = authority.lacks(need).await? {
+                return Err(AdminError::MayNot(refusal));
+            }
+        }
+        Ok(principal.uid.to_string())
+    }
+
+    /// The principal of a token, by what is known at a revision.
+    async fn principal(
+        &self,
+        tenant: &TenantId,
+        token: &str,
+        at: Revision,
+    ) -> Result<(Arc<Snapshot>, Arc<Principal>), AdminError> {
+        let not_live = || AdminError::NotLive(tenant.clone());
+        timeout(self.patience, self.tenants.reached(tenant.as_str(), at)).await.map_err(|_| not_live())?;
+        let snapshot = self.tenants.get(tenant.as_str()).and_then(|handle| handle.snapshot()).ok_or_else(not_live)?;
+        let principal = self.ask.principal(&snapshot, &Who::Token(token.to_owned())).await?;
+        Ok((snapshot, principal))
+    }
+
+    fn author(&self, actor: String, occasion: &Occasion) -> Author {
+        let Occasion { reason, request_id } = occasion.clone();
+        Author { actor, at: self.clock.now(), reason, request_id }
+    }
+}
+
+/// Someone who always writes between reading and writing is not the only one who would like to.
+const MOST_ATTEMPTS: usize = 8;

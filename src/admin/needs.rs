@@ -1,0 +1,181 @@
+//! What one must be allowed to make some changes, told from the changes alone.
+//!
+//! Nobody may give what they have not: whoever lets someone into something (a grant, a team, an external identity, a
+//! mapping, a role's actions, a resource's place) must hold all that this gives.
+
+use std::collections::BTreeSet;
+
+use crate::directory::{Change, Fact, FactKey, Kind};
+use crate::model::facts::RoleActions;
+use crate::model::{Email, EntityRef, Role, Team};
+use crate::vocabulary::{
+    COLLABORATOR_MANAGEMENT, MANAGE_COLLABORATORS, MANAGE_IDENTITIES, MANAGE_MEMBERS, MANAGE_RESOURCES, MANAGE_ROLES,
+    RESOURCE_MANAGEMENT,
+};
+
+/// One thing that a principal must be allowed or hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Cedar allows the action on the tenant.
+    OnTenant(&'static str),
+    /// Cedar allows the action on the tenant, or one of its group on the resource.
+    OnResource { action: &'static str, group: &'static str, resource: EntityRef },
+    /// Either of the two.
+    OnTenantOrManagerOf { action: &'static str, team: Team },
+    /// Each action of a role on the resource and all that may be in it.
+    HoldRole { resource: EntityRef, role: FactKey },
+    /// These actions, on all resources of the type that the tenant has.
+    HoldActions { resource_type: String, actions: RoleActions },
+    /// Everything on the resource and all that may be in it; without a resource, on the tenant.
+    HoldAll(Option<EntityRef>),
+    /// All that is granted to a subject.
+    HoldGrantsOf(FactKey),
+    /// All that is granted to a user, also by way of teams.
+    HoldAllOfUser(FactKey),
+    /// All that is granted to a team, or to manage it.
+    HoldGrantsOfOrManagerOf(Team),
+}
+
+/// What changes take.
+pub(super) fn needs(changes: &[Change]) -> Vec<Need> {
+    let mut needs: Vec<Need> = Vec::new();
+    for change in changes {
+        for need in of_change(change) {
+            if !needs.contains(&need) {
+                needs.push(need);
+            }
+        }
+    }
+    needs
+}
+
+fn of_change(change: &Change) -> Vec<Need> {
+    let (before, after) = (change.before.as_ref(), change.after.as_ref());
+    match (change.key.kind, before, after) {
+        (Kind::IdentityProvider, _, None) => vec![Need::OnTenant(MANAGE_IDENTITIES)],
+        // Whoever names the keys that are trusted can be anyone.
+        (Kind::IdentityProvider, ..) => vec![Need::OnTenant(MANAGE_IDENTITIES), Need::HoldAll(None)],
+        (Kind::ExternalIdentity | Kind::VirtualAccount, before, after) => {
+            let mut needs = vec![Need::OnTenant(MANAGE_IDENTITIES)];
+            if after.is_some_and(|after| lets_in_more(before, after)) {
+                needs.push(Need::HoldGrantsOf(change.key.clone()));
+            }
+            needs
+        }
+        (Kind::User, before, after) => {
+            let is_active = |fact: Option<&Fact>| matches!(fact, Some(Fact::User(user)) if user.active);
+            let mut needs = vec![Need::OnTenant(MANAGE_MEMBERS)];
+            if is_active(after) && !is_active(before) {
+                needs.push(Need::HoldAllOfUser(change.key.clone()));
+            }
+            needs
+        }
+        (Kind::Team, before, after) => of_team(&change.key, team(before), team(after)),
+        (Kind::Role, before, after) => of_role(role(before), role(after)),
+        (Kind::Resource, before, after) => of_resource(before, after),
+        (Kind::Collaborator, before, after) => {
+            let Some(Fact::Collaborator(grant)) = before.or(after) else { return Vec::new() };
+            let mut needs = vec![Need::OnResource {
+                action: MANAGE_COLLABORATORS,
+                group: COLLABORATOR_MANAGEMENT,
+                resource: grant.resource.clone(),
+            }];
+            if after.is_some() {
+                let role = FactKey::role(&grant.resource.entity_type, &grant.role);
+                needs.push(Need::HoldRole { resource: grant.resource.clone(), role });
+            }
+            needs
+        }
+    }
+}
+
+/// Whether someone may be in it after a change who was not before.
+fn lets_in_more(before: Option<&Fact>, after: &Fact) -> bool {
+    match (before, after) {
+        (Some(Fact::ExternalIdentity(before)), Fact::ExternalIdentity(after)) => before != after,
+        (Some(Fact::VirtualAccount(before)), Fact::VirtualAccount(after)) => {
+            !after.mappings.is_subset(&before.mappings)
+        }
+        (None, Fact::VirtualAccount(after)) => !after.mappings.is_empty(),
+        _ => true,
+    }
+}
+
+fn of_team(key: &FactKey, before: Option<&Team>, after: Option<&Team>) -> Vec<Need> {
+    let nobody = Team {
+        name: match before.or(after) {
+            Some(team) => team.name.clone(),
+            None => return Vec::new(),
+        },
+        members: BTreeSet::new(),
+        managers: BTreeSet::new(),
+        mappings: BTreeSet::new(),
+    };
+    let (was, is) = (before.unwrap_or(&nobody), after.unwrap_or(&nobody));
+    let only_members =
+        before.is_some() && after.is_some() && was.managers == is.managers && was.mappings == is.mappings;
+    if only_members {
+        // Managers may change members: that is what managing a team is.
+        let mut needs = vec![Need::OnTenantOrManagerOf { action: MANAGE_MEMBERS, team: was.clone() }];
+        if !is.members.is_subset(&was.members) {
+            needs.push(Need::HoldGrantsOfOrManagerOf(was.clone()));
+        }
+        return needs;
+    }
+    let mut needs = vec![Need::OnTenant(MANAGE_MEMBERS)];
+    if was.mappings != is.mappings {
+        needs.push(Need::OnTenant(MANAGE_IDENTITIES));
+    }
+    let adds = |of: fn(&Team) -> &BTreeSet<Email>| !of(is).is_subset(of(was));
+    if adds(|team| &team.members) || adds(|team| &team.managers) || !is.mappings.is_subset(&was.mappings) {
+        needs.push(Need::HoldGrantsOf(key.clone()));
+    }
+    needs
+}
+
+/// A role's holders have whatever it comes to hold.
+fn of_role(before: Option<&Role>, after: Option<&Role>) -> Vec<Need> {
+    let mut needs = vec![Need::OnTenant(MANAGE_ROLES)];
+    let Some(after) = after else { return needs };
+    let added = match (before.map(|role| &role.actions), &after.actions) {
+        (Some(before), after) if before == after => return needs,
+        (Some(RoleActions::Every), _) => return needs,
+        (Some(RoleActions::These(before)), RoleActions::These(after)) => {
+            RoleActions::These(after.difference(before).cloned().collect())
+        }
+        (_, after) => after.clone(),
+    };
+    needs.push(Need::HoldActions { resource_type: after.resource_type.clone(), actions: added });
+    needs
+}
+
+fn of_resource(before: Option<&Fact>, after: Option<&Fact>) -> Vec<Need> {
+    let (action, group) = (MANAGE_RESOURCES, RESOURCE_MANAGEMENT);
+    let manage = |resource: &EntityRef| Need::OnResource { action, group, resource: resource.clone() };
+    match (before, after) {
+        (Some(Fact::Resource(before)), None) => vec![manage(&before.entity)],
+        (None, Some(Fact::Resource(after))) if after.parents.is_empty() => vec![Need::OnTenant(action)],
+        // Whoever manages a place may put something into it; it is nobody's yet.
+        (None, Some(Fact::Resource(after))) => after.parents.iter().map(manage).collect(),
+        (Some(Fact::Resource(before)), Some(Fact::Resource(after))) => {
+            // What is granted, and what policies say, may depend on where it is and on what it is like.
+            let places = [&before.entity].into_iter().chain(after.parents.difference(&before.parents));
+            places.map(manage).chain([Need::HoldAll(Some(before.entity.clone()))]).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn team(fact: Option<&Fact>) -> Option<&Team> {
+    match fact {
+        Some(Fact::Team(team)) => Some(team),
+        _ => None,
+    }
+}
+
+fn role(fact: Option<&Fact>) -> Option<&Role> {
+    match fact {
+        Some(Fact::Role(role)) => Some(role),
+        _ => None,
+    }
+}

@@ -1,0 +1,101 @@
+//! The database as a server finds it: opened, with an admin key and what is needed to begin on an empty folder.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::admin::{AdminKeys, FirstKey, KeptKey};
+use crate::assemble::Layout;
+use crate::clock::SharedClock;
+use crate::config::{CallerKeys, DirectoryConfig, KeyError, Permission};
+use crate::demo::sample_files;
+use crate::directory::{SqliteDirectory, StoreError};
+use crate::model::with_causes;
+
+/// Why there is no database.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the directory's database `{path}` cannot be opened: name another with `database.path`, or set `directory = \"files\"`", path = .path.display())]
+    Open {
+        path: PathBuf,
+        #[source]
+        source: StoreError,
+    },
+    #[error("the admin keys cannot be read or kept")]
+    Keys(#[source] StoreError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error("`{path}` cannot be written", path = .path.display())]
+    FirstFiles {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// An open database.
+pub(super) struct Opened {
+    pub directory: Arc<SqliteDirectory>,
+    pub keys: Arc<AdminKeys>,
+    /// Made just now: to be shown once.
+    pub first_key: Option<FirstKey>,
+}
+
+/// Opens what the configuration asks for; what it does not ask for in so many words may be missing.
+pub(super) async fn open(
+    config: &DirectoryConfig,
+    layout: &Layout,
+    callers: &CallerKeys,
+    clock: &SharedClock,
+) -> Result<Option<Opened>, OpenError> {
+    let DirectoryConfig::Sqlite { path, is_needed } = config else { return Ok(None) };
+    match open_at(path, layout, callers, clock).await {
+        Ok(opened) => Ok(Some(opened)),
+        Err(error) if *is_needed => Err(error),
+        Err(error) => {
+            tracing::warn!(error = %with_causes(&error), "there is no directory: only files say who may do what");
+            Ok(None)
+        }
+    }
+}
+
+async fn open_at(path: &Path, layout: &Layout, callers: &CallerKeys, clock: &SharedClock) -> Result<Opened, OpenError> {
+    write_first_files(layout)?;
+    let directory = SqliteDirectory::open(path).await;
+    let directory = directory.map_err(|source| OpenError::Open { path: path.to_owned(), source })?;
+    let mut kept = directory.admin_keys().await.map_err(OpenError::Keys)?;
+    let mut first_key = None;
+    if kept.is_empty() && !callers.any_may(Permission::Administer) {
+        let (key, made) = AdminKeys::generate(FIRST_KEY)?;
+        directory.add_admin_key(&made.name, &made.hash, clock.now()).await.map_err(OpenError::Keys)?;
+        kept.push((made.name, made.hash.to_vec()));
+        first_key = Some(key);
+    }
+    let keys = kept.into_iter().filter_map(|(name, hash)| Some(KeptKey { name, hash: hash.try_into().ok()? }));
+    let keys = Arc::new(AdminKeys::of(keys.collect()));
+    Ok(Opened { directory: Arc::new(directory), keys, first_key })
+}
+
+/// On an empty folder: a place for policies, and the schema that ships, to begin with and to change.
+fn write_first_files(layout: &Layout) -> Result<(), OpenError> {
+    let (policies, schema) = (&layout.dirs.policies, &layout.dirs.schema);
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| OpenError::FirstFiles { path, source }
+    };
+    if !policies.exists() && !schema.exists() {
+        fs::create_dir_all(schema).map_err(failed(schema))?;
+        for (name, text) in sample_files() {
+            let Some(name) = name.strip_prefix("schema/") else { continue };
+            let path = schema.join(name);
+            fs::write(&path, text).map_err(failed(&path))?;
+        }
+        tracing::info!(schema = %schema.display(), "the schema that ships is there now, to begin with");
+        fs::create_dir_all(policies).map_err(failed(policies))?;
+    }
+    Ok(())
+}
+
+/// The name of the key that the first start makes.
+const FIRST_KEY: &str = "first";
