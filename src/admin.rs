@@ -132,9 +132,12 @@ impl Administration {
         let editor = Editor { directory: &*self.directory, rules: &rules, tenant };
         for _ in 0..MOST_ATTEMPTS {
             self.check_tenant(tenant).await?;
+            // Whether it holds together tells of what is there: only those may know who may ask for it.
+            let (at, intended) = editor.intended(request.edit).await?;
+            self.check_may(tenant, who, needs(&intended), at, &rules).await?;
             let planned = editor.plan(request.edit).await?;
-            self.check_precondition(request, planned.at).await?;
             let actor = self.check_may(tenant, who, needs(&planned.changes), planned.at, &rules).await?;
+            self.check_precondition(request, planned.at).await?;
             if request.dry_run {
                 return Ok(Made { revision: planned.at, planned });
             }

@@ -1,6 +1,7 @@
 //! The outer door: HTTP in, HTTP out. The only place that knows axum, and `problem` the only one that knows
 //! status codes.
 
+mod admin;
 mod around;
 mod authorize;
 mod bearer;

@@ -52,6 +52,7 @@ pub(super) fn needs(changes: &[Change]) -> Vec<Need> {
 fn of_change(change: &Change) -> Vec<Need> {
     let (before, after) = (change.before.as_ref(), change.after.as_ref());
     match (change.key.kind, before, after) {
+        (kind, None, None) => vec![Need::OnTenant(managing(kind))],
         (Kind::IdentityProvider, _, None) => vec![Need::OnTenant(MANAGE_IDENTITIES)],
         // Whoever names the keys that are trusted can be anyone.
         (Kind::IdentityProvider, ..) => vec![Need::OnTenant(MANAGE_IDENTITIES), Need::HoldAll(None)],
@@ -86,6 +87,17 @@ fn of_change(change: &Change) -> Vec<Need> {
             }
             needs
         }
+    }
+}
+
+/// What it takes to do anything about a kind.
+fn managing(kind: Kind) -> &'static str {
+    match kind {
+        Kind::IdentityProvider | Kind::ExternalIdentity | Kind::VirtualAccount => MANAGE_IDENTITIES,
+        Kind::User | Kind::Team => MANAGE_MEMBERS,
+        Kind::Role => MANAGE_ROLES,
+        Kind::Resource => MANAGE_RESOURCES,
+        Kind::Collaborator => MANAGE_COLLABORATORS,
     }
 }
 

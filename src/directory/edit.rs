@@ -40,6 +40,16 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// What it leaves, if anything.
+    fn fact(&self) -> Option<&Fact> {
+        match self {
+            Self::Create(fact) | Self::Replace(fact) | Self::Put(fact) => Some(fact),
+            Self::Remove(_) => None,
+        }
+    }
+}
+
 /// Operations that are made together or not at all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Edit {
@@ -81,6 +91,22 @@ pub struct Editor<'a> {
 }
 
 impl Editor<'_> {
+    /// What an edit asks for, whether it holds together or not: every fact that it names, as it is and as it would be.
+    ///
+    /// # Errors
+    /// When the directory does not answer.
+    pub async fn intended(&self, edit: &Edit) -> Result<(Revision, Vec<Change>), StoreError> {
+        let at = self.directory.head(self.tenant).await?;
+        let keys: Vec<_> = edit.operations.iter().map(Operation::key).collect();
+        let mut known = self.directory.read(self.tenant, &keys, at).await?;
+        let after: BTreeMap<_, _> = keys.into_iter().zip(edit.operations.iter().map(Operation::fact)).collect();
+        let change = |(key, after): (FactKey, Option<&Fact>)| {
+            let before = known.remove(&key).map(|recorded| recorded.fact);
+            Change { key, before, after: after.cloned() }
+        };
+        Ok((at, after.into_iter().map(change).collect()))
+    }
+
     /// Judges an edit by what the directory is now.
     ///
     /// # Errors

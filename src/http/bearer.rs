@@ -15,8 +15,13 @@ impl<S: Sync> FromRequestParts<S> for Bearer {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(read(&parts.headers)))
+        Ok(of(&parts.headers))
     }
+}
+
+/// The token of some headers.
+pub(super) fn of(headers: &HeaderMap) -> Bearer {
+    Bearer(read(headers))
 }
 
 /// RFC 9110 §11.1: the scheme's case does not matter.

@@ -2,18 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::extract::{FromRef, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 
 use super::problem::Problem;
-use crate::config::{CallerKey, CallersConfig, Permission, WhoMayAsk, WhoMayExplain};
+use super::state::AppState;
+use crate::config::{CallerKey, Permission, WhoMayAsk, WhoMayExplain};
 use crate::model::TenantId;
 
 /// The caller of a request.
 #[derive(Clone, Debug)]
 pub(super) enum Caller {
     Keyed(Arc<CallerKey>),
-    Anonymous { explain: WhoMayExplain },
+    /// Who runs the server: may all that any key may.
+    Operator(String),
+    Anonymous {
+        explain: WhoMayExplain,
+    },
 }
 
 /// Proof that the caller may name principals.
@@ -24,6 +29,7 @@ impl Caller {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Keyed(key) => format!("key:{}", key.name),
+            Self::Operator(name) => format!("key:{name}"),
             Self::Anonymous { .. } => "token".to_owned(),
         }
     }
@@ -31,7 +37,7 @@ impl Caller {
     /// Whether the caller may ask about this tenant at all.
     pub(super) fn check_tenant(&self, tenant: &str) -> Result<(), Problem> {
         match self {
-            Self::Anonymous { .. } => Ok(()),
+            Self::Anonymous { .. } | Self::Operator(_) => Ok(()),
             Self::Keyed(key) if TenantId::parse(tenant).is_ok_and(|tenant| key.is_for(&tenant)) => Ok(()),
             Self::Keyed(_) => Err(Problem::CallerMayNot("ask about this tenant")),
         }
@@ -42,12 +48,13 @@ impl Caller {
             Self::Anonymous { explain: WhoMayExplain::Keyed } if wanted => {
                 Err(Problem::CallerMayNot("ask for explanations without a key in `X-Cedargate-Key`"))
             }
-            Self::Anonymous { .. } | Self::Keyed(_) => Ok(()),
+            Self::Anonymous { .. } | Self::Keyed(_) | Self::Operator(_) => Ok(()),
         }
     }
 
     pub(super) fn may_vouch(&self) -> Result<MayVouch, Problem> {
         match self {
+            Self::Operator(_) => Ok(MayVouch),
             Self::Keyed(key) if key.may(Permission::Vouch) => Ok(MayVouch),
             Self::Keyed(_) | Self::Anonymous { .. } => Err(Problem::CallerMayNot(
                 "name a `principal`: send a key that may vouch in `X-Cedargate-Key`, or a token instead",
@@ -56,25 +63,25 @@ impl Caller {
     }
 }
 
-impl<S> FromRequestParts<S> for Caller
-where
-    Arc<CallersConfig>: FromRef<S>,
-    S: Send + Sync,
-{
+impl FromRequestParts<AppState> for Caller {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let callers = Arc::<CallersConfig>::from_ref(state);
-        let Some(given) = parts.headers.get(HEADER) else {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let callers = &state.callers;
+        let Some(given) = parts.headers.get(KEY_HEADER) else {
             return match callers.anonymous {
                 WhoMayAsk::WithToken => Ok(Self::Anonymous { explain: callers.explain }),
                 WhoMayAsk::Nobody => Err(Problem::CallerMayNot("ask without a key in `X-Cedargate-Key`")),
             };
         };
-        let key = given.to_str().ok().and_then(|text| callers.keys.find(text));
+        let text = given.to_str().map_err(|_| Problem::CallerKeyUnknown)?;
+        if let Some(key) = callers.keys.find(text) {
+            return Ok(Self::Keyed(Arc::clone(key)));
+        }
+        let operator = state.admin.as_ref().and_then(|admin| admin.keys.find(text));
         // A key that is wrong is an error, not a caller without one.
-        key.cloned().map(Self::Keyed).ok_or(Problem::CallerKeyUnknown)
+        operator.map(Self::Operator).ok_or(Problem::CallerKeyUnknown)
     }
 }
 
-const HEADER: &str = "x-cedargate-key";
+pub(super) const KEY_HEADER: &str = "x-cedargate-key";

@@ -8,6 +8,7 @@ use super::problem::Problem;
 use super::state::AppState;
 
 /// A place among the questions under way, held for as long as one is answered.
+#[derive(Debug)]
 pub(super) struct Place {
     _permit: OwnedSemaphorePermit,
 }

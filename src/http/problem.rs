@@ -26,6 +26,7 @@ pub(super) enum Problem {
     },
     TenantMissing,
     TokenMissing,
+    AdministratorMissing,
     TokenRefused {
         slug: &'static str,
         detail: String,
@@ -60,6 +61,7 @@ pub(super) enum Problem {
     Internal,
     /// What is wrong with one question of many.
     InBatch {
+        member: &'static str,
         index: usize,
         problem: Box<Problem>,
     },
@@ -71,7 +73,7 @@ impl Problem {
             Self::Malformed(_) | Self::Query { .. } | Self::TenantMissing | Self::Unfit { .. } => {
                 StatusCode::BAD_REQUEST
             }
-            Self::TokenMissing | Self::TokenRefused { .. } => StatusCode::UNAUTHORIZED,
+            Self::TokenMissing | Self::AdministratorMissing | Self::TokenRefused { .. } => StatusCode::UNAUTHORIZED,
             Self::CallerKeyUnknown | Self::CallerMayNot(_) | Self::MayNotAdminister(_) => StatusCode::FORBIDDEN,
             Self::NoSuchTenant(_) | Self::NoSuchRoute | Self::NoSuchObject(_) | Self::NoDirectory => {
                 StatusCode::NOT_FOUND
@@ -101,7 +103,7 @@ impl Problem {
             | Self::Conflict { slug, .. }
             | Self::Unfit { slug, .. } => slug,
             Self::TenantMissing => "tenant-missing",
-            Self::TokenMissing => "token-missing",
+            Self::TokenMissing | Self::AdministratorMissing => "token-missing",
             Self::CallerKeyUnknown => "caller-key-unknown",
             Self::CallerMayNot(_) => "caller-may-not",
             Self::NoSuchTenant(_) => "tenant-unknown",
@@ -145,6 +147,10 @@ impl Problem {
                 "send a token as `Authorization: Bearer` or `token`, or a `principal` with a caller key that may vouch"
                     .to_owned()
             }
+            Self::AdministratorMissing => {
+                "send an admin key in `X-Cedargate-Key`, or a token of someone who may as `Authorization: Bearer`"
+                    .to_owned()
+            }
             Self::CallerKeyUnknown => "the key in `X-Cedargate-Key` is not one of this server's".to_owned(),
             Self::CallerMayNot(what) => format!("this caller may not {what}"),
             Self::NoSuchTenant(tenant) => format!("there is no tenant `{tenant}`"),
@@ -156,7 +162,7 @@ impl Problem {
             Self::LogUnavailable => "decisions cannot be recorded at the moment".to_owned(),
             Self::TimedOut => "the request took too long".to_owned(),
             Self::Internal => "something went wrong on our side: give the request id when you report it".to_owned(),
-            Self::InBatch { index, problem } => format!("`requests[{index}]`: {}", problem.detail()),
+            Self::InBatch { member, index, problem } => format!("`{member}[{index}]`: {}", problem.detail()),
         }
     }
 }
@@ -290,8 +296,18 @@ impl Problem {
 
     /// The same, naming the question that it is about.
     pub(super) fn in_batch(self, index: usize) -> Self {
-        Self::InBatch { index, problem: Box::new(self) }
+        Self::InBatch { member: "requests", index, problem: Box::new(self) }
     }
+
+    /// The same, naming the operation that it is about.
+    pub(super) fn in_operation(self, index: usize) -> Self {
+        Self::InBatch { member: "operations", index, problem: Box::new(self) }
+    }
+}
+
+/// A success that made something.
+pub(super) fn mark_created(response: &mut Response) {
+    *response.status_mut() = StatusCode::CREATED;
 }
 
 pub(super) async fn no_such_route() -> Problem {

@@ -1,20 +1,51 @@
 //! Every route on one screen.
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
+use crate::directory::Kind;
+
+use super::admin::{all_tenants, batch, granted, granting, history, member, noun, one, one_tenant};
 use super::around::around;
 use super::state::AppState;
 use super::{authorize, health, problem, status};
 
 /// The whole surface.
 pub fn router(state: AppState) -> Router {
+    let large = DefaultBodyLimit::max(state.limits.max_batch_body_bytes);
     Router::new()
         .route("/authorize", post(authorize::one))
         .route("/authorize/batch", post(authorize::batch))
         .route("/tenants/{tenant}/authorize", post(authorize::one))
         .route("/tenants/{tenant}/authorize/batch", post(authorize::batch))
+        .route("/tenants", all_tenants())
+        .route("/tenants/{tenant}", one_tenant())
+        .route("/tenants/{tenant}/identity-providers", noun(Kind::IdentityProvider))
+        .route("/tenants/{tenant}/identity-providers/{id}", one(Kind::IdentityProvider))
+        .route("/tenants/{tenant}/external-identities", noun(Kind::ExternalIdentity))
+        .route("/tenants/{tenant}/external-identities/{id}", one(Kind::ExternalIdentity))
+        .route("/tenants/{tenant}/external-identities/{id}/collaborators", granting(Kind::ExternalIdentity))
+        .route("/tenants/{tenant}/users", noun(Kind::User))
+        .route("/tenants/{tenant}/users/{id}", one(Kind::User))
+        .route("/tenants/{tenant}/users/{id}/collaborators", granting(Kind::User))
+        .route("/tenants/{tenant}/teams", noun(Kind::Team))
+        .route("/tenants/{tenant}/teams/{id}", one(Kind::Team))
+        .route("/tenants/{tenant}/teams/{id}/members/{member}", member())
+        .route("/tenants/{tenant}/teams/{id}/collaborators", granting(Kind::Team))
+        .route("/tenants/{tenant}/virtual-accounts", noun(Kind::VirtualAccount))
+        .route("/tenants/{tenant}/virtual-accounts/{id}", one(Kind::VirtualAccount))
+        .route("/tenants/{tenant}/virtual-accounts/{id}/collaborators", granting(Kind::VirtualAccount))
+        .route("/tenants/{tenant}/roles", noun(Kind::Role))
+        .route("/tenants/{tenant}/roles/{id}", one(Kind::Role))
+        .route("/tenants/{tenant}/resources", noun(Kind::Resource))
+        .route("/tenants/{tenant}/resources/{id}", one(Kind::Resource))
+        .route("/tenants/{tenant}/resources/{id}/collaborators", granted())
+        .route("/tenants/{tenant}/collaborators", noun(Kind::Collaborator))
+        .route("/tenants/{tenant}/collaborators/{id}", one(Kind::Collaborator))
+        .route("/tenants/{tenant}/batch", post(batch).layer(large))
+        .route("/tenants/{tenant}/history", get(history))
         .route("/live", get(health::live))
         .route("/ready", get(health::ready))
         .route("/metrics", get(health::metrics))

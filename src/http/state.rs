@@ -45,12 +45,6 @@ impl Deref for AppState {
     }
 }
 
-impl FromRef<AppState> for Arc<CallersConfig> {
-    fn from_ref(state: &AppState) -> Self {
-        Arc::clone(&state.callers)
-    }
-}
-
 impl FromRef<AppState> for Arc<Tenants> {
     fn from_ref(state: &AppState) -> Self {
         Arc::clone(&state.tenants)

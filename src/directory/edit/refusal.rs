@@ -1,6 +1,6 @@
 //! Why an edit is refused: what to change about it, and what kind of conflict it is.
 
-use crate::directory::fact::FactKey;
+use crate::directory::fact::{FactKey, Kind};
 use crate::directory::store::StoreError;
 
 /// Why an edit comes to nothing.
@@ -23,7 +23,7 @@ pub enum Refusal {
     #[error("there is no {0}")]
     Missing(FactKey),
     /// A fact mentions what is not there.
-    #[error("{by} needs {mentioned}, which is not there")]
+    #[error("{}there is no {mentioned}", asked_by(.by))]
     Dangling { by: FactKey, mentioned: FactKey },
     /// What is to be removed is still mentioned.
     #[error("{key} is in use by {}: remove these first, or ask for `cascade`", listed(.by, *.more))]
@@ -33,7 +33,7 @@ pub enum Refusal {
     #[error("{0} is built in and cannot be changed")]
     BuiltIn(FactKey),
     /// It does not fit the schema, or itself.
-    #[error("{by}: {message}")]
+    #[error("{}{message}", asked_by(.by))]
     Unfit { by: FactKey, message: String },
     #[error("{by}: {other} stands for the value `{value}` of identity provider `{provider}` already")]
     MappedTwice { by: FactKey, other: FactKey, provider: String, value: String },
@@ -55,6 +55,11 @@ fn said(refusals: &[Refusal]) -> String {
         said.push(format!("and {} more", refusals.len() - MOST_SAID));
     }
     said.join("; ")
+}
+
+/// Grants have ids that tell nobody anything.
+fn asked_by(key: &FactKey) -> String {
+    if key.kind == Kind::Collaborator { String::new() } else { format!("{key}: ") }
 }
 
 fn listed(keys: &[FactKey], more: bool) -> String {

@@ -1,0 +1,91 @@
+//! `POST /tenants/{tenant}/batch`: many changes as one, all or none.
+
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::answer::{dry, of_revision, told};
+use super::asking::{Asked, Asking, Body, ChangeQuery};
+use super::caller::administration;
+use super::objects::read_fact;
+use crate::admin::Request;
+use crate::directory::{Edit, FactKey, Kind, Operation, read_key};
+use crate::http::problem::Problem;
+use crate::http::state::AppState;
+use crate::model::TenantId;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawBatch {
+    operations: Vec<RawOperation>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "lowercase")]
+enum RawOperation {
+    /// Must not be there yet.
+    Create(Map<String, Value>),
+    /// Whether it is there or not.
+    Put(Map<String, Value>),
+    Remove(RawKey),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawKey {
+    #[serde(rename = "type")]
+    kind: Kind,
+    id: String,
+}
+
+pub(in crate::http) async fn batch(
+    State(state): State<AppState>,
+    asking: Asking,
+    Asked(query): Asked<ChangeQuery>,
+    body: Body,
+) -> Result<Response, Problem> {
+    let administration = administration(&state)?;
+    let unread = |error: serde_json::Error| Problem::Malformed(format!("the body cannot be read: {error}"));
+    let raw: RawBatch = serde_json::from_slice(&body?).map_err(unread)?;
+    if raw.operations.len() > MAX_OPERATIONS {
+        return Err(Problem::TooLarge(format!("a batch holds at most {MAX_OPERATIONS} operations")));
+    }
+    let operations = raw.operations.into_iter().enumerate();
+    let operations = operations.map(|(index, raw)| operation(raw).map_err(|problem| problem.in_operation(index)));
+    let edit = Edit { operations: operations.collect::<Result<_, _>>()?, cascade: query.cascade };
+    let precondition = asking.if_match.map(|revision| (of_tenant(&asking.tenant), revision));
+    let request = Request { tenant: &asking.tenant, edit: &edit, precondition, dry_run: query.dry_run };
+    let made = administration.make(&request, &asking.who, &asking.occasion).await?;
+    if query.dry_run {
+        return Ok(dry(&asking.tenant, &made));
+    }
+    let along = made.planned.changes.iter().filter(|change| made.planned.taken_along.contains(&change.key));
+    let along: Vec<_> = along.map(told).collect();
+    let body = json!({"revision": made.revision, "changes": made.planned.changes.len(), "taken_along": along});
+    Ok(of_revision(&body, made.revision))
+}
+
+fn operation(raw: RawOperation) -> Result<Operation, Problem> {
+    Ok(match raw {
+        RawOperation::Create(members) => Operation::Create(read_fact(kind(&members)?, members)?),
+        RawOperation::Put(members) => Operation::Put(read_fact(kind(&members)?, members)?),
+        RawOperation::Remove(RawKey { kind, id }) => {
+            let key = read_key(kind, &id);
+            Operation::Remove(key.ok_or_else(|| Problem::Malformed(format!("`{id}` is not an id")))?)
+        }
+    })
+}
+
+fn kind(members: &Map<String, Value>) -> Result<Kind, Problem> {
+    let named = members.get("type").and_then(Value::as_str);
+    let kind = named.and_then(Kind::named);
+    kind.ok_or_else(|| Problem::Malformed("`type` must be a type of manifest".to_owned()))
+}
+
+/// A key that no fact has: its revision is the tenant's.
+fn of_tenant(tenant: &TenantId) -> FactKey {
+    FactKey::resource(&crate::vocabulary::tenant(tenant))
+}
+
+const MAX_OPERATIONS: usize = 20_000;

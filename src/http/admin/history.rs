@@ -1,0 +1,81 @@
+//! `GET /tenants/{tenant}/history`: who changed what, when and why.
+
+use axum::extract::State;
+use axum::response::Response;
+use chrono::SecondsFormat;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::answer::{cursor, page, page_size, read_cursor, told};
+use super::asking::{Asked, Asking};
+use super::caller::administration;
+use crate::directory::{Entry, FactKey, History, Kind, read_key, read_subject};
+use crate::http::problem::Problem;
+use crate::http::state::AppState;
+use crate::model::Revision;
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::http) struct HistoryQuery {
+    limit: Option<usize>,
+    after: Option<String>,
+    /// Of facts of this kind.
+    #[serde(rename = "type")]
+    kind: Option<Kind>,
+    /// Of this one; with `type`.
+    id: Option<String>,
+    /// Of this resource and its grants.
+    resource: Option<String>,
+    /// Of this subject, its teams and its grants.
+    subject: Option<String>,
+    /// By this key or principal.
+    actor: Option<String>,
+}
+
+pub(in crate::http) async fn history(
+    State(state): State<AppState>,
+    asking: Asking,
+    Asked(query): Asked<HistoryQuery>,
+) -> Result<Response, Problem> {
+    let administration = administration(&state)?;
+    administration.look(&asking.tenant, &asking.who).await?;
+    let size = page_size(query.limit)?;
+    let before: Option<(Revision, FactKey)> = query.after.as_deref().map(read_cursor).transpose()?;
+    let wanted = History { kind: query.kind, about: about(&query)?, actor: query.actor, before, limit: size + 1 };
+    let mut found = administration.directory.history(&asking.tenant, &wanted).await?;
+    let more = found.len() > size;
+    found.truncate(size);
+    let next = found.last().filter(|_| more).map(|entry| cursor(&json!([entry.revision, entry.change.key])));
+    Ok(page(found.iter().map(shown).collect(), next))
+}
+
+fn about(query: &HistoryQuery) -> Result<Vec<FactKey>, Problem> {
+    let mut about = Vec::new();
+    if let Some(resource) = &query.resource {
+        let key = read_key(Kind::Resource, resource);
+        about.push(key.ok_or_else(|| Problem::Malformed(format!("`{resource}` is not an entity: write `Type::id`")))?);
+    }
+    if let Some(subject) = &query.subject {
+        about.push(FactKey::subject(&read_subject(subject).map_err(Problem::Malformed)?));
+    }
+    match (query.kind, &query.id) {
+        (Some(kind), Some(id)) => {
+            about.push(read_key(kind, id).ok_or_else(|| Problem::Malformed(format!("`{id}` is not an id")))?);
+        }
+        (None, Some(_)) => return Err(Problem::Malformed("`id` needs `type`".to_owned())),
+        _ => {}
+    }
+    Ok(about)
+}
+
+fn shown(entry: &Entry) -> Value {
+    let mut shown = told(&entry.change);
+    if let Some(members) = shown.as_object_mut() {
+        members.insert("revision".to_owned(), json!(entry.revision));
+        members.insert("at".to_owned(), entry.author.at.to_rfc3339_opts(SecondsFormat::Millis, true).into());
+        members.insert("actor".to_owned(), entry.author.actor.clone().into());
+        members.insert("reason".to_owned(), json!(entry.author.reason));
+        members.insert("request_id".to_owned(), json!(entry.author.request_id));
+    }
+    shown
+}
