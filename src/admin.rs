@@ -8,9 +8,11 @@ mod authority;
 mod keys;
 mod needs;
 mod policies;
+mod tokens;
 
 pub use keys::{AdminKeys, FirstKey, KeptKey};
 pub use policies::{CompiledPolicy, compiled};
+pub use tokens::{Minted, TokenError, TokenTerms};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +23,7 @@ use tokio::time::timeout;
 use crate::ask::{Ask, AskError, Who};
 use crate::assemble::Layout;
 use crate::clock::SharedClock;
-use crate::directory::{Author, Directory, Edit, EditError, Editor, FactKey, Planned, Rules, StoreError};
+use crate::directory::{Author, Change, Directory, Edit, EditError, Editor, FactKey, Planned, Rules, StoreError};
 use crate::model::{Revision, TenantId};
 use crate::principal::Principal;
 use crate::snapshot::{Snapshot, Tenants};
@@ -47,6 +49,26 @@ pub struct Request<'a> {
     pub precondition: Option<(FactKey, Revision)>,
     /// Only say what would come of it.
     pub dry_run: bool,
+    pub right: Right,
+}
+
+/// By what right something is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Right {
+    /// Cedar says whether they may.
+    #[default]
+    Asked,
+    /// Whoever holds a token may have another in its place.
+    HolderOfToken,
+}
+
+impl Right {
+    fn needs(self, changes: &[Change]) -> Vec<Need> {
+        match self {
+            Self::Asked => needs(changes),
+            Self::HolderOfToken => Vec::new(),
+        }
+    }
 }
 
 /// Why and in which request a change is asked for.
@@ -134,9 +156,10 @@ impl Administration {
             self.check_tenant(tenant).await?;
             // Whether it holds together tells of what is there: only those may know who may ask for it.
             let (at, intended) = editor.intended(request.edit).await?;
-            self.check_may(tenant, who, needs(&intended), at, &rules).await?;
+            self.check_may(tenant, who, request.right.needs(&intended), at, &rules).await?;
             let planned = editor.plan(request.edit).await?;
-            let actor = self.check_may(tenant, who, needs(&planned.changes), planned.at, &rules).await?;
+            let needs = request.right.needs(&planned.changes);
+            let actor = self.check_may(tenant, who, needs, planned.at, &rules).await?;
             self.check_precondition(request, planned.at).await?;
             if request.dry_run {
                 return Ok(Made { revision: planned.at, planned });

@@ -40,10 +40,9 @@ use serde_json::Value;
 use self::generate::{Spec, Trusted};
 use self::stage::Stage;
 use crate::app::{App, AppError};
+use crate::authn::{KeyError, hash_key, new_key};
 use crate::clock::SharedClock;
-use crate::config::{
-    Config, KeyError, Permission, RawAuditSink, RawCallerKey, RawConfig, RawWhenFull, hash_key, new_key,
-};
+use crate::config::{Config, Permission, RawAuditSink, RawCallerKey, RawConfig, RawWhenFull};
 use crate::demo::{DemoIssuer, DemoIssuers, IssuerError};
 use crate::model::{Faults, SigningAlgorithm, TenantId, with_causes};
 use crate::snapshot::Snapshot;

@@ -9,7 +9,10 @@ pub mod shard;
 mod stored;
 mod write;
 
-pub use read::{BundleError, LinkLine, count_items, link_lines, parse_providers, read_bundle, recorded_revision};
+pub use read::{
+    BundleError, LinkLine, count_items, link_lines, parse_deactivated, parse_providers, parse_tokens, read_bundle,
+    recorded_revision,
+};
 #[cfg(test)]
 pub(crate) use render::render_split;
 pub use render::{cedar_file, items_file, render};
@@ -36,6 +39,10 @@ pub const COLLABORATORS_FILE: &str = "collaborators.json";
 /// Split likewise, by itself.
 pub const ENTITIES_FILE: &str = "entities.json";
 pub const PROVIDERS_FILE: &str = "providers.json";
+/// Tokens of our own, by their hashes.
+pub const TOKENS_FILE: &str = "tokens.json";
+/// Users who are switched off.
+pub const DEACTIVATED_FILE: &str = "deactivated.json";
 
 /// A complete bundle: file name → text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -7,16 +7,18 @@ mod entities;
 mod ids;
 mod links;
 mod providers;
+mod sign_in;
 mod templates;
 
 pub use entities::sorted;
 pub use ids::{GrantId, collaborator as collaborator_policy_id, collaborator_id};
 pub use providers::{IdentityRecord, ProviderRecord};
+pub use sign_in::TokenRecord;
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use crate::model::{DirectoryState, EntityRef, TenantId};
+use crate::model::{DirectoryState, Email, EntityRef, TenantId};
 
 /// Everything that a tenant's directory compiles to.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -29,6 +31,9 @@ pub struct Compiled {
     /// Cedar entity JSON, sorted by uid.
     pub entities: Vec<(EntityRef, Value)>,
     pub providers: Vec<ProviderRecord>,
+    pub tokens: Vec<TokenRecord>,
+    /// Users who are refused, whatever else their tokens prove.
+    pub deactivated: Vec<Email>,
 }
 
 /// A template link, in the form that the official `cedar` command line reads.
@@ -60,6 +65,8 @@ pub fn compile(tenant: &TenantId, state: &DirectoryState) -> Compiled {
         links: links::template_links(state),
         entities: entities::directory_entities(tenant, state),
         providers: providers::provider_records(state),
+        tokens: sign_in::token_records(state),
+        deactivated: sign_in::deactivated_users(state),
     }
 }
 

@@ -11,7 +11,7 @@ mod sections;
 
 pub use environment::Environment;
 pub use http::HttpConfig;
-pub use keys::{CallerKey, CallerKeys, KeyError, Permission, hash_key, new_key};
+pub use keys::{CallerKey, CallerKeys, Permission};
 pub use raw::{RawAuditSink, RawCallerKey, RawConfig, RawDirectory, RawManifests, RawWhenFull};
 pub use sections::{
     AuditConfig, AuditSink, CallersConfig, Config, DirectoryConfig, LogConfig, LogFormat, WhoMayAsk, WhoMayExplain,

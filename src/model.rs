@@ -17,7 +17,9 @@ pub use entity_hash::{entity_hash, id_hash, pair_hash, type_hash};
 pub use entity_ref::EntityRef;
 pub use facts::{
     ClaimNames, Collaborator, DirectoryState, ExternalIdentity, IdentityProvider, MatchMode, Resource, Role,
-    SigningAlgorithm, Subject, Team, TeamMapping, User, VirtualAccount,
+    SigningAlgorithm, Subject, Team, TeamMapping, Token, TokenOwner, User, VirtualAccount,
 };
 pub use fault::{Fault, Faults, Lines, with_causes};
-pub use ids::{Email, ExternalIdentityName, NameError, ProviderName, RoleName, TeamName, TenantId, VirtualAccountName};
+pub use ids::{
+    Email, ExternalIdentityName, NameError, ProviderName, RoleName, TeamName, TenantId, TokenId, VirtualAccountName,
+};

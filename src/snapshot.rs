@@ -15,6 +15,7 @@ mod index;
 mod load;
 mod origin;
 mod policies;
+mod sign_in;
 mod slice;
 mod told;
 mod watch;
@@ -27,6 +28,7 @@ pub use handle::{ReloadOutcome, TenantHandle, Tenants};
 pub use index::ActionSet;
 pub use origin::Origin;
 pub use policies::{LinkRef, Policies, PolicyNumber, PolicySource, WrittenPolicy, attribute_names, exact};
+pub use sign_in::{LastUse, OwnToken, SignIns};
 pub use slice::{Asked, Slice, SliceError};
 pub use told::{DeterminingPolicy, ToldPolicy, effect};
 pub use watch::{Cause, WatchError, WatchSettings, Watcher};
@@ -57,6 +59,7 @@ pub struct Snapshot {
     pub identity_providers: Arc<[IdentityProvider]>,
     /// The same providers with their mappings, in the same order.
     pub providers: Vec<ProviderRecord>,
+    pub sign_ins: SignIns,
     /// Worth an author's look, though nothing is wrong.
     pub warnings: Vec<Fault>,
     /// What building it took.

@@ -158,7 +158,7 @@ impl Changes<'_> {
         let resource = ResourceQuery::named(resource.clone());
         let query = AccessQuery { action: ActionName("viewModel".to_owned()), resource, context: None, explain: false };
         let question = Question { who: ask::Who::Named(who), query };
-        let answered = self.lab.wait(self.world.server.ask.one(GENERATED_TENANT, question, &asker()))?;
+        let answered = self.lab.wait(self.world.server.ask.one(GENERATED_TENANT, None, question, &asker()))?;
         Ok((answered.answer.decision, answered.revision))
     }
 

@@ -112,7 +112,7 @@ impl HalfLoad {
     /// Asks one. What was allowed at first always is: grants are only added.
     fn answer(&self, at: usize) -> Result<(), BarError> {
         let Some((question, decision)) = self.questions.get(at % self.questions.len().max(1)) else { return Ok(()) };
-        let answered = self.runtime.block_on(self.ask.one(GENERATED_TENANT, question.clone(), &asker()))?;
+        let answered = self.runtime.block_on(self.ask.one(GENERATED_TENANT, None, question.clone(), &asker()))?;
         if *decision == Decision::Allow && answered.answer.decision != Decision::Allow {
             return Err(BarError::Wrong(format!("{answered:?}")));
         }

@@ -122,7 +122,7 @@ fn one_round(
 async fn ask_all(server: &Server, questions: Vec<Question>) -> Result<Vec<Answered>, BarError> {
     let (asker, mut answers) = (asker(), Vec::with_capacity(questions.len()));
     for question in questions {
-        answers.push(server.ask.one(GENERATED_TENANT, question, &asker).await?);
+        answers.push(server.ask.one(GENERATED_TENANT, None, question, &asker).await?);
     }
     Ok(answers)
 }

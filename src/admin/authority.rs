@@ -9,7 +9,7 @@ use super::needs::Need;
 use crate::decide::{AccessQuery, ActionName, Decider, Decision, ForbidErrors, ResourceQuery};
 use crate::directory::{Directory, Fact, FactKey, Kind, Rules, StoreError};
 use crate::model::facts::RoleActions;
-use crate::model::{EntityRef, Revision, Team};
+use crate::model::{Email, EntityRef, Revision, Team};
 use crate::principal::Principal;
 use crate::schema::ActionFacts;
 use crate::snapshot::Snapshot;
@@ -55,6 +55,10 @@ impl Authority<'_> {
                 if holds { None } else { beyond(format!("everything on {resource}")) }
             }
             Need::HoldGrantsOf(subject) => self.lacks_grants(&[subject.clone()]).await?.and_then(beyond),
+            Need::BeUser(user) if self.is_user(user) => None,
+            Need::BeUser(_) => refused("make tokens that stand for somebody else".to_owned()),
+            Need::OnTenantOrBeUser { action, user } if self.may(action, &tenant) || self.is_user(user) => None,
+            Need::OnTenantOrBeUser { action, .. } => refused(format!("`{action}` on this tenant")),
             Need::HoldGrantsOfOrManagerOf(team) if self.manages(team) => None,
             Need::HoldGrantsOfOrManagerOf(team) => {
                 self.lacks_grants(&[FactKey::new(Kind::Team, team.name.as_str())]).await?.and_then(beyond)
@@ -160,6 +164,10 @@ impl Authority<'_> {
         let decider = Decider { forbid_errors: ForbidErrors::Deny, slice_bytes: 0 };
         let query = AccessQuery { action: ActionName(action.to_owned()), resource, context: None, explain: false };
         decider.decide(self.snapshot, self.principal, &query).is_ok_and(|answer| answer.decision == Decision::Allow)
+    }
+
+    fn is_user(&self, user: &Email) -> bool {
+        vocabulary::entity_ref(&self.principal.uid) == EntityRef::new(vocabulary::USER, user.as_str())
     }
 
     fn manages(&self, team: &Team) -> bool {

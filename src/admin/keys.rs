@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 
-use crate::config::{KeyError, new_key};
+use crate::authn::{KeyError, new_key};
 use crate::digest::sha256;
 
 /// A key as it is kept.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::directory::{Change, Fact, FactKey, Kind};
 use crate::model::facts::RoleActions;
-use crate::model::{Email, EntityRef, Role, Team};
+use crate::model::{Email, EntityRef, Role, Team, TokenOwner};
 use crate::vocabulary::{
     COLLABORATOR_MANAGEMENT, MANAGE_COLLABORATORS, MANAGE_IDENTITIES, MANAGE_MEMBERS, MANAGE_RESOURCES, MANAGE_ROLES,
     RESOURCE_MANAGEMENT,
@@ -19,19 +19,38 @@ pub(super) enum Need {
     /// Cedar allows the action on the tenant.
     OnTenant(&'static str),
     /// Cedar allows the action on the tenant, or one of its group on the resource.
-    OnResource { action: &'static str, group: &'static str, resource: EntityRef },
+    OnResource {
+        action: &'static str,
+        group: &'static str,
+        resource: EntityRef,
+    },
     /// Either of the two.
-    OnTenantOrManagerOf { action: &'static str, team: Team },
+    OnTenantOrManagerOf {
+        action: &'static str,
+        team: Team,
+    },
     /// Each action of a role on the resource and all that may be in it.
-    HoldRole { resource: EntityRef, role: FactKey },
+    HoldRole {
+        resource: EntityRef,
+        role: FactKey,
+    },
     /// These actions, on all resources of the type that the tenant has.
-    HoldActions { resource_type: String, actions: RoleActions },
+    HoldActions {
+        resource_type: String,
+        actions: RoleActions,
+    },
     /// Everything on the resource and all that may be in it; without a resource, on the tenant.
     HoldAll(Option<EntityRef>),
     /// All that is granted to a subject.
     HoldGrantsOf(FactKey),
     /// All that is granted to a user, also by way of teams.
     HoldAllOfUser(FactKey),
+    /// To be this user, and nobody who may act for them.
+    BeUser(Email),
+    OnTenantOrBeUser {
+        action: &'static str,
+        user: Email,
+    },
     /// All that is granted to a team, or to manage it.
     HoldGrantsOfOrManagerOf(Team),
 }
@@ -74,6 +93,21 @@ fn of_change(change: &Change) -> Vec<Need> {
         (Kind::Team, before, after) => of_team(&change.key, team(before), team(after)),
         (Kind::Role, before, after) => of_role(role(before), role(after)),
         (Kind::Resource, before, after) => of_resource(before, after),
+        (Kind::Token, before, after) => {
+            let Some(Fact::Token(token)) = before.or(after) else { return Vec::new() };
+            match (&token.owner, after) {
+                // Whoever has a token is its owner.
+                (TokenOwner::User(email), Some(_)) => vec![Need::BeUser(email.clone())],
+                (TokenOwner::User(email), None) => {
+                    vec![Need::OnTenantOrBeUser { action: MANAGE_MEMBERS, user: email.clone() }]
+                }
+                (TokenOwner::VirtualAccount(_), None) => vec![Need::OnTenant(MANAGE_IDENTITIES)],
+                (TokenOwner::VirtualAccount(name), Some(_)) => {
+                    let account = FactKey::new(Kind::VirtualAccount, name.as_str());
+                    vec![Need::OnTenant(MANAGE_IDENTITIES), Need::HoldGrantsOf(account)]
+                }
+            }
+        }
         (Kind::Collaborator, before, after) => {
             let Some(Fact::Collaborator(grant)) = before.or(after) else { return Vec::new() };
             let mut needs = vec![Need::OnResource {
@@ -93,7 +127,7 @@ fn of_change(change: &Change) -> Vec<Need> {
 /// What it takes to do anything about a kind.
 fn managing(kind: Kind) -> &'static str {
     match kind {
-        Kind::IdentityProvider | Kind::ExternalIdentity | Kind::VirtualAccount => MANAGE_IDENTITIES,
+        Kind::IdentityProvider | Kind::ExternalIdentity | Kind::VirtualAccount | Kind::Token => MANAGE_IDENTITIES,
         Kind::User | Kind::Team => MANAGE_MEMBERS,
         Kind::Role => MANAGE_ROLES,
         Kind::Resource => MANAGE_RESOURCES,

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use crate::admin::{AdminKeys, FirstKey, KeptKey};
 use crate::assemble::Layout;
+use crate::authn::KeyError;
 use crate::clock::SharedClock;
-use crate::config::{CallerKeys, DirectoryConfig, KeyError, Permission};
+use crate::config::{CallerKeys, DirectoryConfig, Permission};
 use crate::demo::sample_files;
 use crate::directory::{SqliteDirectory, StoreError};
 use crate::model::with_causes;

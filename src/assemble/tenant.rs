@@ -9,11 +9,10 @@ use super::{Assembled, Layout, ManifestsAre, Shared};
 use crate::bundle::{self, StoredBundle};
 use crate::compile;
 use crate::manifest::{Checked, check_manifests};
-use crate::model::{Email, EntityRef, Fault, Faults, Revision, TenantId, with_causes};
+use crate::model::{EntityRef, Fault, Faults, Revision, TenantId, with_causes};
 use crate::schema::Identity;
 use crate::snapshot::{Parts, Snapshot, build};
 use crate::tree::{PolicyFolder, Tree};
-use crate::vocabulary::{self, USER};
 
 /// What assembling a tenant came to.
 #[derive(Debug)]
@@ -69,7 +68,6 @@ pub fn assemble_tenant(
         return Ok(Outcome::Unchanged);
     }
     let mut snapshot = build(parts, serving, now)?;
-    check_deactivated(&snapshot, &directory.deactivated)?;
     let mut bundle = directory.bundle.filter(|_| directory.is_compiled).and_then(StoredBundle::into_compiled);
     if let Some(serving) = serving.filter(|_| directory.is_compiled && is_serving) {
         // The same directory, whose bundle on disk was lost or damaged: it is published as it was.
@@ -87,7 +85,6 @@ struct Directory {
     is_compiled: bool,
     /// What is on disk is this already.
     is_published: bool,
-    deactivated: Vec<Email>,
     warnings: Vec<Fault>,
 }
 
@@ -121,9 +118,8 @@ fn compiled(
             seen.map_or(Revision(1), Revision::next)
         }
     };
-    let deactivated = state.users.into_values().filter(|user| !user.active).map(|user| user.email).collect();
     let bundle = Some(StoredBundle::in_memory(bundle));
-    Ok(Directory { bundle, is_compiled: true, is_published, deactivated, warnings })
+    Ok(Directory { bundle, is_compiled: true, is_published, warnings })
 }
 
 /// The directory that only the files on disk know, as on a node that they were copied to.
@@ -138,7 +134,7 @@ fn kept(layout: &Layout, tenant: &TenantId, folder: &PolicyFolder) -> Result<Dir
                 .to_owned(),
         ));
     }
-    Ok(Directory { bundle, is_compiled: false, is_published: true, deactivated: Vec::new(), warnings: Vec::new() })
+    Ok(Directory { bundle, is_compiled: false, is_published: true, warnings: Vec::new() })
 }
 
 /// A parent that no manifest declares must be declared beside them, or be of a type of which nothing is declared.
@@ -168,17 +164,4 @@ fn declared_beside(folder: &PolicyFolder) -> BTreeSet<EntityRef> {
         serde_json::from_value(uid.get("__entity").unwrap_or(uid).clone()).ok()
     };
     files.flatten().filter_map(uid).collect()
-}
-
-/// A user whom the manifests switch off must not come back by an entity file.
-fn check_deactivated(snapshot: &Snapshot, deactivated: &[Email]) -> Result<(), Faults> {
-    let mut faults = Faults::default();
-    for email in deactivated {
-        let uid = vocabulary::uid(&EntityRef::new(USER, email.as_str())).ok();
-        // No address in the message: faults are shown to whoever may look at `/status`.
-        if let Some(place) = uid.and_then(|uid| snapshot.entities.place(&uid)) {
-            faults.push(Fault::of_file(place, "the manifests deactivate this user: remove the entity"));
-        }
-    }
-    faults.or(())
 }

@@ -1,7 +1,7 @@
 //! Files of a bundle in, a `Bundle` whose digests hold out; and its JSON files' items, each with its line.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -10,12 +10,12 @@ use rayon::prelude::*;
 use serde::Deserialize;
 
 use super::{
-    Bundle, COLLABORATORS_FILE, ENTITIES_FILE, EXTERNAL_IDENTITIES_FILE, INDEX_FILE, Index, PROVIDERS_FILE, ROLES_FILE,
-    Sharding, StoredBundle,
+    Bundle, COLLABORATORS_FILE, DEACTIVATED_FILE, ENTITIES_FILE, EXTERNAL_IDENTITIES_FILE, INDEX_FILE, Index,
+    PROVIDERS_FILE, ROLES_FILE, Sharding, StoredBundle, TOKENS_FILE,
 };
-use crate::compile::ProviderRecord;
+use crate::compile::{ProviderRecord, TokenRecord};
 use crate::digest::sha256_hex;
-use crate::model::Revision;
+use crate::model::{Email, Revision};
 
 /// Why a bundle on disk cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +85,7 @@ pub fn recorded_revision(dir: &Path) -> Option<Revision> {
 
 fn holds_any_file(dir: &Path) -> bool {
     let is_part = |name: &str| {
-        [ROLES_FILE, EXTERNAL_IDENTITIES_FILE, PROVIDERS_FILE].contains(&name)
+        [ROLES_FILE, EXTERNAL_IDENTITIES_FILE, PROVIDERS_FILE, TOKENS_FILE, DEACTIVATED_FILE].contains(&name)
             || [COLLABORATORS_FILE, ENTITIES_FILE].iter().any(|part| Sharding::read(part, name).is_some())
     };
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
@@ -129,6 +129,24 @@ pub fn link_lines<'a>(
 pub fn parse_providers(bundle: &StoredBundle) -> Result<Vec<ProviderRecord>, BundleError> {
     let text = bundle.text(PROVIDERS_FILE)?.unwrap_or_default();
     items(PROVIDERS_FILE, &text).map(|item| item.map(|(_, record)| record)).collect()
+}
+
+/// The tokens of our own.
+///
+/// # Errors
+/// As `parse_providers`.
+pub fn parse_tokens(bundle: &StoredBundle) -> Result<Vec<TokenRecord>, BundleError> {
+    let text = bundle.text(TOKENS_FILE)?.unwrap_or_default();
+    items(TOKENS_FILE, &text).map(|item| item.map(|(_, record)| record)).collect()
+}
+
+/// The users who are switched off.
+///
+/// # Errors
+/// As `parse_providers`.
+pub fn parse_deactivated(bundle: &StoredBundle) -> Result<BTreeSet<Email>, BundleError> {
+    let text = bundle.text(DEACTIVATED_FILE)?.unwrap_or_default();
+    items(DEACTIVATED_FILE, &text).map(|item| item.map(|(_, email)| email)).collect()
 }
 
 /// How many items a file has that has one a line.

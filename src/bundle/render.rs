@@ -6,7 +6,8 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{
-    Bundle, COLLABORATORS_FILE, ENTITIES_FILE, EXTERNAL_IDENTITIES_FILE, PROVIDERS_FILE, ROLES_FILE, Sharding,
+    Bundle, COLLABORATORS_FILE, DEACTIVATED_FILE, ENTITIES_FILE, EXTERNAL_IDENTITIES_FILE, PROVIDERS_FILE, ROLES_FILE,
+    Sharding, TOKENS_FILE,
 };
 use crate::compile::{Compiled, Link};
 use crate::model::Revision;
@@ -32,6 +33,8 @@ pub(crate) fn render_split(
         (ROLES_FILE.to_owned(), cedar_file(&compiled.roles)),
         (EXTERNAL_IDENTITIES_FILE.to_owned(), cedar_file(&compiled.external_identities)),
         (PROVIDERS_FILE.to_owned(), items_file(compiled.providers.iter())?),
+        (TOKENS_FILE.to_owned(), items_file(compiled.tokens.iter())?),
+        (DEACTIVATED_FILE.to_owned(), items_file(compiled.deactivated.iter())?),
     ]);
     let pair = |link: &Link| pair_hash(entity_hash(&link.args.principal), entity_hash(&link.args.resource));
     files.extend(sharded(COLLABORATORS_FILE, links, &compiled.links, pair, |link| link)?);

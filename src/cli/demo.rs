@@ -9,8 +9,9 @@ use tempfile::TempDir;
 
 use super::{Ending, report};
 use crate::app::{App, AppError, stop_signal};
+use crate::authn::{KeyError, hash_key, new_key};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{Config, KeyError, RawConfig, hash_key, new_key};
+use crate::config::{Config, RawConfig};
 use crate::demo::{DemoIssuers, IssuerError, SAMPLE_TENANT, SampleError, people, write_sample};
 use crate::model::{Faults, SigningAlgorithm};
 

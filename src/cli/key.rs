@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Ending, report};
-use crate::config::{hash_key, new_key};
+use crate::authn::{hash_key, new_key};
 
 #[derive(Debug, Args)]
 pub(super) struct Key {

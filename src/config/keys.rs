@@ -1,14 +1,9 @@
-//! Keys of our own: `cg`, a kind, an underscore, 256 random bits and a checksum; only their hash is kept.
-//!
-//! A key is as random as a hash is long, so a plain SHA-256 of it cannot be guessed backwards.
+//! Caller keys: what each allows, found by the hash that the configuration keeps.
 
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::rand;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use super::raw::RawCallerKey;
@@ -101,27 +96,4 @@ fn read_hash(text: &str) -> Option<[u8; 32]> {
         *byte = u8::from_str_radix(digits.get(index * 2..index * 2 + 2)?, 16).ok()?;
     }
     Some(hash)
-}
-
-/// Why no key could be made.
-#[derive(Debug, thiserror::Error)]
-#[error("the system gives no random numbers")]
-pub struct KeyError;
-
-/// A new key of a kind: `cgcaller_…`.
-///
-/// # Errors
-/// When the system has no randomness to give.
-pub fn new_key(kind: &str) -> Result<String, KeyError> {
-    let mut secret = [0; 32];
-    rand::fill(&mut secret).map_err(|_| KeyError)?;
-    let body = format!("cg{kind}_{}", URL_SAFE_NO_PAD.encode(secret));
-    // Six letters that a scanner can check without asking us.
-    let checksum = URL_SAFE_NO_PAD.encode(digest(&SHA256, body.as_bytes()));
-    Ok(format!("{body}{}", checksum.chars().take(6).collect::<String>()))
-}
-
-/// What the configuration keeps of a key.
-pub fn hash_key(key: &str) -> String {
-    format!("sha256:{}", crate::digest::sha256_hex(key.as_bytes()))
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::authn::TrailingSlash;
+use crate::authn::{hash_key, new_key};
 use crate::decide::ForbidErrors;
 use crate::listen::SocketMode;
 use crate::model::TenantId;
@@ -125,11 +126,7 @@ fn what_the_file_gets_wrong_has_line_and_column() {
         ("[http]\n  bind = \n", "2:10", ""),
         ("[http]\nmax_batch = 1\nmax_batch = 2\n", "3:1", "duplicate key"),
         ("[[callers.keys]]\nname = \"a\"\n", "1:1", "missing field `hash`"),
-        (
-            "[[callers.keys]]\nname = \"a\"\nhash = \"x\"\nmay = [\"administer\"]\n",
-            "4:8",
-            "unknown variant `administer`",
-        ),
+        ("[[callers.keys]]\nname = \"a\"\nhash = \"x\"\nmay = [\"rule\"]\n", "4:8", "unknown variant `rule`"),
         ("[[callers.keys]]\nname = \"a\"\nhash = \"x\"\nkey = \"x\"\n", "4:1", "unknown field `key`"),
     ] {
         let faults = read_text(text, &[]).unwrap_err();

@@ -4,21 +4,21 @@
 //! In: a document. Out: a fact whose names are names, or which field is wrong. Whether what it mentions is there is
 //! for `edit` to say.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod naming;
+mod read;
+mod write;
+
+pub use naming::{read_key, read_subject, resource_id, shown_id, shown_subject};
+pub use read::{DocumentError, read_document};
+pub use write::document_of;
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::fact::{Fact, FactKey, Kind};
-use crate::compile::sorted;
-use crate::manifest::{condition_values, read_entity, uri_refusal};
-use crate::model::facts::RoleActions;
-use crate::model::{
-    ClaimNames, Collaborator, Email, EntityRef, ExternalIdentity, ExternalIdentityName, IdentityProvider, MatchMode,
-    NameError, ProviderName, Resource, Role, RoleName, SigningAlgorithm, Subject, Team, TeamMapping, TeamName, User,
-    VirtualAccount, VirtualAccountName,
-};
+use crate::model::{MatchMode, SigningAlgorithm};
 
 /// Any fact as a document; `type` says which, as in a manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -32,6 +32,7 @@ pub enum Document {
     Role(RoleDocument),
     Resource(ResourceDocument),
     Collaborator(CollaboratorDocument),
+    Token(TokenDocument),
 }
 
 /// A trusted token issuer.
@@ -194,299 +195,34 @@ pub struct CollaboratorDocument {
     pub role: String,
 }
 
+/// A token of our own, as the directory keeps it: never the token itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Token")]
+pub struct TokenDocument {
+    pub token_id: String,
+    /// `virtual-account:NAME` or `user:EMAIL`.
+    pub owner: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub label: String,
+    /// SHA-256 in hexadecimal; no answer has it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub hash: String,
+    /// Seconds since the epoch.
+    pub created_at: i64,
+    /// Seconds since the epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<i64>,
+    /// Seconds for which a token that takes its place is good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rotate_every: Option<i64>,
+    /// The token that took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<String>,
+}
+
 fn yes() -> bool {
     true
-}
-
-/// Which field of a document is wrong, and what to write instead.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{field}`: {message}")]
-pub struct DocumentError {
-    pub field: String,
-    pub message: String,
-}
-
-impl DocumentError {
-    fn new(field: &str, message: impl Into<String>) -> Self {
-        Self { field: field.to_owned(), message: message.into() }
-    }
-}
-
-/// Reads a document of a kind, without its `type`, as a fact.
-///
-/// # Errors
-/// The first field that is wrong.
-pub fn read_document(kind: Kind, value: Value) -> Result<Fact, DocumentError> {
-    let Value::Object(mut members) = value else {
-        return Err(DocumentError::new("type", "the document must be an object"));
-    };
-    members.insert("type".to_owned(), kind.name().into());
-    let document: Document = serde_json::from_value(Value::Object(members))
-        .map_err(|error| DocumentError::new(kind.name(), error.to_string()))?;
-    Fact::try_from(document)
-}
-
-impl TryFrom<Document> for Fact {
-    type Error = DocumentError;
-
-    fn try_from(document: Document) -> Result<Self, DocumentError> {
-        Ok(match document {
-            Document::IdentityProvider(document) => Self::IdentityProvider(document.try_into()?),
-            Document::ExternalIdentity(document) => Self::ExternalIdentity(document.try_into()?),
-            Document::User(document) => {
-                Self::User(User { email: named("email", Email::parse(&document.email))?, active: document.active })
-            }
-            Document::Team(document) => Self::Team(Team {
-                name: named("name", TeamName::parse(&document.name))?,
-                members: emails("members", &document.members)?,
-                managers: emails("managers", &document.managers)?,
-                mappings: mappings(document.identity_provider_mapping)?,
-            }),
-            Document::VirtualAccount(document) => Self::VirtualAccount(VirtualAccount {
-                name: named("name", VirtualAccountName::parse(&document.name))?,
-                mappings: mappings(document.identity_provider_mapping)?,
-            }),
-            Document::Role(document) => Self::Role(document.try_into()?),
-            Document::Resource(document) => Self::Resource(Resource {
-                entity: entity("resource", &document.resource)?,
-                parents: document.parents.iter().map(|parent| entity("parents", parent)).collect::<Result<_, _>>()?,
-                attributes: document.attributes.into_iter().map(|(name, value)| (name, sorted(&value))).collect(),
-            }),
-            Document::Collaborator(document) => Self::Collaborator(Collaborator {
-                resource: entity("resource", &document.resource)?,
-                role: named("role", RoleName::parse(&document.role))?,
-                subject: read_subject(&document.subject).map_err(|message| DocumentError::new("subject", message))?,
-            }),
-        })
-    }
-}
-
-impl TryFrom<ProviderDocument> for IdentityProvider {
-    type Error = DocumentError;
-
-    fn try_from(document: ProviderDocument) -> Result<Self, DocumentError> {
-        let config = document.config;
-        if let Some(message) = uri_refusal(&config.jwks_uri) {
-            return Err(DocumentError::new("config.jwks_uri", message));
-        }
-        if config.issuer.as_deref() == Some("") {
-            return Err(DocumentError::new("config.issuer", "an issuer may not be empty: leave it out instead"));
-        }
-        let audiences = match config.audience {
-            None => Vec::new(),
-            Some(OneOrMany::One(one)) => vec![one],
-            Some(OneOrMany::Many(many)) if many.is_empty() => vec![String::new()],
-            Some(OneOrMany::Many(many)) => many,
-        };
-        if audiences.iter().any(String::is_empty) {
-            return Err(DocumentError::new("config.audience", "an audience may not be empty: leave it out instead"));
-        }
-        let (given, defaults) = (document.claims, ClaimNames::default());
-        let names = [&given.unique_id, &given.email, &given.virtual_account, &given.teams];
-        if names.into_iter().any(|name| name.as_deref() == Some("")) {
-            return Err(DocumentError::new("claims", "each must be the name of a claim"));
-        }
-        Ok(Self {
-            name: named("name", ProviderName::parse(&document.name))?,
-            jwks_uri: config.jwks_uri,
-            issuer: config.issuer,
-            audiences,
-            algorithms: config.algorithms.unwrap_or_default(),
-            claims: ClaimNames {
-                unique_id: given.unique_id.unwrap_or(defaults.unique_id),
-                email: given.email.unwrap_or(defaults.email),
-                virtual_account: given.virtual_account,
-                teams: given.teams,
-            },
-            external_identities: document.external_identities,
-        })
-    }
-}
-
-impl TryFrom<ExternalIdentityDocument> for ExternalIdentity {
-    type Error = DocumentError;
-
-    fn try_from(document: ExternalIdentityDocument) -> Result<Self, DocumentError> {
-        let mut claims = BTreeMap::new();
-        for (path, value) in document.claims {
-            let values = condition_values(&value).filter(|_| !path.is_empty()).ok_or_else(|| {
-                let message = format!("the condition on `{path}` must be a value or a list of values");
-                DocumentError::new("claims", message)
-            })?;
-            claims.insert(path, values);
-        }
-        Ok(Self {
-            name: named("name", ExternalIdentityName::parse(&document.name))?,
-            identity_provider: named("identity_provider", ProviderName::parse(&document.identity_provider))?,
-            claims,
-        })
-    }
-}
-
-impl TryFrom<RoleDocument> for Role {
-    type Error = DocumentError;
-
-    fn try_from(document: RoleDocument) -> Result<Self, DocumentError> {
-        if document.actions.is_empty() {
-            return Err(DocumentError::new("actions", "a role needs at least one action"));
-        }
-        let is_every = document.actions.iter().any(|action| action == EVERY_ACTION);
-        let these = || RoleActions::These(document.actions.into_iter().collect());
-        Ok(Self {
-            name: named("name", RoleName::parse(&document.name))?,
-            resource_type: document.resource_type,
-            actions: if is_every { RoleActions::Every } else { these() },
-        })
-    }
-}
-
-/// A fact as a document.
-pub fn document_of(fact: &Fact) -> Document {
-    match fact.clone() {
-        Fact::IdentityProvider(provider) => Document::IdentityProvider(ProviderDocument {
-            name: provider.name.into(),
-            config: ProviderConfigDocument {
-                jwks_uri: provider.jwks_uri,
-                issuer: provider.issuer,
-                audience: match <[String; 1]>::try_from(provider.audiences) {
-                    Ok([one]) => Some(OneOrMany::One(one)),
-                    Err(many) => (!many.is_empty()).then_some(OneOrMany::Many(many)),
-                },
-                algorithms: Some(provider.algorithms).filter(|algorithms| !algorithms.is_empty()),
-            },
-            claims: ClaimNamesDocument {
-                unique_id: Some(provider.claims.unique_id),
-                email: Some(provider.claims.email),
-                virtual_account: provider.claims.virtual_account,
-                teams: provider.claims.teams,
-            },
-            external_identities: provider.external_identities,
-        }),
-        Fact::ExternalIdentity(identity) => Document::ExternalIdentity(ExternalIdentityDocument {
-            name: identity.name.into(),
-            identity_provider: identity.identity_provider.into(),
-            claims: identity.claims.into_iter().map(|(path, values)| (path, shortest(values))).collect(),
-        }),
-        Fact::User(user) => Document::User(UserDocument { email: user.email.into(), active: user.active }),
-        Fact::Team(team) => Document::Team(TeamDocument {
-            name: team.name.into(),
-            members: team.members.into_iter().map(Into::into).collect(),
-            managers: team.managers.into_iter().map(Into::into).collect(),
-            identity_provider_mapping: mapping_documents(team.mappings),
-        }),
-        Fact::VirtualAccount(account) => Document::VirtualAccount(VirtualAccountDocument {
-            name: account.name.into(),
-            identity_provider_mapping: mapping_documents(account.mappings),
-        }),
-        Fact::Role(role) => Document::Role(RoleDocument {
-            name: role.name.into(),
-            resource_type: role.resource_type,
-            actions: match role.actions {
-                RoleActions::Every => vec![EVERY_ACTION.to_owned()],
-                RoleActions::These(actions) => actions.into_iter().collect(),
-            },
-        }),
-        Fact::Resource(resource) => Document::Resource(ResourceDocument {
-            resource: resource_id(&resource.entity),
-            parents: resource.parents.iter().map(resource_id).collect(),
-            attributes: resource.attributes.into_iter().collect(),
-        }),
-        Fact::Collaborator(grant) => Document::Collaborator(CollaboratorDocument {
-            resource: resource_id(&grant.resource),
-            subject: shown_subject(&grant.subject),
-            role: grant.role.into(),
-        }),
-    }
-}
-
-/// The key that an address means; names that are none mean nothing.
-pub fn read_key(kind: Kind, text: &str) -> Option<FactKey> {
-    Some(match kind {
-        Kind::User => FactKey::new(kind, Email::parse(text).ok()?.as_str()),
-        Kind::Resource => FactKey::resource(&read_entity(text)?),
-        _ => FactKey::new(kind, text),
-    })
-}
-
-/// How answers and addresses call a fact.
-pub fn shown_id(fact: &Fact) -> String {
-    match fact {
-        Fact::Resource(resource) => resource_id(&resource.entity),
-        other => other.key().id,
-    }
-}
-
-/// `Type::id`, or Cedar's spelling where the short one would be read as another entity.
-pub fn resource_id(entity: &EntityRef) -> String {
-    let short = format!("{}::{}", entity.entity_type, entity.id);
-    if EntityRef::parse_short(&short).as_ref() == Some(entity) { short } else { entity.to_string() }
-}
-
-/// `team:ml`
-pub fn shown_subject(subject: &Subject) -> String {
-    match subject {
-        Subject::User(email) => format!("user:{email}"),
-        Subject::Team(name) => format!("team:{name}"),
-        Subject::VirtualAccount(name) => format!("virtual-account:{name}"),
-        Subject::ExternalIdentity(name) => format!("external-identity:{name}"),
-    }
-}
-
-/// Reads `team:ml`.
-///
-/// # Errors
-/// What to write instead.
-pub fn read_subject(text: &str) -> Result<Subject, String> {
-    let forms = "`user:EMAIL`, `team:NAME`, `virtual-account:NAME` or `external-identity:NAME`";
-    let Some((kind, name)) = text.split_once(':') else {
-        return Err(format!("`{text}` is not a subject: write {forms}"));
-    };
-    let subject = match kind {
-        "user" => Email::parse(name).map(Subject::User),
-        "team" => TeamName::parse(name).map(Subject::Team),
-        "virtual-account" => VirtualAccountName::parse(name).map(Subject::VirtualAccount),
-        "external-identity" => ExternalIdentityName::parse(name).map(Subject::ExternalIdentity),
-        other => return Err(format!("`{other}` is not a kind of subject: write {forms}")),
-    };
-    subject.map_err(|error| error.to_string())
-}
-
-fn named<T>(field: &str, parsed: Result<T, NameError>) -> Result<T, DocumentError> {
-    parsed.map_err(|error| DocumentError::new(field, error.to_string()))
-}
-
-fn emails(field: &str, given: &[String]) -> Result<BTreeSet<Email>, DocumentError> {
-    given.iter().map(|email| named(field, Email::parse(email))).collect()
-}
-
-fn entity(field: &str, text: &str) -> Result<EntityRef, DocumentError> {
-    read_entity(text).ok_or_else(|| DocumentError::new(field, format!("`{text}` is not an entity: write `Type::id`")))
-}
-
-fn mappings(given: Vec<MappingDocument>) -> Result<BTreeSet<TeamMapping>, DocumentError> {
-    let field = "identity_provider_mapping";
-    let mapping = |mapping: MappingDocument| {
-        if mapping.value.is_empty() {
-            return Err(DocumentError::new(field, "a mapped value may not be empty"));
-        }
-        let identity_provider = named(field, ProviderName::parse(&mapping.identity_provider))?;
-        Ok(TeamMapping { identity_provider, value: mapping.value })
-    };
-    given.into_iter().map(mapping).collect()
-}
-
-fn mapping_documents(mappings: BTreeSet<TeamMapping>) -> Vec<MappingDocument> {
-    let document = |mapping: TeamMapping| MappingDocument {
-        identity_provider: mapping.identity_provider.into(),
-        value: mapping.value,
-    };
-    mappings.into_iter().map(document).collect()
-}
-
-/// A condition as people write it: a single value by itself.
-fn shortest(values: BTreeSet<String>) -> Value {
-    let mut values: Vec<Value> = values.into_iter().map(Value::from).collect();
-    if values.len() == 1 { values.remove(0) } else { values.into() }
 }
 
 /// Written in a role's actions, stands for all of them.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::sha256_hex;
 use crate::model::{
-    Collaborator, EntityRef, ExternalIdentity, IdentityProvider, Resource, Role, RoleName, Subject, Team, User,
+    Collaborator, EntityRef, ExternalIdentity, IdentityProvider, Resource, Role, RoleName, Subject, Team, Token, User,
     VirtualAccount, entity_hash, pair_hash,
 };
 use crate::vocabulary::{self, EXTERNAL_IDENTITY, IDENTITY_PROVIDER, TEAM, USER, VIRTUAL_ACCOUNT};
@@ -24,11 +24,12 @@ pub enum Kind {
     Role,
     Resource,
     Collaborator,
+    Token,
 }
 
 impl Kind {
     /// In the order in which nothing is mentioned before it is there.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::IdentityProvider,
         Self::ExternalIdentity,
         Self::User,
@@ -37,6 +38,7 @@ impl Kind {
         Self::Role,
         Self::Resource,
         Self::Collaborator,
+        Self::Token,
     ];
 
     /// As manifests call it.
@@ -50,6 +52,7 @@ impl Kind {
             Self::Role => "role",
             Self::Resource => "resource",
             Self::Collaborator => "collaborator",
+            Self::Token => "token",
         }
     }
 
@@ -133,6 +136,7 @@ pub enum Fact {
     Role(Role),
     Resource(Resource),
     Collaborator(Collaborator),
+    Token(Token),
 }
 
 impl Fact {
@@ -146,6 +150,7 @@ impl Fact {
             Self::Role(_) => Kind::Role,
             Self::Resource(_) => Kind::Resource,
             Self::Collaborator(_) => Kind::Collaborator,
+            Self::Token(_) => Kind::Token,
         }
     }
 
@@ -159,6 +164,7 @@ impl Fact {
             Self::Role(role) => FactKey::role(&role.resource_type, &role.name),
             Self::Resource(resource) => FactKey::resource(&resource.entity),
             Self::Collaborator(grant) => collaborator_key(grant),
+            Self::Token(token) => FactKey::new(Kind::Token, token.id.as_str()),
         }
     }
 
@@ -180,6 +186,7 @@ impl Fact {
                 FactKey::resource(&grant.resource),
                 FactKey::role(&grant.resource.entity_type, &grant.role),
             ],
+            Self::Token(token) => vec![FactKey::subject(&token.owner.subject())],
         }
     }
 
@@ -192,7 +199,7 @@ impl Fact {
             Self::User(user) => entity(USER, user.email.as_str()),
             Self::Team(team) => entity(TEAM, team.name.as_str()),
             Self::VirtualAccount(account) => entity(VIRTUAL_ACCOUNT, account.name.as_str()),
-            Self::Role(_) => None,
+            Self::Role(_) | Self::Token(_) => None,
             Self::Resource(resource) => Some(entity_hash(&resource.entity)),
             Self::Collaborator(grant) => {
                 Some(pair_hash(entity_hash(&vocabulary::subject(&grant.subject)), entity_hash(&grant.resource)))

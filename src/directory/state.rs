@@ -33,6 +33,9 @@ pub fn state_of(facts: impl IntoIterator<Item = Fact>, default_roles: &DefaultRo
             Fact::Collaborator(grant) => {
                 state.collaborators.insert(grant);
             }
+            Fact::Token(token) => {
+                state.tokens.insert(token.id.clone(), token);
+            }
         }
     }
     state
@@ -48,6 +51,15 @@ pub fn facts_of(state: DirectoryState, default_roles: &DefaultRoles) -> impl Ite
     let own = state.roles.into_iter().filter(|(key, _)| !default_roles.contains_key(key));
     let roles = own.map(|(_, role)| Fact::Role(role));
     let resources = state.resources.into_values().map(Fact::Resource);
+    let tokens = state.tokens.into_values().map(Fact::Token);
     let grants = state.collaborators.into_iter().map(Fact::Collaborator);
-    providers.chain(identities).chain(users).chain(teams).chain(accounts).chain(roles).chain(resources).chain(grants)
+    providers
+        .chain(identities)
+        .chain(users)
+        .chain(teams)
+        .chain(accounts)
+        .chain(roles)
+        .chain(resources)
+        .chain(grants)
+        .chain(tokens)
 }

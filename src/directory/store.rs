@@ -89,7 +89,7 @@ impl Part {
     /// Whether facts of a kind are compiled into it.
     pub fn holds(self, kind: Kind) -> bool {
         match self {
-            Self::Entities => !matches!(kind, Kind::Role | Kind::Collaborator),
+            Self::Entities => !matches!(kind, Kind::Role | Kind::Collaborator | Kind::Token),
             Self::Links => kind == Kind::Collaborator,
         }
     }

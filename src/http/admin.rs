@@ -12,6 +12,7 @@ mod history;
 mod members;
 mod objects;
 mod tenants;
+mod tokens;
 
 pub(super) use batch::batch;
 pub(super) use grants::{granted, granting};
@@ -19,3 +20,4 @@ pub(super) use history::history;
 pub(super) use members::member;
 pub(super) use objects::{noun, one};
 pub(super) use tenants::{all_tenants, one_tenant};
+pub(super) use tokens::{rotation, token, tokens};

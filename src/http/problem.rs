@@ -10,10 +10,11 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::request_id::RequestId;
-use crate::admin::AdminError;
+use crate::admin::{AdminError, TokenError};
 use crate::ask::AskError;
 use crate::authn::VerifyError;
 use crate::directory::{EditError, Refusal, StoreError};
+use crate::principal::PrincipalError;
 
 /// What went wrong, for whoever asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,7 @@ pub(super) enum Problem {
         slug: &'static str,
         detail: String,
     },
+    UserDeactivated,
     CallerKeyUnknown,
     CallerMayNot(&'static str),
     NoSuchTenant(String),
@@ -74,7 +76,9 @@ impl Problem {
                 StatusCode::BAD_REQUEST
             }
             Self::TokenMissing | Self::AdministratorMissing | Self::TokenRefused { .. } => StatusCode::UNAUTHORIZED,
-            Self::CallerKeyUnknown | Self::CallerMayNot(_) | Self::MayNotAdminister(_) => StatusCode::FORBIDDEN,
+            Self::UserDeactivated | Self::CallerKeyUnknown | Self::CallerMayNot(_) | Self::MayNotAdminister(_) => {
+                StatusCode::FORBIDDEN
+            }
             Self::NoSuchTenant(_) | Self::NoSuchRoute | Self::NoSuchObject(_) | Self::NoDirectory => {
                 StatusCode::NOT_FOUND
             }
@@ -104,6 +108,7 @@ impl Problem {
             | Self::Unfit { slug, .. } => slug,
             Self::TenantMissing => "tenant-missing",
             Self::TokenMissing | Self::AdministratorMissing => "token-missing",
+            Self::UserDeactivated => "user-deactivated",
             Self::CallerKeyUnknown => "caller-key-unknown",
             Self::CallerMayNot(_) => "caller-may-not",
             Self::NoSuchTenant(_) => "tenant-unknown",
@@ -151,6 +156,7 @@ impl Problem {
                 "send an admin key in `X-Cedargate-Key`, or a token of someone who may as `Authorization: Bearer`"
                     .to_owned()
             }
+            Self::UserDeactivated => "the user that the token stands for is deactivated".to_owned(),
             Self::CallerKeyUnknown => "the key in `X-Cedargate-Key` is not one of this server's".to_owned(),
             Self::CallerMayNot(what) => format!("this caller may not {what}"),
             Self::NoSuchTenant(tenant) => format!("there is no tenant `{tenant}`"),
@@ -215,6 +221,8 @@ impl From<AskError> for Problem {
             AskError::NoSnapshot(tenant) => Self::NoSnapshot(tenant.to_string()),
             AskError::NotReached { .. } => Self::NotReached(error.to_string()),
             AskError::Token(error) => Self::from(error),
+            AskError::OwnToken(error) => Self::TokenRefused { slug: error.slug(), detail: error.to_string() },
+            AskError::Principal(PrincipalError::Deactivated) => Self::UserDeactivated,
             AskError::Query(error) => Self::Query { slug: error.slug(), detail: error.to_string() },
             AskError::Principal(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a verified token made no principal");
@@ -243,6 +251,18 @@ impl From<AdminError> for Problem {
             AdminError::HasFiles(_) => Self::Conflict { slug: "in-use", detail },
             AdminError::NotLive(_) => Self::NotReached(detail),
             AdminError::NoRules => Self::NotReady(detail),
+        }
+    }
+}
+
+impl From<TokenError> for Problem {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Admin(error) => Self::from(error),
+            TokenError::Random(error) => {
+                tracing::error!(%error, "no token could be made");
+                Self::Internal
+            }
         }
     }
 }

@@ -7,7 +7,9 @@ use axum::routing::{get, post};
 
 use crate::directory::Kind;
 
-use super::admin::{all_tenants, batch, granted, granting, history, member, noun, one, one_tenant};
+use super::admin::{
+    all_tenants, batch, granted, granting, history, member, noun, one, one_tenant, rotation, token, tokens,
+};
 use super::around::around;
 use super::state::AppState;
 use super::{authorize, health, problem, status};
@@ -30,6 +32,9 @@ pub fn router(state: AppState) -> Router {
         .route("/tenants/{tenant}/users", noun(Kind::User))
         .route("/tenants/{tenant}/users/{id}", one(Kind::User))
         .route("/tenants/{tenant}/users/{id}/collaborators", granting(Kind::User))
+        .route("/tenants/{tenant}/users/{id}/tokens", tokens(Kind::User))
+        .route("/tenants/{tenant}/users/{id}/tokens/{member}", token())
+        .route("/tenants/{tenant}/users/{id}/tokens/{member}/rotate", rotation())
         .route("/tenants/{tenant}/teams", noun(Kind::Team))
         .route("/tenants/{tenant}/teams/{id}", one(Kind::Team))
         .route("/tenants/{tenant}/teams/{id}/members/{member}", member())
@@ -37,6 +42,9 @@ pub fn router(state: AppState) -> Router {
         .route("/tenants/{tenant}/virtual-accounts", noun(Kind::VirtualAccount))
         .route("/tenants/{tenant}/virtual-accounts/{id}", one(Kind::VirtualAccount))
         .route("/tenants/{tenant}/virtual-accounts/{id}/collaborators", granting(Kind::VirtualAccount))
+        .route("/tenants/{tenant}/virtual-accounts/{id}/tokens", tokens(Kind::VirtualAccount))
+        .route("/tenants/{tenant}/virtual-accounts/{id}/tokens/{member}", token())
+        .route("/tenants/{tenant}/virtual-accounts/{id}/tokens/{member}/rotate", rotation())
         .route("/tenants/{tenant}/roles", noun(Kind::Role))
         .route("/tenants/{tenant}/roles/{id}", one(Kind::Role))
         .route("/tenants/{tenant}/resources", noun(Kind::Resource))

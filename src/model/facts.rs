@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::entity_ref::EntityRef;
-use super::ids::{Email, ExternalIdentityName, ProviderName, RoleName, TeamName, VirtualAccountName};
+use super::ids::{Email, ExternalIdentityName, ProviderName, RoleName, TeamName, TokenId, VirtualAccountName};
 
 /// Everything that belongs to one tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +21,7 @@ pub struct DirectoryState {
     /// Keyed by resource type, then name.
     pub roles: BTreeMap<(String, RoleName), Role>,
     pub resources: BTreeMap<EntityRef, Resource>,
+    pub tokens: BTreeMap<TokenId, Token>,
     pub collaborators: BTreeSet<Collaborator>,
 }
 
@@ -156,6 +157,48 @@ pub enum Subject {
     Team(TeamName),
     VirtualAccount(VirtualAccountName),
     ExternalIdentity(ExternalIdentityName),
+}
+
+/// A token of our own. The token itself is kept nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token {
+    pub id: TokenId,
+    /// The user or virtual account that it stands for.
+    pub owner: TokenOwner,
+    /// What it is for, for people.
+    pub label: String,
+    /// The SHA-256 of the whole token, in hexadecimal.
+    pub hash: String,
+    /// Seconds since the epoch.
+    pub created_at: i64,
+    pub expires_at: Option<i64>,
+    /// For how many seconds a token that takes its place is good.
+    pub rotate_every: Option<i64>,
+    /// The token that took its place; this one is good until it expires, and cannot be replaced again.
+    pub replaced_by: Option<TokenId>,
+}
+
+impl Token {
+    /// For how many seconds it was made.
+    pub fn lifetime(&self) -> Option<i64> {
+        self.expires_at.map(|at| at.saturating_sub(self.created_at))
+    }
+}
+
+/// Who a token of our own stands for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TokenOwner {
+    User(Email),
+    VirtualAccount(VirtualAccountName),
+}
+
+impl TokenOwner {
+    pub fn subject(&self) -> Subject {
+        match self {
+            Self::User(email) => Subject::User(email.clone()),
+            Self::VirtualAccount(name) => Subject::VirtualAccount(name.clone()),
+        }
+    }
 }
 
 /// A role granted to a subject on a resource; the tenant itself may be the resource.

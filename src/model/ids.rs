@@ -95,6 +95,10 @@ name!(
     VirtualAccountName, "virtual account name", hyphenated
 );
 name!(
+    /// A token of our own, unique anywhere.
+    TokenId, "token id", hyphenated
+);
+name!(
     /// A role, unique for its resource type in its tenant.
     RoleName, "role name", hyphenated
 );

@@ -22,6 +22,9 @@ use crate::vocabulary::{self, EXTERNAL_IDENTITY, IDENTITY_PROVIDER, TEAM, USER, 
 pub enum PrincipalError {
     #[error("provider `{0}` is not among the tenant's any more")]
     ProviderGone(String),
+    /// Whatever else the token proves: they are not to come in by another door.
+    #[error("this user is deactivated")]
+    Deactivated,
     #[error("the schema has no `{0}`")]
     NoSuchType(String),
 }
@@ -108,6 +111,9 @@ impl<'a> Seen<'a> {
         let Some(email) = self.token.trusted_email().and_then(|email| Email::parse(email).ok()) else {
             return Ok(None);
         };
+        if self.snapshot.sign_ins.is_deactivated(&email) {
+            return Err(PrincipalError::Deactivated);
+        }
         let user = uid(self.snapshot, &EntityRef::new(USER, email.as_str()))?;
         // INVARIANT: only active users are compiled to entities.
         Ok(self.snapshot.entities.contains(&user).then_some(user))

@@ -21,6 +21,8 @@ pub(super) struct Affected {
     pub roles: bool,
     pub external_identities: bool,
     pub providers: bool,
+    pub tokens: bool,
+    pub deactivated: bool,
 }
 
 impl Affected {
@@ -37,6 +39,7 @@ impl Affected {
         match change.key.kind {
             Kind::Collaborator => self.links.extend(hash),
             Kind::Role => self.roles = true,
+            Kind::Token => self.tokens = true,
             Kind::User | Kind::Resource => self.entities.extend(hash),
             Kind::IdentityProvider | Kind::ExternalIdentity | Kind::Team | Kind::VirtualAccount => {
                 self.entities.extend(hash.filter(|_| came_or_went));
@@ -65,6 +68,11 @@ impl Affected {
         let switched = changes.iter().filter(|change| is_active(&change.before) != is_active(&change.after));
         let users: Vec<FactKey> =
             switched.map(|change| change.key.clone()).filter(|key| key.kind == Kind::User).collect();
+        if users.is_empty() {
+            return Ok(());
+        }
+        self.tokens = true;
+        self.deactivated = true;
         let grants = directory.mentioning(tenant, &users, Some(Kind::Collaborator), usize::MAX, at).await?;
         self.links.extend(grants.iter().filter_map(|grant| grant.fact.shard_hash()));
         Ok(())

@@ -4,8 +4,8 @@
 //! of what they are read with.
 
 use crate::bundle::{
-    COLLABORATORS_FILE, ENTITIES_FILE, EXTERNAL_IDENTITIES_FILE, PROVIDERS_FILE, ROLES_FILE, Sharding, cedar_file,
-    items_file,
+    COLLABORATORS_FILE, DEACTIVATED_FILE, ENTITIES_FILE, EXTERNAL_IDENTITIES_FILE, PROVIDERS_FILE, ROLES_FILE,
+    Sharding, TOKENS_FILE, cedar_file, items_file,
 };
 use crate::compile::compile;
 use crate::directory::{Directory, Fact, FactKey, Kind, Listing, Part, Rules, StoreError, state_of};
@@ -81,6 +81,25 @@ impl PartCompiler<'_> {
         let compiled = compile(self.tenant, &state_of(facts, &self.rules.default_roles)).providers;
         let text = items_file(compiled.iter())?;
         Ok(CompiledFile { name: PROVIDERS_FILE.to_owned(), text, items: compiled.len() })
+    }
+
+    /// Tokens of our own; whether one counts may depend on whether its user is active.
+    pub async fn tokens(&self) -> Result<CompiledFile, PublishFailure> {
+        let mut facts = self.all(Kind::Token).await?;
+        let owners: Vec<FactKey> = facts.iter().flat_map(Fact::mentions).collect();
+        let owners = self.directory.read(self.tenant, &owners, self.at).await?;
+        facts.extend(owners.into_values().map(|recorded| recorded.fact));
+        let compiled = compile(self.tenant, &state_of(facts, &self.rules.default_roles)).tokens;
+        let text = items_file(compiled.iter())?;
+        Ok(CompiledFile { name: TOKENS_FILE.to_owned(), text, items: compiled.len() })
+    }
+
+    pub async fn deactivated(&self) -> Result<CompiledFile, PublishFailure> {
+        let users = self.all(Kind::User).await?;
+        let off = users.into_iter().filter(|fact| matches!(fact, Fact::User(user) if !user.active));
+        let compiled = compile(self.tenant, &state_of(off, &self.rules.default_roles)).deactivated;
+        let text = items_file(compiled.iter())?;
+        Ok(CompiledFile { name: DEACTIVATED_FILE.to_owned(), text, items: compiled.len() })
     }
 
     async fn hashed(&self, part: Part, sharding: Sharding, shard: usize) -> Result<Vec<Fact>, StoreError> {

@@ -133,6 +133,8 @@ enum Task {
     Roles,
     ExternalIdentities,
     Providers,
+    Tokens,
+    Deactivated,
     Links(usize),
     Entities(usize),
 }
@@ -143,6 +145,8 @@ impl Task {
             Self::Roles => compiler.roles().await,
             Self::ExternalIdentities => compiler.external_identities().await,
             Self::Providers => compiler.providers().await,
+            Self::Tokens => compiler.tokens().await,
+            Self::Deactivated => compiler.deactivated().await,
             Self::Links(shard) => compiler.links(split.links, shard).await,
             Self::Entities(shard) => compiler.entities(split.entities, shard).await,
         }
@@ -150,14 +154,20 @@ impl Task {
 }
 
 fn tasks(scope: &Scope, split: Split) -> Vec<Task> {
-    let whole = [Task::Roles, Task::ExternalIdentities, Task::Providers];
+    let whole = [Task::Roles, Task::ExternalIdentities, Task::Providers, Task::Tokens, Task::Deactivated];
     match scope {
         Scope::All => {
             let links = (0..split.links.count()).map(Task::Links);
             whole.into_iter().chain(links).chain((0..split.entities.count()).map(Task::Entities)).collect()
         }
         Scope::Some(affected) => {
-            let wanted = [affected.roles, affected.external_identities, affected.providers];
+            let wanted = [
+                affected.roles,
+                affected.external_identities,
+                affected.providers,
+                affected.tokens,
+                affected.deactivated,
+            ];
             let shards = |hashes: &BTreeSet<u64>, sharding: Sharding| -> BTreeSet<usize> {
                 hashes.iter().map(|hash| sharding.shard_of(*hash)).collect()
             };

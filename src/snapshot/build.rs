@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::entities::EntityShard;
 use super::load::Loader;
 use super::policies::{LinkShard, LinkStore, Policies, PolicyFile, WrittenPolicies};
-use super::{EntityStore, Origin, SliceCache, Snapshot};
+use super::{EntityStore, Origin, SignIns, SliceCache, Snapshot};
 use crate::bundle::{self, StoredBundle};
 use crate::compile::ProviderRecord;
 use crate::digest::Digester;
@@ -71,6 +71,8 @@ pub fn build(parts: Parts<'_>, before: Option<&Snapshot>, now: DateTime<Utc>) ->
         loader.faults.push(fault);
         None
     });
+    let sign_ins = sign_ins(&mut loader, before);
+    sign_ins.check_deactivated(&entities, &mut loader.faults);
     let link_warnings = check(&mut loader, &mut policies, &entities, before);
     loader.faults.or(())?;
     let providers = providers.unwrap_or_default();
@@ -78,7 +80,9 @@ pub fn build(parts: Parts<'_>, before: Option<&Snapshot>, now: DateTime<Utc>) ->
         policies.written.files().iter().flat_map(|file| file.warnings.clone()).chain(link_warnings).collect();
     warnings.sort();
     warnings.dedup();
-    let same_identities = before.filter(|before| makes_same_principals(before, &policies, &entities, &providers));
+    let same_identities = before
+        .filter(|before| makes_same_principals(before, &policies, &entities, &providers))
+        .filter(|before| before.sign_ins.deactivates_as(&sign_ins));
     let identity_serial =
         same_identities.map_or_else(|| SERIAL.fetch_add(1, Ordering::Relaxed), |before| before.identity_serial);
     Ok(Snapshot {
@@ -93,6 +97,7 @@ pub fn build(parts: Parts<'_>, before: Option<&Snapshot>, now: DateTime<Utc>) ->
         identity_serial,
         identities: places(&providers),
         providers,
+        sign_ins,
         warnings,
         built: loader.built,
         slices: SliceCache::default(),
@@ -149,6 +154,20 @@ fn join(
             let schema = loader.parts.schema;
             let written = WrittenPolicies::join(files, links.shards(), schema, &schema.validator, &mut loader.faults);
             Arc::new(written)
+        }
+    }
+}
+
+fn sign_ins(loader: &mut Loader<'_>, before: Option<&Snapshot>) -> SignIns {
+    let Some(bundle) = loader.parts.bundle else { return SignIns::default() };
+    match (bundle::parse_tokens(bundle), bundle::parse_deactivated(bundle)) {
+        (Ok(tokens), Ok(deactivated)) => SignIns::of(tokens, deactivated, loader.parts.schema, before),
+        (tokens, deactivated) => {
+            for error in [tokens.err(), deactivated.err()].into_iter().flatten() {
+                let fault = loader.bundle_fault(&error);
+                loader.faults.push(fault);
+            }
+            SignIns::default()
         }
     }
 }

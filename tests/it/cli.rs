@@ -79,7 +79,7 @@ fn a_key_comes_with_its_hash_and_a_prefix() {
     let (one, other) = (one.json(), other.json());
     assert!(one["key"].as_str().unwrap().starts_with("cgcaller_"), "{one}");
     assert_ne!(one["key"], other["key"]);
-    let hash = cedargate::config::hash_key(one["key"].as_str().unwrap());
+    let hash = cedargate::authn::hash_key(one["key"].as_str().unwrap());
     assert_eq!(one["hash"], hash);
 }
 

@@ -36,7 +36,8 @@ impl Editor<'_> {
                 .map(|recorded| recorded.fact.key())
                 .filter(|key| still_refers(draft, key, &gone))
                 .collect();
-            if !cascade && !referring.is_empty() {
+            // Tokens are their owner's own: nobody else minds that they go.
+            if !cascade && referring.iter().any(|key| key.kind != Kind::Token) {
                 return Err(EditError::Refused(in_use(draft, &gone, &referring)));
             }
             if let Some(first) = gone.first().filter(|_| referring.len() > MOST_CASCADED) {
@@ -83,7 +84,7 @@ fn without(fact: &Fact, gone: &BTreeSet<FactKey>) -> Option<Fact> {
             account.mappings.retain(|mapping| !is_gone(Kind::IdentityProvider, mapping.identity_provider.as_str()));
         }
         Fact::Resource(resource) => resource.parents.retain(|parent| !gone.contains(&FactKey::resource(parent))),
-        Fact::ExternalIdentity(_) | Fact::Collaborator(_) => return None,
+        Fact::ExternalIdentity(_) | Fact::Collaborator(_) | Fact::Token(_) => return None,
         Fact::IdentityProvider(_) | Fact::User(_) | Fact::Role(_) => {}
     }
     Some(fact)

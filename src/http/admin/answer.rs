@@ -8,7 +8,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use crate::admin::{Made, compiled};
-use crate::directory::{Change, Fact, FactKey, Recorded, document_of, shown_id};
+use crate::directory::{Change, Fact, FactKey, Kind, Recorded, document_of, shown_id};
 use crate::http::problem::{self, Problem};
 use crate::model::{Revision, TenantId};
 
@@ -16,6 +16,7 @@ use crate::model::{Revision, TenantId};
 pub(super) fn shown(fact: &Fact) -> Map<String, Value> {
     let document = serde_json::to_value(document_of(fact)).unwrap_or_default();
     let mut members = document.as_object().cloned().unwrap_or_default();
+    hide(&mut members);
     members.insert("id".to_owned(), shown_id(fact).into());
     members
 }
@@ -100,9 +101,22 @@ pub(super) fn told(change: &Change) -> Value {
     json!({
         "type": change.key.kind,
         "id": fact.map_or_else(|| change.key.id.clone(), shown_id),
-        "before": change.before.as_ref().map(document_of),
-        "after": change.after.as_ref().map(document_of),
+        "before": change.before.as_ref().map(document),
+        "after": change.after.as_ref().map(document),
     })
+}
+
+fn document(fact: &Fact) -> Map<String, Value> {
+    let mut members = shown(fact);
+    members.remove("id");
+    members
+}
+
+/// What no answer has: by a token's hash one could tell whether a token is the one.
+fn hide(members: &mut Map<String, Value>) {
+    if members.get("type").and_then(Value::as_str) == Some(Kind::Token.name()) {
+        members.remove("hash");
+    }
 }
 
 /// The answer to something that is there now and was not.

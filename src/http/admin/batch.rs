@@ -9,7 +9,7 @@ use super::answer::{dry, of_revision, told};
 use super::asking::{Asked, Asking, Body, ChangeQuery};
 use super::caller::administration;
 use super::objects::read_fact;
-use crate::admin::Request;
+use crate::admin::{Request, Right};
 use crate::directory::{Edit, FactKey, Kind, Operation, read_key};
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
@@ -55,7 +55,8 @@ pub(in crate::http) async fn batch(
     let operations = operations.map(|(index, raw)| operation(raw).map_err(|problem| problem.in_operation(index)));
     let edit = Edit { operations: operations.collect::<Result<_, _>>()?, cascade: query.cascade };
     let precondition = asking.if_match.map(|revision| (of_tenant(&asking.tenant), revision));
-    let request = Request { tenant: &asking.tenant, edit: &edit, precondition, dry_run: query.dry_run };
+    let request =
+        Request { tenant: &asking.tenant, edit: &edit, precondition, dry_run: query.dry_run, right: Right::Asked };
     let made = administration.make(&request, &asking.who, &asking.occasion).await?;
     if query.dry_run {
         return Ok(dry(&asking.tenant, &made));

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::answer::{changed, created, cursor, of_revision, page, page_size, read_cursor, recorded, shown};
 use super::asking::{Asked, Asking, Body, ChangeQuery, Place, no_such, object};
 use super::caller::administration;
-use crate::admin::{Administration, Request};
+use crate::admin::{Administration, Request, Right};
 use crate::directory::{
     Edit, Fact, FactKey, Kind, Listing, Operation, Recorded, read_document, read_key, read_subject,
 };
@@ -180,6 +180,10 @@ async fn find_role(administration: &Administration, place: &Place, at: Revision)
 
 /// A body of a kind, with what an earlier answer added taken away.
 pub(super) fn read_fact(kind: Kind, mut members: Map<String, Value>) -> Result<Fact, Problem> {
+    if kind == Kind::Token {
+        let message = "tokens are made at `/virtual-accounts/{id}/tokens` and `/users/{id}/tokens`";
+        return Err(Problem::Malformed(message.to_owned()));
+    }
     for added in ["id", "revision", "built_in"] {
         members.remove(added);
     }
@@ -343,7 +347,8 @@ pub(super) async fn edit(
     let administration = administration(state)?;
     let edit = Edit { operations, cascade: query.cascade };
     let precondition = asking.if_match.map(|revision| (key.clone(), revision));
-    let request = Request { tenant: &asking.tenant, edit: &edit, precondition, dry_run: query.dry_run };
+    let request =
+        Request { tenant: &asking.tenant, edit: &edit, precondition, dry_run: query.dry_run, right: Right::Asked };
     let made = administration.make(&request, &asking.who, &asking.occasion).await?;
     Ok(changed(&asking.tenant, key, &made, query.dry_run))
 }

@@ -1,6 +1,7 @@
 //! Who is calling, and how it is said who a question is about.
 
-use cedargate::config::{Permission, RawCallerKey, hash_key};
+use cedargate::authn::hash_key;
+use cedargate::config::{Permission, RawCallerKey};
 use serde_json::json;
 
 use super::assert_problem;

@@ -6,8 +6,8 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use cedargate::authn::hash_key;
 use cedargate::clock::{Clock, SystemClock};
-use cedargate::config::hash_key;
 use serde_json::{Value, json};
 
 use super::server::CALLER_KEY;

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use cedargate::app::App;
+use cedargate::authn::hash_key;
 use cedargate::clock::ManualClock;
-use cedargate::config::{Config, Permission, RawCallerKey, RawConfig, hash_key};
+use cedargate::config::{Config, Permission, RawCallerKey, RawConfig};
 use cedargate::snapshot::Tenants;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};

@@ -1,0 +1,202 @@
+//! Documents in, facts out: names that are names, values that are values, or which field is wrong.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::naming::read_subject;
+use super::{
+    Document, EVERY_ACTION, ExternalIdentityDocument, MappingDocument, OneOrMany, ProviderDocument, RoleDocument,
+};
+use crate::compile::sorted;
+use crate::directory::fact::{Fact, Kind};
+use crate::manifest::{condition_values, read_entity, uri_refusal};
+use crate::model::facts::RoleActions;
+use crate::model::{
+    ClaimNames, Collaborator, Email, EntityRef, ExternalIdentity, ExternalIdentityName, IdentityProvider, NameError,
+    ProviderName, Resource, Role, RoleName, Subject, Team, TeamMapping, TeamName, Token, TokenId, TokenOwner, User,
+    VirtualAccount, VirtualAccountName,
+};
+
+/// Which field of a document is wrong, and what to write instead.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}`: {message}")]
+pub struct DocumentError {
+    pub field: String,
+    pub message: String,
+}
+
+impl DocumentError {
+    fn new(field: &str, message: impl Into<String>) -> Self {
+        Self { field: field.to_owned(), message: message.into() }
+    }
+}
+
+/// Reads a document of a kind, without its `type`, as a fact.
+///
+/// # Errors
+/// The first field that is wrong.
+pub fn read_document(kind: Kind, value: Value) -> Result<Fact, DocumentError> {
+    let Value::Object(mut members) = value else {
+        return Err(DocumentError::new("type", "the document must be an object"));
+    };
+    members.insert("type".to_owned(), kind.name().into());
+    let document: Document = serde_json::from_value(Value::Object(members))
+        .map_err(|error| DocumentError::new(kind.name(), error.to_string()))?;
+    Fact::try_from(document)
+}
+
+impl TryFrom<Document> for Fact {
+    type Error = DocumentError;
+
+    fn try_from(document: Document) -> Result<Self, DocumentError> {
+        Ok(match document {
+            Document::IdentityProvider(document) => Self::IdentityProvider(document.try_into()?),
+            Document::ExternalIdentity(document) => Self::ExternalIdentity(document.try_into()?),
+            Document::User(document) => {
+                Self::User(User { email: named("email", Email::parse(&document.email))?, active: document.active })
+            }
+            Document::Team(document) => Self::Team(Team {
+                name: named("name", TeamName::parse(&document.name))?,
+                members: emails("members", &document.members)?,
+                managers: emails("managers", &document.managers)?,
+                mappings: mappings(document.identity_provider_mapping)?,
+            }),
+            Document::VirtualAccount(document) => Self::VirtualAccount(VirtualAccount {
+                name: named("name", VirtualAccountName::parse(&document.name))?,
+                mappings: mappings(document.identity_provider_mapping)?,
+            }),
+            Document::Role(document) => Self::Role(document.try_into()?),
+            Document::Resource(document) => Self::Resource(Resource {
+                entity: entity("resource", &document.resource)?,
+                parents: document.parents.iter().map(|parent| entity("parents", parent)).collect::<Result<_, _>>()?,
+                attributes: document.attributes.into_iter().map(|(name, value)| (name, sorted(&value))).collect(),
+            }),
+            Document::Collaborator(document) => Self::Collaborator(Collaborator {
+                resource: entity("resource", &document.resource)?,
+                role: named("role", RoleName::parse(&document.role))?,
+                subject: read_subject(&document.subject).map_err(|message| DocumentError::new("subject", message))?,
+            }),
+            Document::Token(document) => Self::Token(Token {
+                id: named("token_id", TokenId::parse(&document.token_id))?,
+                owner: match read_subject(&document.owner) {
+                    Ok(Subject::User(email)) => TokenOwner::User(email),
+                    Ok(Subject::VirtualAccount(name)) => TokenOwner::VirtualAccount(name),
+                    _ => return Err(DocumentError::new("owner", "a token is a user's or a virtual account's")),
+                },
+                label: document.label,
+                hash: document.hash,
+                created_at: document.created_at,
+                expires_at: document.expires_at,
+                rotate_every: document.rotate_every,
+                replaced_by: match document.replaced_by {
+                    Some(id) => Some(named("replaced_by", TokenId::parse(&id))?),
+                    None => None,
+                },
+            }),
+        })
+    }
+}
+
+impl TryFrom<ProviderDocument> for IdentityProvider {
+    type Error = DocumentError;
+
+    fn try_from(document: ProviderDocument) -> Result<Self, DocumentError> {
+        let config = document.config;
+        if let Some(message) = uri_refusal(&config.jwks_uri) {
+            return Err(DocumentError::new("config.jwks_uri", message));
+        }
+        if config.issuer.as_deref() == Some("") {
+            return Err(DocumentError::new("config.issuer", "an issuer may not be empty: leave it out instead"));
+        }
+        let audiences = match config.audience {
+            None => Vec::new(),
+            Some(OneOrMany::One(one)) => vec![one],
+            Some(OneOrMany::Many(many)) if many.is_empty() => vec![String::new()],
+            Some(OneOrMany::Many(many)) => many,
+        };
+        if audiences.iter().any(String::is_empty) {
+            return Err(DocumentError::new("config.audience", "an audience may not be empty: leave it out instead"));
+        }
+        let (given, defaults) = (document.claims, ClaimNames::default());
+        let names = [&given.unique_id, &given.email, &given.virtual_account, &given.teams];
+        if names.into_iter().any(|name| name.as_deref() == Some("")) {
+            return Err(DocumentError::new("claims", "each must be the name of a claim"));
+        }
+        Ok(Self {
+            name: named("name", ProviderName::parse(&document.name))?,
+            jwks_uri: config.jwks_uri,
+            issuer: config.issuer,
+            audiences,
+            algorithms: config.algorithms.unwrap_or_default(),
+            claims: ClaimNames {
+                unique_id: given.unique_id.unwrap_or(defaults.unique_id),
+                email: given.email.unwrap_or(defaults.email),
+                virtual_account: given.virtual_account,
+                teams: given.teams,
+            },
+            external_identities: document.external_identities,
+        })
+    }
+}
+
+impl TryFrom<ExternalIdentityDocument> for ExternalIdentity {
+    type Error = DocumentError;
+
+    fn try_from(document: ExternalIdentityDocument) -> Result<Self, DocumentError> {
+        let mut claims = BTreeMap::new();
+        for (path, value) in document.claims {
+            let values = condition_values(&value).filter(|_| !path.is_empty()).ok_or_else(|| {
+                let message = format!("the condition on `{path}` must be a value or a list of values");
+                DocumentError::new("claims", message)
+            })?;
+            claims.insert(path, values);
+        }
+        Ok(Self {
+            name: named("name", ExternalIdentityName::parse(&document.name))?,
+            identity_provider: named("identity_provider", ProviderName::parse(&document.identity_provider))?,
+            claims,
+        })
+    }
+}
+
+impl TryFrom<RoleDocument> for Role {
+    type Error = DocumentError;
+
+    fn try_from(document: RoleDocument) -> Result<Self, DocumentError> {
+        if document.actions.is_empty() {
+            return Err(DocumentError::new("actions", "a role needs at least one action"));
+        }
+        let is_every = document.actions.iter().any(|action| action == EVERY_ACTION);
+        let these = || RoleActions::These(document.actions.into_iter().collect());
+        Ok(Self {
+            name: named("name", RoleName::parse(&document.name))?,
+            resource_type: document.resource_type,
+            actions: if is_every { RoleActions::Every } else { these() },
+        })
+    }
+}
+
+fn named<T>(field: &str, parsed: Result<T, NameError>) -> Result<T, DocumentError> {
+    parsed.map_err(|error| DocumentError::new(field, error.to_string()))
+}
+
+fn emails(field: &str, given: &[String]) -> Result<BTreeSet<Email>, DocumentError> {
+    given.iter().map(|email| named(field, Email::parse(email))).collect()
+}
+
+fn entity(field: &str, text: &str) -> Result<EntityRef, DocumentError> {
+    read_entity(text).ok_or_else(|| DocumentError::new(field, format!("`{text}` is not an entity: write `Type::id`")))
+}
+
+fn mappings(given: Vec<MappingDocument>) -> Result<BTreeSet<TeamMapping>, DocumentError> {
+    let field = "identity_provider_mapping";
+    let mapping = |mapping: MappingDocument| {
+        if mapping.value.is_empty() {
+            return Err(DocumentError::new(field, "a mapped value may not be empty"));
+        }
+        let identity_provider = named(field, ProviderName::parse(&mapping.identity_provider))?;
+        Ok(TeamMapping { identity_provider, value: mapping.value })
+    };
+    given.into_iter().map(mapping).collect()
+}
