@@ -19,6 +19,7 @@ use crate::model::{
     NameError, ProviderName, Resource, Role, RoleName, SigningAlgorithm, Subject, Team, TeamMapping, TeamName, User,
     VirtualAccount, VirtualAccountName,
 };
+use crate::vocabulary::{entity_ref, read_uid};
 
 /// Any fact as a document; `type` says which, as in a manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -402,7 +403,8 @@ pub fn document_of(fact: &Fact) -> Document {
 /// `Type::id`, or Cedar's spelling where the short one would be read as another entity.
 pub fn resource_id(entity: &EntityRef) -> String {
     let short = format!("{}::{}", entity.entity_type, entity.id);
-    if EntityRef::parse_short(&short).as_ref() == Some(entity) { short } else { entity.to_string() }
+    let is_plain = EntityRef::parse_short(&short).as_ref() == Some(entity);
+    if is_plain && read_resource(&short).as_ref() == Some(entity) { short } else { entity.to_string() }
 }
 
 /// `Type:name`.
@@ -448,7 +450,12 @@ fn emails(field: &str, given: &[String]) -> Result<BTreeSet<Email>, DocumentErro
 }
 
 fn entity(field: &str, text: &str) -> Result<EntityRef, DocumentError> {
-    read_entity(text).ok_or_else(|| DocumentError::new(field, format!("`{text}` is not an entity: write `Type::id`")))
+    read_resource(text).ok_or_else(|| DocumentError::new(field, format!("`{text}` is not an entity: write `Type::id`")))
+}
+
+/// Cedar's spelling wherever it is one: `Box::lid::"x"` is no `Box`.
+fn read_resource(text: &str) -> Option<EntityRef> {
+    read_uid(text).map(|uid| entity_ref(&uid)).or_else(|| read_entity(text))
 }
 
 fn mappings(given: Vec<MappingDocument>) -> Result<BTreeSet<TeamMapping>, DocumentError> {
@@ -479,3 +486,6 @@ fn shortest(values: BTreeSet<String>) -> Value {
 
 /// Written in a role's actions, stands for all of them.
 const EVERY_ACTION: &str = "*";
+
+#[cfg(test)]
+mod properties;
