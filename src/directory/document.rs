@@ -227,3 +227,6 @@ fn yes() -> bool {
 
 /// Written in a role's actions, stands for all of them.
 const EVERY_ACTION: &str = "*";
+
+#[cfg(test)]
+mod properties;

@@ -40,14 +40,18 @@ impl SqliteDirectory {
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
-            .create_if_missing(true)
             .foreign_keys(true)
-            .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_PATIENCE);
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        // A file stays in the mode that one connection brings it into.
+        let making = options.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+        let writer = when_free(|| SqlitePoolOptions::new().max_connections(1).connect_with(making.clone())).await?;
+        // Nobody else who opens it makes the tables meanwhile.
+        let mut upgrade = writer.begin_with("BEGIN IMMEDIATE").await?;
+        let upgraded = migrator().run_direct(None, &mut *upgrade, false).await;
+        upgraded.map_err(|error| StoreError::Database(Box::new(error)))?;
+        upgrade.commit().await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await?;
-        migrator().run(&writer).await.map_err(|error| StoreError::Database(Box::new(error)))?;
         Ok(Self { writer, readers })
     }
 
@@ -163,6 +167,21 @@ impl Directory for SqliteDirectory {
     }
 }
 
+/// Tries until nobody else is bringing the file into its mode, which SQLite does not wait for by itself.
+async fn when_free<T, F: Future<Output = sqlx::Result<T>>>(attempt: impl Fn() -> F) -> sqlx::Result<T> {
+    let patience = tokio::time::Instant::now() + BUSY_PATIENCE;
+    loop {
+        match attempt().await {
+            Err(sqlx::Error::Database(error))
+                if error.code().as_deref() == Some(SQLITE_BUSY) && tokio::time::Instant::now() < patience =>
+            {
+                tokio::time::sleep(BUSY_PAUSE).await;
+            }
+            answer => return answer,
+        }
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(Box::new(error))
@@ -177,4 +196,7 @@ fn migrator() -> Migrator {
 
 /// How long a write waits for one of another process.
 const BUSY_PATIENCE: Duration = Duration::from_secs(10);
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
+/// <https://sqlite.org/rescode.html#busy>
+const SQLITE_BUSY: &str = "5";
 const READERS: u32 = 4;

@@ -1,6 +1,6 @@
 //! Reads, each of one revision: what held then, whatever has been written since.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
@@ -55,8 +55,41 @@ pub(super) async fn list(
     listing: &Listing,
     at: Revision,
 ) -> Result<Vec<Recorded>, StoreError> {
+    if listing.mentioning.is_empty() {
+        let rows = list_page(readers, tenant, listing, listing.after.as_deref(), listing.limit, at).await?;
+        return rows.iter().map(recorded).collect();
+    }
+    let mut found = Vec::new();
+    let mut after = listing.after.clone();
+    while found.len() < listing.limit {
+        let rows = list_page(readers, tenant, listing, after.as_deref(), PAGE, at).await?;
+        for row in &rows {
+            let one = recorded(row)?;
+            // It mentioned all of them once, and perhaps not at the same time.
+            let mentions = one.fact.mentions();
+            if listing.mentioning.iter().all(|key| mentions.contains(key)) {
+                found.push(one);
+            }
+        }
+        if rows.len() < PAGE {
+            break;
+        }
+        after = rows.last().map(|row| row.try_get("id")).transpose()?;
+    }
+    found.truncate(listing.limit);
+    Ok(found)
+}
+
+async fn list_page(
+    readers: &SqlitePool,
+    tenant: i64,
+    listing: &Listing,
+    after: Option<&str>,
+    limit: usize,
+    at: Revision,
+) -> Result<Vec<SqliteRow>, StoreError> {
     let sql = if listing.mentioning.is_empty() {
-        "SELECT facts.value, facts.since FROM objects
+        "SELECT objects.id, facts.value, facts.since FROM objects
          CROSS JOIN facts ON facts.object = objects.number AND facts.since <= ?3
              AND (facts.until IS NULL OR facts.until > ?3)
          WHERE objects.tenant = ?1 AND objects.kind = ?2 AND objects.id > ?4 AND ?6 = '[]'
@@ -66,7 +99,7 @@ pub(super) async fn list(
              SELECT objects.number FROM json_each(?6) AS key
              CROSS JOIN objects ON objects.tenant = ?1 AND objects.kind = key.value ->> 0
                  AND objects.id = key.value ->> 1)
-         SELECT facts.value, facts.since
+         SELECT objects.id, facts.value, facts.since
          FROM (SELECT object FROM mentions WHERE mentioned IN (SELECT number FROM wanted)
                GROUP BY object HAVING count(*) = json_array_length(?6)) AS found
          CROSS JOIN objects ON objects.number = found.object AND objects.kind = ?2 AND objects.id > ?4
@@ -74,16 +107,18 @@ pub(super) async fn list(
              AND (facts.until IS NULL OR facts.until > ?3)
          ORDER BY objects.id LIMIT ?5"
     };
+    // The keys are counted, so each stands there once.
+    let mentioning: BTreeSet<_> = listing.mentioning.iter().collect();
     let rows = sqlx::query(sql)
         .bind(tenant)
         .bind(listing.kind.name())
         .bind(number(at))
-        .bind(listing.after.as_deref().unwrap_or_default())
-        .bind(i64::try_from(listing.limit).unwrap_or(i64::MAX))
-        .bind(keys_parameter(&listing.mentioning))
+        .bind(after.unwrap_or_default())
+        .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        .bind(keys_parameter(mentioning))
         .fetch_all(readers)
         .await?;
-    rows.iter().map(recorded).collect()
+    Ok(rows)
 }
 
 pub(super) async fn mentioning(
@@ -112,13 +147,13 @@ pub(super) async fn mentioning(
     let keys: HashSet<&FactKey> = keys.iter().collect();
     let mut found = Vec::new();
     for row in &rows {
+        if found.len() == limit {
+            break;
+        }
         let one = recorded(row)?;
         // A team that someone left mentioned them once, and does not now.
         if one.fact.mentions().iter().any(|mentioned| keys.contains(mentioned)) {
             found.push(one);
-        }
-        if found.len() == limit {
-            break;
         }
     }
     Ok(found)
@@ -144,7 +179,10 @@ pub(super) async fn hashed(
     .bind(number(at))
     .fetch_all(readers)
     .await?;
-    rows.iter().map(|row| fact(row, "value")).collect()
+    let mut facts = rows.iter().map(|row| fact(row, "value")).collect::<Result<Vec<_>, _>>()?;
+    // The table has the upper 63 bits, which two hashes may share.
+    facts.retain(|fact| fact.shard_hash().is_some_and(|hash| hashes.contains(&hash)));
+    Ok(facts)
 }
 
 pub(super) async fn count(readers: &SqlitePool, tenant: i64, part: Part, at: Revision) -> Result<usize, StoreError> {
@@ -191,7 +229,7 @@ pub(super) async fn changed_since(
 pub(super) async fn history(readers: &SqlitePool, tenant: i64, history: &History) -> Result<Vec<Entry>, StoreError> {
     let mut found = Vec::new();
     let mut place = history.before.clone();
-    loop {
+    while found.len() < history.limit {
         let rows = history_page(readers, tenant, history, place.as_ref()).await?;
         for row in &rows {
             let entry = entry(row)?;
@@ -199,14 +237,13 @@ pub(super) async fn history(readers: &SqlitePool, tenant: i64, history: &History
             if history.about.iter().all(|about| entry.change.concerns(about)) {
                 found.push(entry);
             }
-            if found.len() == history.limit {
-                return Ok(found);
-            }
         }
-        if rows.len() < HISTORY_PAGE {
-            return Ok(found);
+        if rows.len() < PAGE {
+            break;
         }
     }
+    found.truncate(history.limit);
+    Ok(found)
 }
 
 async fn history_page(
@@ -243,7 +280,7 @@ async fn history_page(
     .bind(before.map(|(revision, _)| number(*revision)))
     .bind(before.map(|(_, key)| key.kind.name()))
     .bind(before.map(|(_, key)| key.id.as_str()))
-    .bind(i64::try_from(HISTORY_PAGE).unwrap_or(i64::MAX))
+    .bind(i64::try_from(PAGE).unwrap_or(i64::MAX))
     .fetch_all(readers)
     .await?;
     Ok(rows)
@@ -274,4 +311,5 @@ fn kinds_parameter(part: Part) -> String {
     serde_json::Value::from(kinds).to_string()
 }
 
-const HISTORY_PAGE: usize = 256;
+/// How much is read at once where not all of it may be wanted.
+const PAGE: usize = 256;
