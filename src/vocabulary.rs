@@ -26,6 +26,9 @@ pub const MANAGE_MEMBERS: &str = "manageMembers";
 pub const MANAGE_ROLES: &str = "manageRoles";
 pub const MANAGE_COLLABORATORS: &str = "manageCollaborators";
 pub const MANAGE_RESOURCES: &str = "manageResources";
+pub const ADMINISTRATION: [&str; 6] =
+    [VIEW_DIRECTORY, MANAGE_IDENTITIES, MANAGE_MEMBERS, MANAGE_ROLES, MANAGE_COLLABORATORS, MANAGE_RESOURCES];
+
 /// Groups for actions of resource types: who may take one of them decides of the resource's collaborators or contents.
 pub const COLLABORATOR_MANAGEMENT: &str = "collaboratorManagement";
 pub const RESOURCE_MANAGEMENT: &str = "resourceManagement";

@@ -216,11 +216,14 @@ fn one_of(files: &TenantFiles, random: &mut Random, within: Option<&EntityRef>, 
 fn askable(files: &TenantFiles) -> Vec<Askable> {
     let schema = &files.schema.schema;
     // Asked by cedargate itself, never by a caller.
-    let assume = vocabulary::uid(&EntityRef::new(vocabulary::ACTION, vocabulary::ASSUME)).ok();
-    let assume = assume.filter(|_| files.schema.identity == Identity::Included);
+    let is_own = |action: &EntityUid| {
+        let own = [vocabulary::ASSUME].into_iter().chain(vocabulary::ADMINISTRATION);
+        let own = own.map(|id| EntityRef::new(vocabulary::ACTION, id));
+        files.schema.identity == Identity::Included && own.into_iter().any(|own| own == vocabulary::entity_ref(action))
+    };
     let mut askable: Vec<_> = schema
         .actions()
-        .filter(|action| Some(*action) != assume.as_ref())
+        .filter(|action| !is_own(action))
         .map(|action| Askable {
             action: action.clone(),
             principals: schema.principals_for_action(action).into_iter().flatten().map(ToString::to_string).collect(),

@@ -9,7 +9,7 @@ use super::{Common, Ending, report};
 use crate::admin::FirstKey;
 use crate::app::{App, AppError, stop_signal};
 use crate::clock::SystemClock;
-use crate::config::Config;
+use crate::config::{AuditSink, Config};
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -42,13 +42,15 @@ impl Serve {
 
 fn run(config: Config, json: bool) -> Result<(), AppError> {
     let runtime = tokio::runtime::Runtime::new().map_err(AppError::Serve)?;
+    let is_log_on_stdout = config.audit.sink == AuditSink::Stdout;
     let ended = runtime.block_on(async {
         let mut app = App::start(config, Arc::new(SystemClock)).await?;
         if let Some(FirstKey(key)) = app.take_first_key() {
-            if json {
-                report::say_json(&json!({"admin_key": key}));
-            } else {
-                report::say(format!("admin key, shown this once: {key}"));
+            match (json, is_log_on_stdout) {
+                (true, false) => report::say_json(&json!({"admin_key": key})),
+                (false, false) => report::say(format!("admin key, shown this once: {key}")),
+                // Decisions go there, and nothing else.
+                (_, true) => report::complain(format!("admin key, shown this once: {key}")),
             }
         }
         tracing::info!(address = %app.address(), "listening");

@@ -16,7 +16,7 @@ async fn a_tenant_or_an_address_that_is_not_there_is_404() {
     for path in ["/tenants/globex/authorize", "/tenants/ACME/authorize"] {
         assert_problem(&server.post(path, body.clone()).await, 404, "tenant-unknown");
     }
-    for path in ["/", "/authorise", "/authorize/", "/tenants/acme", "/authorize/batch/1"] {
+    for path in ["/", "/authorise", "/authorize/", "/tenants/acme/authorise", "/authorize/batch/1"] {
         assert_problem(&server.post(path, body.clone()).await, 404, "not-found");
     }
 }
