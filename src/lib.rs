@@ -63,6 +63,7 @@ pub mod snapshot;
 
 pub mod bundle;
 
+pub mod apply;
 pub mod publish;
 
 pub mod admin;
