@@ -12,7 +12,7 @@ use super::admin::{
 };
 use super::around::around;
 use super::state::AppState;
-use super::{authorize, health, problem, status};
+use super::{authorize, health, openapi, problem, status};
 
 /// The whole surface.
 pub fn router(state: AppState) -> Router {
@@ -58,6 +58,7 @@ pub fn router(state: AppState) -> Router {
         .route("/ready", get(health::ready))
         .route("/metrics", get(health::metrics))
         .route("/status", get(status::status))
+        .route("/openapi.json", get(openapi::openapi))
         .fallback(problem::no_such_route)
         .layer(from_fn_with_state(state.clone(), around))
         .with_state(state)
