@@ -350,7 +350,8 @@ pub(super) async fn edit(
     let request =
         Request { tenant: &asking.tenant, edit: &edit, precondition, dry_run: query.dry_run, right: Right::Asked };
     let made = administration.make(&request, &asking.who, &asking.occasion).await?;
-    Ok(changed(&asking.tenant, key, &made, query.dry_run))
+    let put = edit.operations.iter().find(|operation| operation.key() == *key).and_then(Operation::fact);
+    Ok(changed(&asking.tenant, key, put, &made, query.dry_run))
 }
 
 /// A kind as addresses have it.
