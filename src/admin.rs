@@ -8,10 +8,12 @@ mod authority;
 mod keys;
 mod needs;
 mod policies;
+mod signing;
 mod tokens;
 
 pub use keys::{AdminKeys, FirstKey, KeptKey};
 pub use policies::{CompiledPolicy, compiled};
+pub use signing::MAX_JWT_SECONDS;
 pub use tokens::{Minted, TokenError, TokenTerms};
 
 use std::sync::Arc;
@@ -23,7 +25,9 @@ use tokio::time::timeout;
 use crate::ask::{Ask, AskError, Who};
 use crate::assemble::Layout;
 use crate::clock::SharedClock;
-use crate::directory::{Author, Change, Directory, Edit, EditError, Editor, FactKey, Planned, Rules, StoreError};
+use crate::directory::{
+    Author, Change, Directory, Edit, EditError, Editor, FactKey, Planned, Rules, Secrets, StoreError,
+};
 use crate::model::{Revision, TenantId};
 use crate::principal::Principal;
 use crate::snapshot::{Snapshot, Tenants};
@@ -110,7 +114,10 @@ impl From<StoreError> for AdminError {
 #[derive(Clone)]
 pub struct Administration {
     pub directory: Arc<dyn Directory>,
+    pub secrets: Arc<dyn Secrets>,
     pub keys: Arc<AdminKeys>,
+    /// What tokens of our own that are signed name as their issuer, before the tenant.
+    pub issuer: Option<String>,
     pub rules: watch::Receiver<Option<Arc<Rules>>>,
     /// Of whoever publishes.
     pub wake: Arc<Notify>,

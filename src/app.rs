@@ -131,7 +131,9 @@ impl App {
             None => (None, None),
             Some(Opened { directory, keys, first_key }) => {
                 let administration = Administration {
+                    secrets: directory.clone(),
                     directory,
+                    issuer: config.issuer,
                     keys,
                     rules: rules.subscribe(),
                     wake,

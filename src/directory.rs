@@ -30,5 +30,6 @@ pub use memory::MemoryDirectory;
 pub use sqlite::SqliteDirectory;
 pub use state::{facts_of, state_of};
 pub use store::{
-    Answer, Author, Change, Changes, Directory, Entry, History, Listing, Part, Recorded, StoreError, TenantHead,
+    Answer, Author, Change, Changes, Directory, Entry, History, KeptAdminKey, KeptSigningKey, Listing, Part, Recorded,
+    Secrets, StoreError, TenantHead,
 };

@@ -8,7 +8,7 @@ use axum::routing::{get, post};
 use crate::directory::Kind;
 
 use super::admin::{
-    all_tenants, batch, granted, granting, history, member, noun, one, one_tenant, rotation, token, tokens,
+    all_tenants, batch, granted, granting, history, member, noun, one, one_tenant, public_keys, rotation, token, tokens,
 };
 use super::around::around;
 use super::state::AppState;
@@ -52,6 +52,7 @@ pub fn router(state: AppState) -> Router {
         .route("/tenants/{tenant}/resources/{id}/collaborators", granted())
         .route("/tenants/{tenant}/collaborators", noun(Kind::Collaborator))
         .route("/tenants/{tenant}/collaborators/{id}", one(Kind::Collaborator))
+        .route("/tenants/{tenant}/.well-known/jwks.json", get(public_keys))
         .route("/tenants/{tenant}/batch", post(batch).layer(large))
         .route("/tenants/{tenant}/history", get(history))
         .route("/live", get(health::live))

@@ -89,6 +89,7 @@ impl TryFrom<Document> for Fact {
                 created_at: document.created_at,
                 expires_at: document.expires_at,
                 rotate_every: document.rotate_every,
+                audience: document.audience,
                 replaced_by: match document.replaced_by {
                     Some(id) => Some(named("replaced_by", TokenId::parse(&id))?),
                     None => None,

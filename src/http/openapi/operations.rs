@@ -312,6 +312,9 @@ fn running() -> Vec<Operation> {
     let any = || json!({"type": "object"});
     let get = |path: &str, summary: &str| Operation::new("get", path, "running", summary);
     vec![
+        get("/tenants/{tenant}/.well-known/jwks.json", "The public keys that sign tokens of our own.")
+            .answer(200, any())
+            .problems(&[404]),
         get("/live", "Is the server alive?").answer(200, any()),
         get("/ready", "Does every tenant have a snapshot?").answer(200, any()).problems(&[503]),
         get("/metrics", "Numbers for Prometheus.").answer(200, json!({"type": "string"})),

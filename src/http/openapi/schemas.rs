@@ -145,7 +145,7 @@ fn others() -> Vec<(&'static str, Value)> {
             closed(
                 &[],
                 json!({
-                    "label": {"type": "string", "maxLength": 50}, "expires_in_seconds": seconds.clone(), "rotate_every_seconds": seconds,
+                    "label": {"type": "string", "maxLength": 50}, "audience": {"type": "string", "minLength": 1, "maxLength": 50}, "expires_in_seconds": seconds.clone(), "rotate_every_seconds": seconds,
                 }),
             ),
         ),
