@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::answer::{dry, of_revision, told};
-use super::asking::{Asked, Asking, Body, ChangeQuery};
+use super::asking::{Asked, Asking, Body, ChangeQuery, object};
 use super::caller::administration;
 use super::objects::read_fact;
 use crate::admin::{Request, Right};
@@ -47,7 +47,7 @@ pub(in crate::http) async fn batch(
 ) -> Result<Response, Problem> {
     let administration = administration(&state)?;
     let unread = |error: serde_json::Error| Problem::Malformed(format!("the body cannot be read: {error}"));
-    let raw: RawBatch = serde_json::from_slice(&body?).map_err(unread)?;
+    let raw: RawBatch = serde_json::from_value(Value::Object(object(body)?)).map_err(unread)?;
     if raw.operations.len() > MAX_OPERATIONS {
         return Err(Problem::TooLarge(format!("a batch holds at most {MAX_OPERATIONS} operations")));
     }
