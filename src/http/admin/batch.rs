@@ -54,6 +54,10 @@ pub(in crate::http) async fn batch(
     let operations = raw.operations.into_iter().enumerate();
     let operations = operations.map(|(index, raw)| operation(raw).map_err(|problem| problem.in_operation(index)));
     let edit = Edit { operations: operations.collect::<Result<_, _>>()?, cascade: query.cascade };
+    if edit.operations.is_empty() {
+        // Nothing takes no right; what it is that nothing was done to is for those who may look.
+        administration.look(&asking.tenant, &asking.who).await?;
+    }
     let precondition = asking.if_match.map(|revision| (of_tenant(&asking.tenant), revision));
     let request =
         Request { tenant: &asking.tenant, edit: &edit, precondition, dry_run: query.dry_run, right: Right::Asked };
