@@ -146,6 +146,17 @@ impl Administration {
         self.rules.borrow().clone().ok_or(AdminError::NoRules)
     }
 
+    /// The last revision of a tenant whose directory this is.
+    ///
+    /// # Errors
+    /// When there is no such tenant, or its files say what it is.
+    pub async fn head(&self, tenant: &TenantId) -> Result<Revision, AdminError> {
+        if self.layout.is_of_manifests(tenant) {
+            return Err(AdminError::OfFiles(tenant.clone()));
+        }
+        Ok(self.directory.head(tenant).await?)
+    }
+
     /// Makes an edit.
     ///
     /// # Errors
@@ -160,7 +171,7 @@ impl Administration {
         let rules = self.rules()?;
         let editor = Editor { directory: &*self.directory, rules: &rules, tenant };
         for _ in 0..MOST_ATTEMPTS {
-            self.check_tenant(tenant).await?;
+            self.head(tenant).await?;
             // Whether it holds together tells of what is there: only those may know who may ask for it.
             let (at, intended) = editor.intended(request.edit).await?;
             self.check_may(tenant, who, request.right.needs(&intended), at, &rules).await?;
@@ -189,8 +200,7 @@ impl Administration {
     /// # Errors
     /// When they may not.
     pub async fn look(&self, tenant: &TenantId, who: &Credentials) -> Result<Revision, AdminError> {
-        self.check_tenant(tenant).await?;
-        let head = self.directory.head(tenant).await?;
+        let head = self.head(tenant).await?;
         let needs = vec![Need::OnTenant(vocabulary::VIEW_DIRECTORY)];
         self.check_may(tenant, who, needs, head, &*self.rules()?).await?;
         Ok(head)
@@ -227,7 +237,7 @@ impl Administration {
         key: &str,
         occasion: &Occasion,
     ) -> Result<Revision, AdminError> {
-        self.check_tenant(tenant).await?;
+        self.head(tenant).await?;
         let folder = self.layout.dirs.policies.join(tenant.as_str());
         if crate::tree::has_files_of_people(&folder) {
             return Err(AdminError::HasFiles(tenant.clone()));
@@ -244,13 +254,6 @@ impl Administration {
         let read = self.directory.read(request.tenant, std::slice::from_ref(key), at).await?;
         let found = read.get(key).map_or(at, |recorded| recorded.since);
         if wanted == found || wanted == at { Ok(()) } else { Err(AdminError::Precondition { wanted, found }) }
-    }
-
-    async fn check_tenant(&self, tenant: &TenantId) -> Result<(), AdminError> {
-        if self.layout.is_of_manifests(tenant) {
-            return Err(AdminError::OfFiles(tenant.clone()));
-        }
-        Ok(self.directory.head(tenant).await.map(|_| ())?)
     }
 
     /// Who it is, as the history names them, if they may.

@@ -292,6 +292,8 @@ impl Reloader {
         for warning in &snapshot.warnings {
             tracing::warn!(%tenant, %warning, "worth a look");
         }
+        // Whoever asks of this very revision finds its providers' keys, or waits for them.
+        self.keys.add(snapshot.identity_providers.iter().map(|provider| provider.jwks_uri.as_str()));
         replaced.extend(handle.swap(snapshot));
         self.count(tenant, ReloadResult::ok);
         self.note_outcome(tenant, true);

@@ -108,7 +108,7 @@ impl Administration {
     /// When there is none.
     pub async fn token(&self, tenant: &TenantId, id: &TokenId) -> Result<Token, AdminError> {
         let key = FactKey::new(Kind::Token, id.as_str());
-        let at = self.directory.head(tenant).await?;
+        let at = self.head(tenant).await?;
         let found = self.directory.read(tenant, std::slice::from_ref(&key), at).await?.remove(&key);
         match found.map(|found| found.fact) {
             Some(Fact::Token(token)) => Ok(token),

@@ -122,6 +122,15 @@ impl KeyRegistry {
         self.sources.store(Arc::new(next.collect()));
     }
 
+    /// Makes these addresses as well, beside those that there are.
+    pub fn add<'a>(&self, jwks_uris: impl IntoIterator<Item = &'a str>) {
+        let current = self.sources.load_full();
+        let new: Vec<_> = jwks_uris.into_iter().filter(|uri| !current.contains_key(*uri)).map(str::to_owned).collect();
+        if !new.is_empty() {
+            self.configure(&current.keys().cloned().chain(new).collect());
+        }
+    }
+
     fn start(&self, jwks_uri: &str) -> Entry {
         let (source, progress) = KeySource::new(jwks_uri, Arc::clone(&self.changes));
         let source = Arc::new(source);

@@ -11,6 +11,7 @@ mod grants;
 mod history;
 mod members;
 mod objects;
+mod patch;
 mod tenants;
 mod tokens;
 

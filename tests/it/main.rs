@@ -10,6 +10,7 @@
     reason = "what helps a test fails as tests do; the lints' own exception is for `#[test]` functions only"
 )]
 
+mod admin;
 mod architecture;
 mod audit;
 mod authorize;

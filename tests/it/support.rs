@@ -1,5 +1,6 @@
 //! What every integration test starts from: `TestServer`, `TestIssuer`, and a tree of one's own.
 
+pub mod admin;
 pub mod endpoint;
 pub mod issuer;
 pub mod load;
@@ -9,6 +10,7 @@ pub mod third_party;
 pub mod tree;
 pub mod wire;
 
+pub use admin::AdminClient;
 pub use endpoint::KeyEndpoint;
 pub use issuer::TestIssuer;
 pub use load::Load;

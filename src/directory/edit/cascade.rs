@@ -43,10 +43,17 @@ impl Editor<'_> {
             if let Some(first) = gone.first().filter(|_| referring.len() > MOST_CASCADED) {
                 return Err(EditError::Refused(vec![Refusal::TooManyInUse(first.clone())]));
             }
+            let mut also_mentioned = BTreeSet::new();
             for key in referring {
                 let without = draft.now(&key).and_then(|fact| without(fact, &gone));
+                also_mentioned.extend(without.iter().flat_map(Fact::mentions));
                 draft.after.insert(key, without);
             }
+            // What is left of them is judged as if it were put.
+            also_mentioned.retain(|key| !draft.known.contains_key(key));
+            let also_mentioned: Vec<FactKey> = also_mentioned.into_iter().collect();
+            let found = self.directory.read(self.tenant, &also_mentioned, at).await?;
+            draft.known.extend(found.into_iter().map(|(key, recorded)| (key, recorded.fact)));
             settled.extend(gone);
         }
     }

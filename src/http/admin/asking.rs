@@ -139,6 +139,11 @@ pub(in crate::http) struct ChangeQuery {
     pub cascade: bool,
 }
 
+/// Of what is neither tried nor takes anything along: nothing may be asked for.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct NoQuery {}
+
 pub(in crate::http) type Body = Result<axum::body::Bytes, BytesRejection>;
 
 /// A JSON object with no member twice.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::answer::{dry, of_revision, told};
-use super::asking::{Asked, Asking, Body, ChangeQuery};
+use super::asking::{Asked, Asking, Body, ChangeQuery, object};
 use super::caller::administration;
 use super::objects::read_fact;
 use crate::admin::{Request, Right};
@@ -47,13 +47,17 @@ pub(in crate::http) async fn batch(
 ) -> Result<Response, Problem> {
     let administration = administration(&state)?;
     let unread = |error: serde_json::Error| Problem::Malformed(format!("the body cannot be read: {error}"));
-    let raw: RawBatch = serde_json::from_slice(&body?).map_err(unread)?;
+    let raw: RawBatch = serde_json::from_value(Value::Object(object(body)?)).map_err(unread)?;
     if raw.operations.len() > MAX_OPERATIONS {
         return Err(Problem::TooLarge(format!("a batch holds at most {MAX_OPERATIONS} operations")));
     }
     let operations = raw.operations.into_iter().enumerate();
     let operations = operations.map(|(index, raw)| operation(raw).map_err(|problem| problem.in_operation(index)));
     let edit = Edit { operations: operations.collect::<Result<_, _>>()?, cascade: query.cascade };
+    if edit.operations.is_empty() {
+        // Nothing takes no right; what it is that nothing was done to is for those who may look.
+        administration.look(&asking.tenant, &asking.who).await?;
+    }
     let precondition = asking.if_match.map(|revision| (of_tenant(&asking.tenant), revision));
     let request =
         Request { tenant: &asking.tenant, edit: &edit, precondition, dry_run: query.dry_run, right: Right::Asked };

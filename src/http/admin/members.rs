@@ -7,7 +7,8 @@ use axum::routing::{MethodRouter, put};
 use super::asking::{Asked, Asking, ChangeQuery, Place, no_such};
 use super::caller::administration;
 use super::objects::{edit, to_viewer};
-use crate::directory::{Fact, Kind, Operation};
+use super::patch::{MOST_ATTEMPTS, is_moved, kept_moving};
+use crate::directory::{Fact, FactKey, Kind, Operation};
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
 use crate::model::Email;
@@ -29,20 +30,37 @@ async fn change(
     Asked(query): Asked<ChangeQuery>,
     is_in: bool,
 ) -> Result<Response, Problem> {
-    let administration = administration(&state)?;
     let text = place.member.as_deref().unwrap_or_default();
     let email = Email::parse(text).map_err(|error| Problem::Malformed(error.to_string()))?;
-    let (key, tenant) = (place.key(Kind::Team)?, &asking.tenant);
-    let at = administration.directory.head(tenant).await?;
-    let found = administration.directory.read(tenant, std::slice::from_ref(&key), at).await?.remove(&key);
+    let key = place.key(Kind::Team)?;
+    for _ in 0..MOST_ATTEMPTS {
+        match change_once(&state, &asking, query, &key, &email, is_in).await {
+            Err(problem) if is_moved(&asking, &problem) => {}
+            answered => return answered,
+        }
+    }
+    Err(kept_moving())
+}
+
+async fn change_once(
+    state: &AppState,
+    asking: &Asking,
+    query: ChangeQuery,
+    key: &FactKey,
+    email: &Email,
+    is_in: bool,
+) -> Result<Response, Problem> {
+    let (administration, tenant) = (administration(state)?, &asking.tenant);
+    let at = administration.head(tenant).await?;
+    let found = administration.directory.read(tenant, std::slice::from_ref(key), at).await?.remove(key);
     let Some((Fact::Team(mut team), since)) = found.map(|found| (found.fact, found.since)) else {
-        return Err(to_viewer(administration, &asking, no_such(Kind::Team, &key.id)).await);
+        return Err(to_viewer(administration, asking, no_such(Kind::Team, &key.id)).await);
     };
     if is_in {
-        team.members.insert(email);
+        team.members.insert(email.clone());
     } else {
-        team.members.remove(&email);
+        team.members.remove(email);
     }
     // Written over the members that were read, and over no others.
-    edit(&state, &asking.over(since), query, vec![Operation::Replace(Fact::Team(team))], &key).await
+    edit(state, &asking.over(since), query, vec![Operation::Replace(Fact::Team(team))], key).await
 }

@@ -6,12 +6,13 @@ use axum::routing::{MethodRouter, get};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::answer::{changed, created, cursor, of_revision, page, page_size, read_cursor, recorded, shown};
+use super::answer::{changed, created, cursor, of_revision, page, page_size, read_cursor, recorded};
 use super::asking::{Asked, Asking, Body, ChangeQuery, Place, no_such, object};
 use super::caller::administration;
-use crate::admin::{Administration, Request, Right};
+use super::patch;
+use crate::admin::{Administration, Made, Request, Right};
 use crate::directory::{
-    Edit, Fact, FactKey, Kind, Listing, Operation, Recorded, read_document, read_key, read_subject,
+    Edit, Fact, FactKey, Kind, Listing, Operation, Recorded, read_document, read_key, read_subject, shown_id,
 };
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
@@ -33,7 +34,7 @@ pub(in crate::http) fn one(kind: Kind) -> MethodRouter<AppState> {
         replace(&state, &asking, &place, query.0, object(body)?, kind).await
     };
     let patch = move |state: State<AppState>, asking: Asking, place: Place, query: Asked<ChangeQuery>, body: Body| async move {
-        change(&state, &asking, &place, query.0, object(body)?, kind).await
+        patch::change(&state, &asking, &place, query.0, &object(body)?, kind).await
     };
     let remove = move |state: State<AppState>, asking: Asking, place: Place, query: Asked<ChangeQuery>| {
         remove(state, asking, place, query, kind)
@@ -65,27 +66,36 @@ async fn list(
     if kind != Kind::Collaborator && (query.resource.is_some() || query.subject.is_some() || query.role.is_some()) {
         return Err(Problem::Malformed("`resource`, `subject` and `role` are for collaborators".to_owned()));
     }
-    let mut mentioning = Vec::new();
-    if let Some(resource) = &query.resource {
-        let key = read_key(Kind::Resource, resource);
-        mentioning
-            .push(key.ok_or_else(|| Problem::Malformed(format!("`{resource}` is not an entity: write `Type::id`")))?);
-    }
-    if let Some(subject) = &query.subject {
-        mentioning.push(FactKey::subject(&read_subject(subject).map_err(Problem::Malformed)?));
-    }
-    list_facts(administration, &asking.tenant, kind, &query, mentioning, at).await
+    list_facts(administration, &asking.tenant, kind, &query, Vec::new(), at).await
 }
 
-/// A page of facts of a kind that mention all of these.
+impl ListQuery {
+    /// What is asked for by name.
+    fn mentioned(&self) -> Result<Vec<FactKey>, Problem> {
+        let mut mentioned = Vec::new();
+        if let Some(resource) = &self.resource {
+            let key = read_key(Kind::Resource, resource);
+            mentioned.push(
+                key.ok_or_else(|| Problem::Malformed(format!("`{resource}` is not an entity: write `Type::id`")))?,
+            );
+        }
+        if let Some(subject) = &self.subject {
+            mentioned.push(FactKey::subject(&read_subject(subject).map_err(Problem::Malformed)?));
+        }
+        Ok(mentioned)
+    }
+}
+
+/// A page of facts of a kind that mention all of these, and all that the query names.
 pub(super) async fn list_facts(
     administration: &Administration,
     tenant: &TenantId,
     kind: Kind,
     query: &ListQuery,
-    mentioning: Vec<FactKey>,
+    mut mentioning: Vec<FactKey>,
     at: Revision,
 ) -> Result<Response, Problem> {
+    mentioning.extend(query.mentioned()?);
     let size = page_size(query.limit)?;
     let mut after: Option<String> = query.after.as_deref().map(read_cursor).transpose()?;
     let mut items = Vec::new();
@@ -150,7 +160,12 @@ async fn read(State(state): State<AppState>, asking: Asking, place: Place, kind:
 }
 
 /// The fact that an address names.
-async fn find(administration: &Administration, place: &Place, kind: Kind, at: Revision) -> Result<Recorded, Problem> {
+pub(super) async fn find(
+    administration: &Administration,
+    place: &Place,
+    kind: Kind,
+    at: Revision,
+) -> Result<Recorded, Problem> {
     let key = place.key(kind)?;
     let keys = std::slice::from_ref(&key);
     let found = administration.directory.read(&place.tenant, keys, at).await?.remove(&key);
@@ -211,9 +226,7 @@ pub(super) async fn make_fact(
     query: ChangeQuery,
     fact: Fact,
 ) -> Result<Response, Problem> {
-    let key = fact.key();
-    let address =
-        format!("/tenants/{}/{}/{}", asking.tenant, plural(key.kind), in_address(&crate::directory::shown_id(&fact)));
+    let (key, address) = (fact.key(), address(&asking.tenant, &fact));
     let response = edit(state, asking, query, vec![Operation::Create(fact)], &key).await?;
     Ok(if query.dry_run { response } else { created(response, &address) })
 }
@@ -250,28 +263,6 @@ fn name_from_address(members: &mut Map<String, Value>, place: &Place, kind: Kind
     members.entry(member).or_insert_with(|| value.into());
 }
 
-/// RFC 7396: a member given as `null` is taken away, objects are merged.
-async fn change(
-    state: &AppState,
-    asking: &Asking,
-    place: &Place,
-    query: ChangeQuery,
-    patch: Map<String, Value>,
-    kind: Kind,
-) -> Result<Response, Problem> {
-    let administration = administration(state)?;
-    let at = administration.directory.head(&asking.tenant).await?;
-    let found = match find(administration, place, kind, at).await {
-        Ok(found) => found,
-        Err(problem) => return Err(to_viewer(administration, asking, problem).await),
-    };
-    let mut document = Value::Object(shown(&found.fact));
-    merge(&mut document, Value::Object(patch));
-    let fact = read_fact(kind, document.as_object().cloned().unwrap_or_default())?;
-    // Written over what was read, and over nothing else.
-    write_over(state, &asking.over(found.since), place, query, fact, kind).await
-}
-
 /// That something is not there is told to those who may see what is.
 pub(super) async fn to_viewer(administration: &Administration, asking: &Asking, problem: Problem) -> Problem {
     match administration.look(&asking.tenant, &asking.who).await {
@@ -280,27 +271,8 @@ pub(super) async fn to_viewer(administration: &Administration, asking: &Asking, 
     }
 }
 
-fn merge(target: &mut Value, patch: Value) {
-    match (target, patch) {
-        (Value::Object(members), Value::Object(patch)) => {
-            for (name, value) in patch {
-                if value.is_null() {
-                    members.remove(&name);
-                } else {
-                    merge(members.entry(name).or_insert(Value::Null), value);
-                }
-            }
-        }
-        (target, Value::Object(patch)) => {
-            *target = Value::Object(Map::new());
-            merge(target, Value::Object(patch));
-        }
-        (target, patch) => *target = patch,
-    }
-}
-
 /// Puts a fact where the address says. A grant may become another grant; nothing else is renamed.
-async fn write_over(
+pub(super) async fn write_over(
     state: &AppState,
     asking: &Asking,
     place: &Place,
@@ -309,15 +281,18 @@ async fn write_over(
     kind: Kind,
 ) -> Result<Response, Problem> {
     let (key, new) = (place.key(kind)?, fact.key());
-    let operations = if kind == Kind::Collaborator && key != new {
-        vec![Operation::Remove(key), Operation::Put(fact)]
-    } else if key == new || kind == Kind::Role && new.id.ends_with(&format!(":{}", key.id)) {
-        vec![Operation::Put(fact)]
-    } else {
+    if kind == Kind::Collaborator && key != new {
+        return edit(state, asking, query, vec![Operation::Remove(key), Operation::Put(fact)], &new).await;
+    }
+    if key != new && !(kind == Kind::Role && new.id.ends_with(&format!(":{}", key.id))) {
         let (old, new) = (&key.id, &new.id);
         return Err(Problem::Malformed(format!("`{old}` cannot become `{new}`: make the other and remove this")));
-    };
-    edit(state, asking, query, operations, &new).await
+    }
+    let address = address(&asking.tenant, &fact);
+    let made = make_edit(state, asking, query, vec![Operation::Put(fact.clone())]).await?;
+    let response = changed(&asking.tenant, &new, Some(&fact), &made, query.dry_run);
+    let is_new = made.planned.changes.iter().any(|change| change.key == new && change.before.is_none());
+    Ok(if is_new && !query.dry_run { created(response, &address) } else { response })
 }
 
 async fn remove(
@@ -344,18 +319,33 @@ pub(super) async fn edit(
     operations: Vec<Operation>,
     key: &FactKey,
 ) -> Result<Response, Problem> {
-    let administration = administration(state)?;
+    let put = operations.iter().find(|operation| operation.key() == *key).and_then(Operation::fact).cloned();
+    let made = make_edit(state, asking, query, operations).await?;
+    Ok(changed(&asking.tenant, key, put.as_ref(), &made, query.dry_run))
+}
+
+/// Makes some operations; `If-Match` is about what the first of them is of.
+async fn make_edit(
+    state: &AppState,
+    asking: &Asking,
+    query: ChangeQuery,
+    operations: Vec<Operation>,
+) -> Result<Made, Problem> {
+    let first = operations.first().map(Operation::key);
     let edit = Edit { operations, cascade: query.cascade };
-    let precondition = asking.if_match.map(|revision| (key.clone(), revision));
+    let precondition = first.zip(asking.if_match);
     let request =
         Request { tenant: &asking.tenant, edit: &edit, precondition, dry_run: query.dry_run, right: Right::Asked };
-    let made = administration.make(&request, &asking.who, &asking.occasion).await?;
-    let put = edit.operations.iter().find(|operation| operation.key() == *key).and_then(Operation::fact);
-    Ok(changed(&asking.tenant, key, put, &made, query.dry_run))
+    Ok(administration(state)?.make(&request, &asking.who, &asking.occasion).await?)
+}
+
+/// Where a fact is.
+fn address(tenant: &TenantId, fact: &Fact) -> String {
+    format!("/tenants/{tenant}/{}/{}", plural(fact.kind()), in_address(&shown_id(fact)))
 }
 
 /// A kind as addresses have it.
-fn plural(kind: Kind) -> String {
+pub(super) fn plural(kind: Kind) -> String {
     match kind {
         Kind::IdentityProvider => "identity-providers".to_owned(),
         Kind::ExternalIdentity => "external-identities".to_owned(),
@@ -364,7 +354,7 @@ fn plural(kind: Kind) -> String {
 }
 
 /// An id as one part of an address.
-fn in_address(id: &str) -> String {
+pub(super) fn in_address(id: &str) -> String {
     let mut url = String::new();
     for byte in id.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b':' | b'@') {

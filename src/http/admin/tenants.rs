@@ -7,7 +7,7 @@ use axum::routing::{MethodRouter, get};
 use serde_json::json;
 
 use super::answer::{created, cursor, of_revision, page, page_size, read_cursor};
-use super::asking::{Asked, Body, Place, object, occasion};
+use super::asking::{Asked, Body, NoQuery, Place, object, occasion};
 use super::caller::{Presented, administration};
 use super::objects::ListQuery;
 use crate::admin::Occasion;
@@ -57,7 +57,12 @@ async fn list(
     Ok(page(found.into_iter().map(shown).collect(), next))
 }
 
-async fn make(State(state): State<AppState>, operating: Operating, body: Body) -> Result<Response, Problem> {
+async fn make(
+    State(state): State<AppState>,
+    operating: Operating,
+    _: Asked<NoQuery>,
+    body: Body,
+) -> Result<Response, Problem> {
     let members = object(body)?;
     let name = members.get("name").and_then(serde_json::Value::as_str);
     let (Some(name), 1) = (name, members.len()) else {
@@ -77,7 +82,12 @@ async fn read(State(state): State<AppState>, place: Place, presented: Presented)
     Ok(of_revision(&shown(&TenantHead { tenant: place.tenant, head }), head))
 }
 
-async fn end(State(state): State<AppState>, place: Place, operating: Operating) -> Result<Response, Problem> {
+async fn end(
+    State(state): State<AppState>,
+    place: Place,
+    operating: Operating,
+    _: Asked<NoQuery>,
+) -> Result<Response, Problem> {
     let administration = administration(&state)?;
     let revision = administration.delete_tenant(&place.tenant, &operating.key, &operating.occasion).await?;
     Ok(of_revision(&shown(&TenantHead { tenant: place.tenant, head: revision }), revision))

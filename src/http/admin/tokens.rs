@@ -8,22 +8,23 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::{created, cursor, of_revision, page, page_size, read_cursor, shown};
-use super::asking::{Asked, Asking, Body, ChangeQuery, Place, no_such, object};
+use super::asking::{Asked, Asking, Body, ChangeQuery, NoQuery, Place, no_such, object};
 use super::caller::administration;
-use super::objects::{ListQuery, edit, to_viewer};
+use super::objects::{ListQuery, edit, in_address, plural, to_viewer};
 use crate::admin::{MAX_JWT_SECONDS, Minted, TokenTerms};
 use crate::directory::{Fact, FactKey, Kind, Listing, Operation, Recorded};
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
-use crate::model::{Email, TokenId, TokenOwner, VirtualAccountName};
+use crate::model::{Email, TenantId, TokenId, TokenOwner, VirtualAccountName};
 
 /// `GET` and `POST` of an owner's tokens.
 pub(in crate::http) fn tokens(kind: Kind) -> MethodRouter<AppState> {
     let list = move |state: State<AppState>, asking: Asking, place: Place, query: Asked<ListQuery>| {
         list(state, asking, place, query, kind)
     };
-    let make =
-        move |state: State<AppState>, asking: Asking, place: Place, body: Body| make(state, asking, place, body, kind);
+    let make = move |state: State<AppState>, asking: Asking, place: Place, _: Asked<NoQuery>, body: Body| {
+        make(state, asking, place, body, kind)
+    };
     get(list).post(make)
 }
 
@@ -142,10 +143,7 @@ async fn make(
         audience: terms.audience,
     };
     let minted = administration.mint(&asking.tenant, owner, &terms, &asking.who, &asking.occasion).await?;
-    let owners = if kind == Kind::User { "users" } else { "virtual-accounts" };
-    let id = place.id.unwrap_or_default();
-    let address = format!("/tenants/{}/{owners}/{id}/tokens/{}", asking.tenant, minted.token.id);
-    Ok(created(told(minted), &address))
+    Ok(told(&asking.tenant, minted))
 }
 
 /// Whoever verifies a signed token by themselves does not see that it was revoked: it must end.
@@ -173,6 +171,7 @@ async fn rotate(
     State(state): State<AppState>,
     asking: Asking,
     place: TokenPlace,
+    _: Asked<NoQuery>,
     body: Body,
 ) -> Result<Response, Problem> {
     let administration = administration(&state)?;
@@ -184,7 +183,7 @@ async fn rotate(
     check_owner(&state, &asking, &place).await?;
     let tenant = &asking.tenant;
     let minted = administration.rotate(tenant, &place.id, grace_seconds, &asking.who, &asking.occasion).await?;
-    Ok(created(told(minted), ""))
+    Ok(told(tenant, minted))
 }
 
 async fn revoke(
@@ -213,11 +212,14 @@ async fn check_owner(state: &AppState, asking: &Asking, place: &TokenPlace) -> R
 }
 
 /// The only answer that ever has the token itself.
-fn told(minted: Minted) -> Response {
+fn told(tenant: &TenantId, minted: Minted) -> Response {
+    let owner = FactKey::subject(&minted.token.owner.subject());
+    let address =
+        format!("/tenants/{tenant}/{}/{}/tokens/{}", plural(owner.kind), in_address(&owner.id), minted.token.id);
     let mut members = shown(&Fact::Token(minted.token));
     members.insert("token".to_owned(), minted.secret.into());
     members.insert("revision".to_owned(), json!(minted.made.revision));
-    of_revision(&Value::Object(members), minted.made.revision)
+    created(of_revision(&Value::Object(members), minted.made.revision), &address)
 }
 
 fn read<T: serde::de::DeserializeOwned>(members: serde_json::Map<String, Value>) -> Result<T, Problem> {

@@ -178,7 +178,8 @@ fn of_noun((noun, schema, text, ..): &Noun) -> Vec<Operation> {
             .body(body, example(text))
             .changes()
             .administers()
-            .answer(200, changed.clone()),
+            .answer(200, changed.clone())
+            .answer(201, reference(schema)),
         operation("patch", &one, format!("Change one of the {noun}, by a JSON merge patch (RFC 7396)."))
             .body(json!({"type": "object"}), json!({}))
             .changes()

@@ -183,7 +183,7 @@ pub async fn issuers() -> (TestIssuer, TestIssuer) {
     (TestIssuer::start("okta", "api://gateway").await, TestIssuer::start("github", "cedargate").await)
 }
 
-async fn reply(response: reqwest::Response) -> Reply {
+pub(super) async fn reply(response: reqwest::Response) -> Reply {
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let text = response.text().await.unwrap();
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));
