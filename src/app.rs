@@ -23,7 +23,7 @@ use crate::clock::SharedClock;
 use crate::config::{AuditConfig, AuditSink, Config};
 use crate::http::{AppState, DefaultTenant, Limits, Readiness, Served, router};
 use crate::listen::{ConnectionLimits, ListenError, Listeners};
-use crate::publish::Publisher;
+use crate::publish::{Publisher, UnderWay};
 use crate::reload::{Reloader, background};
 use crate::snapshot::{Tenants, WatchError, Watcher};
 use crate::telemetry::Metrics;
@@ -82,6 +82,7 @@ impl App {
         let reloader = Reloader {
             rules: rules.clone(),
             wanted: wanted.clone(),
+            under_way: UnderWay::default(),
             layout: config.layout.clone(),
             tenants: Arc::clone(&tenants),
             keys: Arc::clone(&keys),
@@ -106,7 +107,8 @@ impl App {
             };
             applier.apply_all().await;
             background.push(tokio::spawn(applier.follow()).abort_handle());
-            let mut publisher = Publisher::new(opened.directory.clone(), config.layout.clone());
+            let mut publisher =
+                Publisher::new(opened.directory.clone(), config.layout.clone(), reloader.under_way.clone());
             if let Some(rules) = rules {
                 publisher.publish_all(&rules).await;
             }

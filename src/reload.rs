@@ -22,6 +22,7 @@ use crate::authn::KeyRegistry;
 use crate::clock::SharedClock;
 use crate::directory::Rules;
 use crate::model::{Faults, TenantId};
+use crate::publish::UnderWay;
 use crate::snapshot::{Cause, ReloadOutcome, Snapshot, TenantHandle, Tenants, Watcher};
 use crate::telemetry::{Metrics, ReloadLabels, ReloadResult, SizeLabels, TenantLabels};
 use crate::tree::{Fingerprint, PolicyFolder, Stamps, Tree, read_tree, stamps_in};
@@ -44,6 +45,8 @@ pub struct Reloader {
     pub rules: watch::Sender<Option<Arc<Rules>>>,
     /// What manifests say, where they are a way into a database.
     pub wanted: watch::Sender<Wanted>,
+    /// Of the bundles that this process writes.
+    pub under_way: UnderWay,
     pub layout: Layout,
     pub tenants: Arc<Tenants>,
     pub keys: Arc<KeyRegistry>,
@@ -253,11 +256,19 @@ impl Reloader {
         {
             return self.fail(tenant, handle, faults);
         }
+        let publishing = self.under_way.of(tenant);
+        if publishing.is_under_way {
+            // Its end tells itself; should it fail, a look without being told is due.
+            return Reloaded::Faulty;
+        }
         let assemble = || {
             let folder = folder.as_ref().map_err(Clone::clone)?;
             assemble_tenant(&self.layout, tree, shared, tenant, folder, handle.snapshot().as_deref(), now)
         };
         let mut assembled = assemble();
+        if assembled.is_err() && self.under_way.of(tenant) != publishing {
+            return Reloaded::Faulty;
+        }
         if let Err(faults) = &assembled
             && self.is_new_in_bundle(tenant, handle, faults)
         {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::DateTime;
 use tempfile::TempDir;
 
-use super::Publisher;
+use super::{Publisher, UnderWay};
 use crate::assemble::{Layout, ManifestsAre};
 use crate::bundle::{self, Bundle};
 use crate::compile::compile;
@@ -46,7 +46,7 @@ impl World {
     }
 
     fn publisher(&self) -> Publisher {
-        Publisher::new(self.directory.clone(), self.layout())
+        Publisher::new(self.directory.clone(), self.layout(), UnderWay::default())
     }
 
     async fn apply(&self, changes: Changes) -> Revision {
