@@ -1,17 +1,18 @@
 //! The admin API over a database: every route, who may take it, and that a change is live when it says so.
 
-// mod authority;
+mod authority;
 mod cascade;
 mod dry_run;
-// mod escalation;
+mod escalation;
 mod grants;
 mod history;
 mod live;
 mod nouns;
 mod pages;
 mod refusals;
+mod secrets;
 mod tenants;
-// mod tokens;
+mod tokens;
 
 use cedargate::authn::hash_key;
 use cedargate::config::{Permission, RawCallerKey, RawConfig};
