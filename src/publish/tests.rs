@@ -229,7 +229,7 @@ async fn other_default_roles_are_compiled_into_every_tenant() {
     let world = World::new().await;
     let mut publisher = world.publisher();
     publisher.publish_all(&world.rules).await;
-    let Fact::Role(viewer) = role(r#"["look"]"#) else { unreachable!() };
+    let Fact::Role(viewer) = role(r#"["look"]"#) else { panic!("not a role") };
     let default_roles = Arc::new(DefaultRoles::from([(("Box".to_owned(), viewer.name.clone()), viewer)]));
     let world = World { rules: Rules { default_roles, ..world.rules }, ..world };
     publisher.publish_all(&world.rules).await;
