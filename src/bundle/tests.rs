@@ -34,8 +34,16 @@ fn inodes(dir: &Path) -> BTreeMap<String, u64> {
     names(dir).into_iter().map(|name| (name.clone(), fs::metadata(dir.join(name)).unwrap().ino())).collect()
 }
 
-const ALL: [&str; 6] =
-    [COLLABORATORS_FILE, ENTITIES_FILE, EXTERNAL_IDENTITIES_FILE, PROVIDERS_FILE, ROLES_FILE, INDEX_FILE];
+const ALL: [&str; 8] = [
+    COLLABORATORS_FILE,
+    DEACTIVATED_FILE,
+    ENTITIES_FILE,
+    EXTERNAL_IDENTITIES_FILE,
+    PROVIDERS_FILE,
+    ROLES_FILE,
+    TOKENS_FILE,
+    INDEX_FILE,
+];
 
 #[test]
 fn a_folder_without_a_bundle_has_none() {

@@ -372,11 +372,19 @@ fn a_token_is_a_user_else_a_virtual_account_else_itself() {
         (json!({"sub": "x", "email": "nobody@acme.com", "client_id": "ci-client"}), r#"VirtualAccount::"ci""#),
         (json!({"sub": "x", "client_id": ["other", "ci-client"]}), r#"VirtualAccount::"ci""#),
         (json!({"sub": "x", "client_id": "other"}), r#"ExternalSubject::"okta|x""#),
-        (json!({"sub": "x", "email": "idle@acme.com"}), r#"ExternalSubject::"okta|x""#),
         (json!({"sub": "x", "email": ["jane@acme.com"]}), r#"ExternalSubject::"okta|x""#),
     ] {
         assert_eq!(who("okta", claims.clone()).uid.to_string(), expected, "{claims}");
     }
+    // Whoever is switched off is refused, and not let in by another door; an email that is not theirs says nothing.
+    let off = |claims| resolve(&verified(&SNAPSHOT, "okta", claims), &SNAPSHOT).map(|principal| principal.uid);
+    for claims in [
+        json!({"sub": "x", "email": "idle@acme.com"}),
+        json!({"sub": "x", "email": "IDLE@acme.com", "client_id": "ci-client"}),
+    ] {
+        assert!(matches!(off(claims), Err(PrincipalError::Deactivated)));
+    }
+    assert!(off(json!({"sub": "x", "email": "idle@acme.com", "email_verified": false})).is_ok());
     // A mapping is of one provider: another's claim of the same name says nothing.
     let other = who("hub", json!({"sub": "x", "client_id": "ci-client", "groups": "ml-engineers"}));
     assert_eq!(other.uid.to_string(), r#"ExternalSubject::"hub|x""#);
