@@ -15,6 +15,7 @@ use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::AbortHandle;
 
 use crate::admin::{Administration, FirstKey};
+use crate::apply::{Applier, Wanted};
 use crate::ask::{Ask, KnownPrincipals};
 use crate::audit::{Audit, Sink, SinkError};
 use crate::authn::{KeyRegistry, Verifier};
@@ -22,7 +23,7 @@ use crate::clock::SharedClock;
 use crate::config::{AuditConfig, AuditSink, Config};
 use crate::http::{AppState, DefaultTenant, Limits, Readiness, Served, router};
 use crate::listen::{ConnectionLimits, ListenError, Listeners};
-use crate::publish::Publisher;
+use crate::publish::{Publisher, UnderWay};
 use crate::reload::{Reloader, background};
 use crate::snapshot::{Tenants, WatchError, Watcher};
 use crate::telemetry::Metrics;
@@ -77,9 +78,11 @@ impl App {
         let tenants = Arc::new(Tenants::default());
         let metrics = Metrics::default();
         let opened = directory::open(&config.directory, &config.layout, &config.callers.keys, &clock).await?;
-        let rules = watch::Sender::new(None);
+        let (rules, wanted) = (watch::Sender::new(None), watch::Sender::new(Wanted::new()));
         let reloader = Reloader {
             rules: rules.clone(),
+            wanted: wanted.clone(),
+            under_way: UnderWay::default(),
             layout: config.layout.clone(),
             tenants: Arc::clone(&tenants),
             keys: Arc::clone(&keys),
@@ -92,9 +95,20 @@ impl App {
         let mut background = Vec::new();
         let wake = Arc::new(Notify::new());
         if let Some(opened) = &opened {
-            // What the directory says is on disk before anything is read there.
+            // What the manifests say is in the directory, and what that says is on disk, before anything is read there.
             let rules = reloader.read_rules().await;
-            let mut publisher = Publisher::new(opened.directory.clone(), config.layout.clone());
+            let mut applier = Applier {
+                directory: opened.directory.clone(),
+                rules: reloader.rules.subscribe(),
+                wanted: wanted.subscribe(),
+                wake: Arc::clone(&wake),
+                clock: Arc::clone(&clock),
+                applied: Wanted::new(),
+            };
+            applier.apply_all().await;
+            background.push(tokio::spawn(applier.follow()).abort_handle());
+            let mut publisher =
+                Publisher::new(opened.directory.clone(), config.layout.clone(), reloader.under_way.clone());
             if let Some(rules) = rules {
                 publisher.publish_all(&rules).await;
             }
@@ -119,7 +133,9 @@ impl App {
             None => (None, None),
             Some(Opened { directory, keys, first_key }) => {
                 let administration = Administration {
+                    secrets: directory.clone(),
                     directory,
+                    issuer: config.issuer,
                     keys,
                     rules: rules.subscribe(),
                     wake,

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use ulid::Ulid;
 
 use crate::audit::{Audit, DecisionRecord, Unrecorded};
-use crate::authn::{Verifier, VerifyError, digest_of, is_of_our_form, is_whole};
+use crate::authn::{TokenDigest, Verifier, VerifyError, digest_of, is_of_our_form, is_whole};
 use crate::clock::SharedClock;
 use crate::decide::{AccessQuery, Answer, Decider, QueryError};
 use crate::model::{Generation, Revision, TenantId};
@@ -196,14 +196,15 @@ impl Ask {
             Who::Named(uid) => return Ok(Arc::new(Principal::named(uid.clone()))),
             Who::Token(token) => token,
         };
-        if is_of_our_form(token) {
-            return self.own(snapshot, token).map(Arc::new).inspect_err(|error| {
+        let digest = digest_of(token);
+        // Signed ones too: they are good only as long as they are known.
+        if is_of_our_form(token) || snapshot.sign_ins.token(&digest).is_some() {
+            return self.own(snapshot, token, &digest).map(Arc::new).inspect_err(|error| {
                 if let AskError::OwnToken(error) = error {
                     self.metrics.token_refusals.get_or_create(&SlugLabels { slug: error.slug() }).inc();
                 }
             });
         }
-        let digest = digest_of(token);
         let verified = self.verifier.verify_known(token, &digest, &snapshot.identity_providers).await;
         let verified = verified.inspect_err(|error| {
             self.metrics.token_refusals.get_or_create(&SlugLabels { slug: error.slug() }).inc();
@@ -212,11 +213,11 @@ impl Ask {
     }
 
     /// Whom a token of our own stands for.
-    fn own(&self, snapshot: &Snapshot, token: &str) -> Result<Principal, AskError> {
-        if !is_whole(token) {
+    fn own(&self, snapshot: &Snapshot, token: &str, digest: &TokenDigest) -> Result<Principal, AskError> {
+        if is_of_our_form(token) && !is_whole(token) {
             return Err(OwnTokenError::Malformed.into());
         }
-        let known = snapshot.sign_ins.token(token).ok_or(OwnTokenError::Unknown)?;
+        let known = snapshot.sign_ins.token(digest).ok_or(OwnTokenError::Unknown)?;
         let now = self.clock.now().timestamp();
         match known.expires_at {
             // Both clocks are ours: there is no leeway.

@@ -6,7 +6,7 @@
 
 mod tenant;
 
-pub use tenant::{Outcome, assemble_tenant};
+pub use tenant::{Outcome, assemble_tenant, check_directory};
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

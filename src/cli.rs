@@ -5,10 +5,13 @@ mod authorize;
 mod bench;
 mod check;
 mod compile;
+mod database;
 mod demo;
 mod export;
 mod fmt;
 mod key;
+mod plan;
+mod pull;
 mod report;
 mod serve;
 mod source;
@@ -51,6 +54,12 @@ enum Verb {
     Fmt(fmt::Fmt),
     /// Measure how fast a tenant's requests are decided on this machine
     Bench(bench::Bench),
+    /// Show what manifests would change in a directory
+    Plan(plan::Plan),
+    /// Make a directory what manifests say, in one revision
+    Apply(plan::Apply),
+    /// Write a directory as manifests, as it is or as it was
+    Pull(pull::Pull),
     /// Make a caller key, and the hash that the configuration keeps
     Key(key::Key),
 }
@@ -114,6 +123,15 @@ impl From<Ending> for ExitCode {
     }
 }
 
+/// Runs what waits for others.
+fn in_runtime(json: bool, work: impl Future<Output = Result<Ending, report::Trouble>>) -> Ending {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return report::failure(json, &error),
+    };
+    runtime.block_on(work).unwrap_or_else(|trouble| trouble.end(json))
+}
+
 /// Runs the command line.
 pub fn run() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -133,6 +151,9 @@ pub fn run() -> ExitCode {
         Verb::Token(verb) => verb.run(),
         Verb::Fmt(verb) => verb.run(),
         Verb::Bench(verb) => verb.run(),
+        Verb::Plan(verb) => verb.run(),
+        Verb::Apply(verb) => verb.run(),
+        Verb::Pull(verb) => verb.run(),
         Verb::Key(verb) => verb.run(),
     };
     ending.into()

@@ -38,3 +38,15 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 pub fn sha256_hex(bytes: &[u8]) -> String {
     Generation(sha256(bytes)).to_string()
 }
+
+/// Reads what `sha256_hex` writes.
+pub fn read_hex(text: &str) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    for (index, byte) in digest.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(index * 2..index * 2 + 2)?, 16).ok()?;
+    }
+    Some(digest)
+}

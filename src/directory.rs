@@ -8,6 +8,7 @@
 mod document;
 mod edit;
 mod fact;
+mod manifests;
 mod memory;
 mod sqlite;
 mod state;
@@ -24,9 +25,11 @@ pub use document::{
 };
 pub use edit::{Edit, EditError, Editor, Operation, Planned, Refusal, Rules};
 pub use fact::{Fact, FactKey, Kind, collaborator_key};
+pub use manifests::{Extent, MANIFEST_FILES, everything, manifests_of, operations_towards};
 pub use memory::MemoryDirectory;
 pub use sqlite::SqliteDirectory;
 pub use state::{facts_of, state_of};
 pub use store::{
-    Answer, Author, Change, Changes, Directory, Entry, History, Listing, Part, Recorded, StoreError, TenantHead,
+    Answer, Author, Change, Changes, Directory, Entry, History, KeptAdminKey, KeptSigningKey, Listing, Part, Recorded,
+    Secrets, StoreError, TenantHead,
 };

@@ -8,6 +8,7 @@ mod bearer;
 mod caller;
 mod health;
 mod limits;
+mod openapi;
 mod problem;
 mod request_id;
 mod router;

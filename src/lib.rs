@@ -14,24 +14,28 @@
 //! | 5 | [`decide`] | Cedar decides over the policies and the entities in reach |
 //! | 6 | [`audit`] | one line is kept of it, enough to decide it again |
 //!
-//! **The rules change.** A running request never notices; the next one sees all of the change or nothing:
+//! **The rules change.** A running request never notices; the next one sees all of the change or nothing. People
+//! change files, or the directory in a database, which becomes files too; what decides is always read from files:
 //!
 //! | step | module | what happens |
 //! |---|---|---|
-//! | 1 | [`tree`] | the folders are read: schema, policies, entities, manifests |
-//! | 2 | [`schema`], [`manifest`] | texts become one checked schema and one checked directory |
-//! | 3 | [`compile`] | the directory becomes templates, links, assume policies, entities; pure |
-//! | 4 | [`snapshot`] | everything together is validated and indexed, or refused with every fault |
-//! | 5 | [`bundle`] | what was compiled is written, whole files only, the index last |
-//! | 6 | [`reload`] | watches, runs 1–5 for each tenant ([`assemble`]) and swaps the snapshot in |
+//! | 1 | [`admin`], [`apply`] | someone who may wants the directory to be another; or its manifests say so |
+//! | 2 | [`directory`] | the change is judged, made as one revision, and kept with its history |
+//! | 3 | [`publish`] | what changed is compiled and written as the tenant's bundle |
+//! | 4 | [`tree`] | the folders are read: schema, policies, entities, manifests |
+//! | 5 | [`schema`], [`manifest`] | texts become one checked schema and, of manifests, one checked directory |
+//! | 6 | [`compile`] | a directory becomes templates, links, assume policies, entities; pure |
+//! | 7 | [`snapshot`] | everything together is validated and indexed, or refused with every fault |
+//! | 8 | [`bundle`] | what was compiled is written, whole files only, the index last |
+//! | 9 | [`reload`] | watches, runs 4–8 for each tenant ([`assemble`]) and swaps the snapshot in |
 //!
 //! Around them: [`cli`] has one verb a file, [`app`] puts a server together and takes it down, [`config`] says how,
 //! [`demo`] brings a sample to try it on, [`bench`] says how fast it all is. [`model`] holds the plain facts and
 //! names, [`vocabulary`] the Cedar names that are ours, [`mismatch`] says why a policy does not match, [`strict_json`]
 //! reads JSON from strangers, [`clock`] tells the time, [`telemetry`] logs and counts.
 //!
-//! Where does a change go? A new claim rule: `principal/`. Another thing in manifests: `model/facts.rs`, `manifest/`,
-//! `compile/`. A route: `http/router.rs` shows them all. A status code: `http/problem.rs`, nowhere else. Which module
+//! Where does a change go? A new claim rule: `principal/`. Another thing in directories: `model/facts.rs`,
+//! `directory/fact.rs` and `document/`, `manifest/`, `compile/`. Who may change it: `admin/needs.rs`. A route: `http/router.rs` shows them all. A status code: `http/problem.rs`, nowhere else. Which module
 //! may import which is checked by `tests/it/architecture.rs`.
 
 pub mod listen;
@@ -49,23 +53,24 @@ pub mod mismatch;
 
 pub mod audit;
 
+pub mod admin;
+pub mod apply;
+
+pub mod directory;
+
+pub mod publish;
+
 pub mod tree;
 
 pub mod schema;
 
 pub mod manifest;
 
-pub mod directory;
-
 pub mod compile;
 
 pub mod snapshot;
 
 pub mod bundle;
-
-pub mod publish;
-
-pub mod admin;
 
 pub mod assemble;
 pub mod reload;

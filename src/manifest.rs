@@ -8,11 +8,13 @@ mod declare;
 mod raw;
 mod refer;
 mod roles;
+mod write;
 
 pub use check::{Checked, OpenParent, check_manifests, syntax_faults};
 pub(crate) use declare::{check_entity, condition_values, read_entity, uri_refusal};
 pub(crate) use roles::action_refusal;
 pub use roles::{DefaultRoles, read_default_roles};
+pub use write::{WriteError, write_documents};
 
 /// Where something stands in a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,6 +7,9 @@
 mod affected;
 mod parts;
 mod published;
+mod under_way;
+
+pub use under_way::{Publishing, UnderWay};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -48,13 +51,14 @@ pub enum PublishFailure {
 pub struct Publisher {
     directory: Arc<dyn Directory>,
     layout: Layout,
+    under_way: UnderWay,
     published: BTreeMap<TenantId, Published>,
     failing: BTreeMap<TenantId, String>,
 }
 
 impl Publisher {
-    pub fn new(directory: Arc<dyn Directory>, layout: Layout) -> Self {
-        Self { directory, layout, published: BTreeMap::new(), failing: BTreeMap::new() }
+    pub fn new(directory: Arc<dyn Directory>, layout: Layout, under_way: UnderWay) -> Self {
+        Self { directory, layout, under_way, published: BTreeMap::new(), failing: BTreeMap::new() }
     }
 
     /// Publishes whenever it is woken, the rules change, or another process wrote.

@@ -14,14 +14,18 @@ use std::time::{Duration, Instant};
 use rayon::ThreadPool;
 use tokio::sync::watch;
 
-use crate::assemble::{Layout, Outcome, Shared, assemble_shared, assemble_tenant, publish};
+use crate::apply::Wanted;
+use crate::assemble::{
+    Layout, ManifestsAre, Outcome, Shared, assemble_shared, assemble_tenant, check_directory, publish,
+};
 use crate::authn::KeyRegistry;
 use crate::clock::SharedClock;
 use crate::directory::Rules;
 use crate::model::{Faults, TenantId};
+use crate::publish::UnderWay;
 use crate::snapshot::{Cause, ReloadOutcome, Snapshot, TenantHandle, Tenants, Watcher};
 use crate::telemetry::{Metrics, ReloadLabels, ReloadResult, SizeLabels, TenantLabels};
-use crate::tree::{Fingerprint, Stamps, Tree, read_tree, stamps_in};
+use crate::tree::{Fingerprint, PolicyFolder, Stamps, Tree, read_tree, stamps_in};
 
 /// How a reading of the tree ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +43,10 @@ enum Reloaded {
 pub struct Reloader {
     /// What all tenants share, for those who judge and compile changes of directories.
     pub rules: watch::Sender<Option<Arc<Rules>>>,
+    /// What manifests say, where they are a way into a database.
+    pub wanted: watch::Sender<Wanted>,
+    /// Of the bundles that this process writes.
+    pub under_way: UnderWay,
     pub layout: Layout,
     pub tenants: Arc<Tenants>,
     pub keys: Arc<KeyRegistry>,
@@ -176,12 +184,31 @@ impl Reloader {
         });
     }
 
-    /// The schema and the default roles alone, before anything is loaded; none while they have faults.
+    /// Tells what manifests say, where that is not the directory itself.
+    fn note_wanted(&self, shared: &Shared, tenant: &TenantId, folder: &PolicyFolder) -> Result<(), Faults> {
+        if self.layout.manifests == ManifestsAre::TheDirectory || !folder.has_manifests {
+            return Ok(());
+        }
+        let (state, _) = check_directory(shared, tenant, folder)?;
+        self.wanted.send_if_modified(|wanted| {
+            let is_new = wanted.get(tenant).is_none_or(|known| **known != state);
+            if is_new {
+                wanted.insert(tenant.clone(), Arc::new(state));
+            }
+            is_new
+        });
+        Ok(())
+    }
+
+    /// The schema, the default roles and what manifests say, before anything is loaded; none while they have faults.
     pub async fn read_rules(&self) -> Option<Arc<Rules>> {
         let read = |reloader: &Self| {
             let tree = read_tree(&reloader.layout.dirs);
-            if let Ok(shared) = assemble_shared(&tree, reloader.layout.identity) {
-                reloader.note_rules(&shared);
+            let Ok(shared) = assemble_shared(&tree, reloader.layout.identity) else { return };
+            reloader.note_rules(&shared);
+            for (tenant, folder) in tree.tenants.iter().flatten() {
+                // The faults are for the first load to tell.
+                let _ = folder.as_ref().map(|folder| reloader.note_wanted(&shared, tenant, folder));
             }
         };
         self.aside(read).await;
@@ -224,11 +251,24 @@ impl Reloader {
         let Some(folder) = tree.tenants.as_ref().and_then(|tenants| tenants.get(tenant)) else {
             return Reloaded::Good;
         };
+        if let Ok(folder) = folder
+            && let Err(faults) = self.note_wanted(shared, tenant, folder)
+        {
+            return self.fail(tenant, handle, faults);
+        }
+        let publishing = self.under_way.of(tenant);
+        if publishing.is_under_way {
+            // Its end tells itself; should it fail, a look without being told is due.
+            return Reloaded::Faulty;
+        }
         let assemble = || {
             let folder = folder.as_ref().map_err(Clone::clone)?;
             assemble_tenant(&self.layout, tree, shared, tenant, folder, handle.snapshot().as_deref(), now)
         };
         let mut assembled = assemble();
+        if assembled.is_err() && self.under_way.of(tenant) != publishing {
+            return Reloaded::Faulty;
+        }
         if let Err(faults) = &assembled
             && self.is_new_in_bundle(tenant, handle, faults)
         {

@@ -54,7 +54,7 @@ impl Authority<'_> {
                 let holds = self.holds(resource, &resource.entity_type, &RoleActions::Every);
                 if holds { None } else { beyond(format!("everything on {resource}")) }
             }
-            Need::HoldGrantsOf(subject) => self.lacks_grants(&[subject.clone()]).await?.and_then(beyond),
+            Need::HoldGrantsOf(subject) => self.lacks_grants(std::slice::from_ref(subject)).await?.and_then(beyond),
             Need::BeUser(user) if self.is_user(user) => None,
             Need::BeUser(_) => refused("make tokens that stand for somebody else".to_owned()),
             Need::OnTenantOrBeUser { action, user } if self.may(action, &tenant) || self.is_user(user) => None,

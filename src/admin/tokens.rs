@@ -3,10 +3,12 @@
 use ulid::Ulid;
 
 use super::{AdminError, Administration, Credentials, Made, Occasion, Request, Right};
-use crate::authn::{KeyError, is_of_our_form, new_key};
+use crate::authn::mint::MintError;
+use crate::authn::{KeyError, digest_of, is_of_our_form, new_key};
 use crate::digest::sha256_hex;
 use crate::directory::{Edit, EditError, Fact, FactKey, Kind, Operation};
 use crate::model::{TenantId, Token, TokenId, TokenOwner};
+use crate::snapshot::Snapshot;
 
 /// What a new token is to be.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +19,8 @@ pub struct TokenTerms {
     /// Seconds for which each token that takes the place of the one before is good: whoever holds it must replace it
     /// before that.
     pub rotate_every: Option<i64>,
+    /// Asks for a signed JWT for this audience.
+    pub audience: Option<String>,
 }
 
 /// A token that was just made.
@@ -34,6 +38,8 @@ pub enum TokenError {
     Admin(#[from] AdminError),
     #[error(transparent)]
     Random(#[from] KeyError),
+    #[error(transparent)]
+    Sign(MintError),
 }
 
 impl Administration {
@@ -50,11 +56,11 @@ impl Administration {
         occasion: &Occasion,
     ) -> Result<Minted, TokenError> {
         // Or a token that ends could make one that does not.
-        if matches!((who, &owner), (Credentials::Token(given), TokenOwner::User(_)) if is_of_our_form(given)) {
+        if matches!((who, &owner), (Credentials::Token(given), TokenOwner::User(_)) if self.is_own(tenant, given)) {
             let message = "a token of ours makes no others: sign in with your identity provider";
             return Err(AdminError::MayNot(message.to_owned()).into());
         }
-        let (secret, token) = self.new_token(owner, terms)?;
+        let (secret, token) = self.new_token(tenant, owner, terms).await?;
         let edit = Edit { operations: vec![Operation::Create(Fact::Token(token.clone()))], cascade: false };
         let request = Request { tenant, edit: &edit, precondition: None, dry_run: false, right: Right::Asked };
         Ok(Minted { made: self.make(&request, who, occasion).await?, secret, token })
@@ -80,8 +86,13 @@ impl Administration {
         }
         let is_held = matches!(who, Credentials::Token(given) if sha256_hex(given.as_bytes()) == old.hash);
         let right = if is_held { Right::HolderOfToken } else { Right::Asked };
-        let terms = TokenTerms { label: old.label.clone(), expires_in: old.lifetime(), rotate_every: old.rotate_every };
-        let (secret, token) = self.new_token(old.owner.clone(), &terms)?;
+        let terms = TokenTerms {
+            label: old.label.clone(),
+            expires_in: old.lifetime(),
+            rotate_every: old.rotate_every,
+            audience: old.audience.clone(),
+        };
+        let (secret, token) = self.new_token(tenant, old.owner.clone(), &terms).await?;
         let until = self.clock.now().timestamp().saturating_add(grace);
         let expires_at = Some(old.expires_at.map_or(until, |at| at.min(until)));
         let ending = Token { expires_at, replaced_by: Some(token.id.clone()), ..old };
@@ -105,26 +116,43 @@ impl Administration {
         }
     }
 
-    fn new_token(&self, owner: TokenOwner, terms: &TokenTerms) -> Result<(String, Token), KeyError> {
-        let secret = new_key(match owner {
+    fn is_own(&self, tenant: &TenantId, token: &str) -> bool {
+        let snapshot = self.tenants.get(tenant.as_str()).and_then(|handle| handle.snapshot());
+        let is_known = |snapshot: &Snapshot| snapshot.sign_ins.token(&digest_of(token)).is_some();
+        is_of_our_form(token) || snapshot.is_some_and(|snapshot| is_known(&snapshot))
+    }
+
+    async fn new_token(
+        &self,
+        tenant: &TenantId,
+        owner: TokenOwner,
+        terms: &TokenTerms,
+    ) -> Result<(String, Token), TokenError> {
+        let kind = match owner {
             TokenOwner::User(_) => "user",
             TokenOwner::VirtualAccount(_) => "va",
-        })?;
+        };
         let now = self.clock.now().timestamp();
         let lifetimes = [terms.expires_in, terms.rotate_every];
         let lifetime = lifetimes.into_iter().flatten().min();
         let id = Ulid::generate().to_string().to_ascii_lowercase();
-        let token = Token {
+        let mut token = Token {
             // 26 letters and digits: always an id.
             id: TokenId::parse(&id).map_err(|_| KeyError)?,
             owner,
             label: terms.label.clone(),
-            hash: sha256_hex(secret.as_bytes()),
+            hash: String::new(),
+            audience: terms.audience.clone(),
             created_at: now,
             expires_at: lifetime.map(|seconds| now.saturating_add(seconds)),
             rotate_every: terms.rotate_every,
             replaced_by: None,
         };
+        let secret = match &terms.audience {
+            None => new_key(kind)?,
+            Some(audience) => self.sign(tenant, &token, audience).await?,
+        };
+        token.hash = sha256_hex(secret.as_bytes());
         Ok((secret, token))
     }
 }

@@ -11,7 +11,7 @@ use crate::authn::KeyError;
 use crate::clock::SharedClock;
 use crate::config::{CallerKeys, DirectoryConfig, Permission};
 use crate::demo::sample_files;
-use crate::directory::{SqliteDirectory, StoreError};
+use crate::directory::{KeptAdminKey, Secrets, SqliteDirectory, StoreError};
 use crate::model::with_causes;
 
 /// Why there is no database.
@@ -69,11 +69,12 @@ async fn open_at(path: &Path, layout: &Layout, callers: &CallerKeys, clock: &Sha
     let mut first_key = None;
     if kept.is_empty() && !callers.any_may(Permission::Administer) {
         let (key, made) = AdminKeys::generate(FIRST_KEY)?;
-        directory.add_admin_key(&made.name, &made.hash, clock.now()).await.map_err(OpenError::Keys)?;
-        kept.push((made.name, made.hash.to_vec()));
+        let made = KeptAdminKey { name: made.name, hash: made.hash.to_vec() };
+        directory.add_admin_key(&made, clock.now()).await.map_err(OpenError::Keys)?;
+        kept.push(made);
         first_key = Some(key);
     }
-    let keys = kept.into_iter().filter_map(|(name, hash)| Some(KeptKey { name, hash: hash.try_into().ok()? }));
+    let keys = kept.into_iter().filter_map(|key| Some(KeptKey { name: key.name, hash: key.hash.try_into().ok()? }));
     let keys = Arc::new(AdminKeys::of(keys.collect()));
     Ok(Opened { directory: Arc::new(directory), keys, first_key })
 }

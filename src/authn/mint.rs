@@ -1,6 +1,6 @@
 //! A provider's other half: fresh signing keys, their public JWKs, and tokens signed with them.
 //!
-//! For `demo`, benches and tests; `serve` never signs. Claims and headers are signed as they are given, wrong ones
+//! For `demo`, benches and tests, and for tokens of our own that others verify. Claims and headers are signed as they are given, wrong ones
 //! too: that is what negative tests are made of.
 
 use aws_lc_rs::rand::SystemRandom;
@@ -62,6 +62,28 @@ impl SigningKey {
         };
         let pair = pair.map_err(|_| MintError::Generate { algorithm })?;
         Ok(Self { key_id: key_id.to_owned(), algorithm, pair })
+    }
+
+    /// A fresh ES256 key, and the form in which it is kept (PKCS #8).
+    ///
+    /// # Errors
+    /// When the machine yields no key.
+    pub fn generate_kept(key_id: &str) -> Result<(Self, Vec<u8>), MintError> {
+        let algorithm = SigningAlgorithm::ES256;
+        let kept = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new());
+        let kept = kept.map_err(|_| MintError::Generate { algorithm })?.as_ref().to_vec();
+        Ok((Self::of_kept(key_id, &kept)?, kept))
+    }
+
+    /// A key as it was kept.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn of_kept(key_id: &str, kept: &[u8]) -> Result<Self, MintError> {
+        let algorithm = SigningAlgorithm::ES256;
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, kept);
+        let pair = pair.map_err(|_| MintError::Generate { algorithm })?;
+        Ok(Self { key_id: key_id.to_owned(), algorithm, pair: Pair::Elliptic(pair, "P-256") })
     }
 
     pub fn key_id(&self) -> &str {

@@ -62,7 +62,7 @@ mod tests {
         let key = new_key("va").unwrap();
         assert!(key.starts_with("cgva_") && is_of_our_form(&key) && is_whole(&key), "{key}");
         for at in 0..key.len() {
-            let cut = &key[..at];
+            let cut = key.get(..at).unwrap();
             assert!(!is_whole(cut), "{cut}");
             let mut other = key.clone().into_bytes();
             other[at] = if other[at] == b'A' { b'B' } else { b'A' };

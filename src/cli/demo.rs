@@ -11,7 +11,7 @@ use super::{Ending, report};
 use crate::app::{App, AppError, stop_signal};
 use crate::authn::{KeyError, hash_key, new_key};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{Config, RawConfig};
+use crate::config::{Config, Permission, RawConfig, RawDirectory, RawManifests};
 use crate::demo::{DemoIssuers, IssuerError, SAMPLE_TENANT, SampleError, people, write_sample};
 use crate::model::{Faults, SigningAlgorithm};
 
@@ -95,15 +95,19 @@ fn config(bind: &str, dir: &std::path::Path, keys: &Keys) -> Result<Config, Demo
     bind.clone_into(&mut raw.http.bind);
     raw.policies.dir = Some(dir.join("policies"));
     raw.schema.dir = Some(dir.join("schema"));
+    // The directory is a database; the sample's manifests are a way into it, and edits of them are applied.
+    raw.directory = Some(RawDirectory::Sqlite);
+    raw.database.manifests = RawManifests::Apply;
     raw.tenants.default = Some(SAMPLE_TENANT.to_owned());
     raw.audit.sink = crate::config::RawAuditSink::File;
     raw.audit.path = Some(dir.join("decisions.jsonl"));
     "warn".clone_into(&mut raw.log.level);
-    for (name, key) in [("demo-gateway", &keys.caller), ("demo-admin", &keys.admin)] {
+    let (gateway, admin) = (vec![Permission::Vouch], vec![Permission::Vouch, Permission::Administer]);
+    for (name, key, may) in [("demo-gateway", &keys.caller, gateway), ("demo-admin", &keys.admin, admin)] {
         raw.callers.keys.push(crate::config::RawCallerKey {
             name: name.to_owned(),
             hash: hash_key(key),
-            may: vec![crate::config::Permission::Vouch],
+            may,
             tenants: None,
         });
     }
@@ -137,6 +141,7 @@ fn describe(
         "mint_url": main.map(crate::demo::DemoIssuer::mint_url),
         "policies_dir": policies,
         "schema_dir": dir.join("schema"),
+        "database": dir.join("cedargate.db"),
         "manifests_dir": policies.join(SAMPLE_TENANT).join("manifests"),
         "decision_log": dir.join("decisions.jsonl"),
         "caller_key": keys.caller,

@@ -7,6 +7,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
 
 use super::raw::RawCallerKey;
+use crate::digest::read_hex;
 use crate::model::TenantId;
 
 /// What a key allows beyond asking with a token.
@@ -88,12 +89,5 @@ impl CallerKeys {
 }
 
 fn read_hash(text: &str) -> Option<[u8; 32]> {
-    let digits = text
-        .strip_prefix("sha256:")
-        .filter(|digits| digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()))?;
-    let mut hash = [0; 32];
-    for (index, byte) in hash.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(digits.get(index * 2..index * 2 + 2)?, 16).ok()?;
-    }
-    Some(hash)
+    read_hex(text.strip_prefix("sha256:")?)
 }

@@ -85,6 +85,8 @@ section!(RawTenants { default: Option<String> = None, });
 section!(RawTokens {
     leeway_seconds: u64 = 30,
     max_bytes: usize = 16 * 1024,
+    /// Of signed tokens of our own: where this server is to be found from outside.
+    issuer: Option<String> = None,
     issuer_trailing_slash: RawTrailingSlash = RawTrailingSlash::Exact,
 });
 section!(RawKeys {

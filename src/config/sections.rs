@@ -26,6 +26,8 @@ pub struct Config {
     pub directory: DirectoryConfig,
     pub default_tenant: Option<TenantId>,
     pub tokens: TokenSettings,
+    /// What tokens of our own that are signed name as their issuer, before the tenant.
+    pub issuer: Option<String>,
     pub keys: KeySettings,
     pub decider: Decider,
     pub callers: CallersConfig,
@@ -166,6 +168,7 @@ impl TryFrom<RawConfig> for Config {
                 manifests: if is_applied { ManifestsAre::AWayIn } else { ManifestsAre::TheDirectory },
             },
             default_tenant,
+            issuer: raw.tokens.issuer,
             tokens: TokenSettings {
                 leeway: Duration::from_secs(raw.tokens.leeway_seconds),
                 max_bytes: raw.tokens.max_bytes,

@@ -216,6 +216,9 @@ pub struct TokenDocument {
     /// Seconds for which a token that takes its place is good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rotate_every: Option<i64>,
+    /// For whom it is signed, of one that is a JWT.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
     /// The token that took its place.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<String>,

@@ -42,7 +42,7 @@ impl Operation {
 
 impl Operation {
     /// What it leaves, if anything.
-    fn fact(&self) -> Option<&Fact> {
+    pub fn fact(&self) -> Option<&Fact> {
         match self {
             Self::Create(fact) | Self::Replace(fact) | Self::Put(fact) => Some(fact),
             Self::Remove(_) => None,

@@ -6,15 +6,17 @@
 
 mod read;
 mod row;
+mod secrets;
 mod write;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
 use std::ops::RangeInclusive;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Row, SqlSafeStr};
@@ -44,6 +46,7 @@ impl SqliteDirectory {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_PATIENCE);
         // A file stays in the mode that one connection brings it into.
+        make_for_us_alone(path)?;
         let making = options.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
         let writer = when_free(|| SqlitePoolOptions::new().max_connections(1).connect_with(making.clone())).await?;
         // Nobody else who opens it makes the tables meanwhile.
@@ -53,25 +56,6 @@ impl SqliteDirectory {
         upgrade.commit().await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await?;
         Ok(Self { writer, readers })
-    }
-
-    /// The admin keys: names and hashes.
-    ///
-    /// # Errors
-    /// When the database does not answer.
-    pub async fn admin_keys(&self) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
-        let rows = sqlx::query("SELECT name, hash FROM admin_keys ORDER BY name").fetch_all(&self.readers).await?;
-        rows.iter().map(|row| Ok((row.try_get("name")?, row.try_get("hash")?))).collect()
-    }
-
-    /// Keeps a key's hash. Of several that are first at once, one is.
-    ///
-    /// # Errors
-    /// When the name is taken, or the database does not answer.
-    pub async fn add_admin_key(&self, name: &str, hash: &[u8], at: DateTime<Utc>) -> Result<(), StoreError> {
-        let insert = sqlx::query("INSERT INTO admin_keys (name, hash, created_at) VALUES (?1, ?2, ?3)");
-        insert.bind(name).bind(hash).bind(at.to_rfc3339()).execute(&self.writer).await?;
-        Ok(())
     }
 
     /// Ends all connections: what was written is in the file itself from then on.
@@ -165,6 +149,12 @@ impl Directory for SqliteDirectory {
     fn history<'a>(&'a self, tenant: &'a TenantId, history: &'a History) -> Answer<'a, Vec<Entry>> {
         Box::pin(async move { read::history(&self.readers, self.number(tenant).await?, history).await })
     }
+}
+
+/// Nobody else on the machine reads it: it has keys that sign.
+fn make_for_us_alone(path: &Path) -> Result<(), StoreError> {
+    let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    made.map(|_| ()).map_err(|error| StoreError::Database(Box::new(error)))
 }
 
 /// Tries until nobody else is bringing the file into its mode, which SQLite does not wait for by itself.

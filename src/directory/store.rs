@@ -132,6 +132,36 @@ pub struct Entry {
     pub change: Change,
 }
 
+/// An admin key as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptAdminKey {
+    pub name: String,
+    /// SHA-256 of the key.
+    pub hash: Vec<u8>,
+}
+
+/// A private key that signs tokens of our own.
+#[derive(Clone, PartialEq, Eq)]
+pub struct KeptSigningKey {
+    pub key_id: String,
+    /// PKCS #8.
+    pub private: Vec<u8>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// What a server keeps for itself beside the directories.
+pub trait Secrets: Send + Sync {
+    fn admin_keys(&self) -> Answer<'_, Vec<KeptAdminKey>>;
+
+    /// Keeps a key that must be the first of its name.
+    fn add_admin_key<'a>(&'a self, key: &'a KeptAdminKey, at: DateTime<Utc>) -> Answer<'a, ()>;
+
+    /// The keys of a tenant, oldest first.
+    fn signing_keys<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<KeptSigningKey>>;
+
+    fn add_signing_key<'a>(&'a self, tenant: &'a TenantId, key: &'a KeptSigningKey) -> Answer<'a, ()>;
+}
+
 /// A source of truth for tenants.
 pub trait Directory: Send + Sync {
     /// All tenants that there are, sorted.

@@ -21,4 +21,4 @@ pub(super) use history::history;
 pub(super) use members::member;
 pub(super) use objects::{noun, one};
 pub(super) use tenants::{all_tenants, one_tenant};
-pub(super) use tokens::{rotation, token, tokens};
+pub(super) use tokens::{public_keys, rotation, token, tokens};

@@ -259,7 +259,7 @@ impl From<TokenError> for Problem {
     fn from(error: TokenError) -> Self {
         match error {
             TokenError::Admin(error) => Self::from(error),
-            TokenError::Random(error) => {
+            TokenError::Random(_) | TokenError::Sign(_) => {
                 tracing::error!(%error, "no token could be made");
                 Self::Internal
             }

@@ -8,11 +8,11 @@ use axum::routing::{get, post};
 use crate::directory::Kind;
 
 use super::admin::{
-    all_tenants, batch, granted, granting, history, member, noun, one, one_tenant, rotation, token, tokens,
+    all_tenants, batch, granted, granting, history, member, noun, one, one_tenant, public_keys, rotation, token, tokens,
 };
 use super::around::around;
 use super::state::AppState;
-use super::{authorize, health, problem, status};
+use super::{authorize, health, openapi, problem, status};
 
 /// The whole surface.
 pub fn router(state: AppState) -> Router {
@@ -52,12 +52,14 @@ pub fn router(state: AppState) -> Router {
         .route("/tenants/{tenant}/resources/{id}/collaborators", granted())
         .route("/tenants/{tenant}/collaborators", noun(Kind::Collaborator))
         .route("/tenants/{tenant}/collaborators/{id}", one(Kind::Collaborator))
+        .route("/tenants/{tenant}/.well-known/jwks.json", get(public_keys))
         .route("/tenants/{tenant}/batch", post(batch).layer(large))
         .route("/tenants/{tenant}/history", get(history))
         .route("/live", get(health::live))
         .route("/ready", get(health::ready))
         .route("/metrics", get(health::metrics))
         .route("/status", get(status::status))
+        .route("/openapi.json", get(openapi::openapi))
         .fallback(problem::no_such_route)
         .layer(from_fn_with_state(state.clone(), around))
         .with_state(state)

@@ -269,7 +269,7 @@ impl Pass<'_> {
 
 /// An entity as manifests write it: `Type::id`, or Cedar's `Type::"id"`.
 pub(crate) fn read_entity(text: &str) -> Option<EntityRef> {
-    EntityRef::parse_short(text).or_else(|| vocabulary::read_uid(text).map(|uid| vocabulary::entity_ref(&uid)))
+    vocabulary::read_uid(text).map(|uid| vocabulary::entity_ref(&uid)).or_else(|| EntityRef::parse_short(text))
 }
 
 pub(crate) fn check_entity(entity: &EntityRef, schema: &crate::schema::LoadedSchema) -> Result<(), String> {

@@ -174,6 +174,8 @@ pub struct Token {
     pub expires_at: Option<i64>,
     /// For how many seconds a token that takes its place is good.
     pub rotate_every: Option<i64>,
+    /// For whom it is signed, of one that is a JWT.
+    pub audience: Option<String>,
     /// The token that took its place; this one is good until it expires, and cannot be replaced again.
     pub replaced_by: Option<TokenId>,
 }

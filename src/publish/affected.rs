@@ -52,7 +52,7 @@ impl Affected {
             let nobody = BTreeSet::new();
             let members = |fact| team(fact).map_or(&nobody, |team| &team.members);
             let moved = members(before).symmetric_difference(members(after));
-            self.entities.extend(moved.map(|email| user_hash(email)));
+            self.entities.extend(moved.map(user_hash));
         }
     }
 

@@ -70,6 +70,7 @@ impl Publisher {
                 Scope::Some(affected)
             }
         };
+        let _writing = self.under_way.begin(tenant);
         let made = write(&compiler, &folder, known, scope, (hand_written, inputs)).await?;
         self.published.insert(tenant.clone(), made);
         Ok(Some(head))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::DateTime;
 use tempfile::TempDir;
 
-use super::Publisher;
+use super::{Publisher, UnderWay};
 use crate::assemble::{Layout, ManifestsAre};
 use crate::bundle::{self, Bundle};
 use crate::compile::compile;
@@ -46,7 +46,7 @@ impl World {
     }
 
     fn publisher(&self) -> Publisher {
-        Publisher::new(self.directory.clone(), self.layout())
+        Publisher::new(self.directory.clone(), self.layout(), UnderWay::default())
     }
 
     async fn apply(&self, changes: Changes) -> Revision {
@@ -229,7 +229,7 @@ async fn other_default_roles_are_compiled_into_every_tenant() {
     let world = World::new().await;
     let mut publisher = world.publisher();
     publisher.publish_all(&world.rules).await;
-    let Fact::Role(viewer) = role(r#"["look"]"#) else { unreachable!() };
+    let Fact::Role(viewer) = role(r#"["look"]"#) else { panic!("not a role") };
     let default_roles = Arc::new(DefaultRoles::from([(("Box".to_owned(), viewer.name.clone()), viewer)]));
     let world = World { rules: Rules { default_roles, ..world.rules }, ..world };
     publisher.publish_all(&world.rules).await;

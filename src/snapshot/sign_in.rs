@@ -8,7 +8,7 @@ use cedar_policy::EntityUid;
 
 use super::{EntityStore, Snapshot};
 use crate::compile::TokenRecord;
-use crate::digest::sha256;
+use crate::digest::read_hex;
 use crate::model::{Email, EntityRef, Fault, Faults, TokenId};
 use crate::schema::LoadedSchema;
 use crate::vocabulary::{self, USER};
@@ -16,7 +16,7 @@ use crate::vocabulary::{self, USER};
 /// Who signs in how.
 #[derive(Debug, Default)]
 pub struct SignIns {
-    tokens: HashMap<String, OwnToken>,
+    tokens: HashMap<[u8; 32], OwnToken>,
     deactivated: BTreeSet<Email>,
 }
 
@@ -54,17 +54,18 @@ impl SignIns {
     ) -> Self {
         let known = before.map(|before| &before.sign_ins.tokens);
         let token = |record: TokenRecord| {
-            let last_use = known.and_then(|known| known.get(&record.hash)).map(|known| Arc::clone(&known.last_use));
-            let owner = schema.types.uid_of(&record.owner)?;
-            let TokenRecord { id, hash, expires_at, .. } = record;
-            Some((hash, OwnToken { id, owner, expires_at, last_use: last_use.unwrap_or_default() }))
+            let TokenRecord { id, hash, owner, expires_at } = record;
+            let digest = read_hex(&hash)?;
+            let last_use = known.and_then(|known| known.get(&digest)).map(|known| Arc::clone(&known.last_use));
+            let owner = schema.types.uid_of(&owner)?;
+            Some((digest, OwnToken { id, owner, expires_at, last_use: last_use.unwrap_or_default() }))
         };
         Self { tokens: tokens.into_iter().filter_map(token).collect(), deactivated }
     }
 
-    /// The token of ours with this text. What is looked up is its digest: how long that takes says nothing of the text.
-    pub fn token(&self, text: &str) -> Option<&OwnToken> {
-        self.tokens.get(&crate::model::Generation(sha256(text.as_bytes())).to_string())
+    /// The token of ours with this SHA-256. How long it takes to find says nothing of the text.
+    pub fn token(&self, digest: &[u8; 32]) -> Option<&OwnToken> {
+        self.tokens.get(digest)
     }
 
     pub fn tokens(&self) -> impl Iterator<Item = &OwnToken> {

@@ -156,6 +156,26 @@ pub fn has_files_of_people(dir: &Path) -> bool {
     walk(dir, &[COMPILED]).flatten().any(|entry| entry.file_type().is_file())
 }
 
+/// Reads a folder that holds manifests and nothing else.
+///
+/// # Errors
+/// When it, or a file in it, cannot be read.
+pub fn read_manifests(dir: &Path) -> Result<PolicyFolder, Faults> {
+    let mut folder = PolicyFolder { has_manifests: true, ..PolicyFolder::default() };
+    let mut faults = Faults::default();
+    if !dir.is_dir() {
+        return Err(Fault::of_file(shown(dir), "is not a folder").into());
+    }
+    for (path, relative) in files_below(dir, &[])? {
+        match read_file(&path, relative) {
+            Ok(file) if is_yaml(&file.relative) => folder.manifests.push(file),
+            Ok(_) => {}
+            Err(fault) => faults.push(fault),
+        }
+    }
+    faults.or(folder)
+}
+
 /// Every file below a folder as (path, name below it), sorted by name; some folders in it are not looked into.
 fn files_below(dir: &Path, others: &[&str]) -> Result<Vec<(PathBuf, String)>, Faults> {
     let mut files = BTreeMap::new();

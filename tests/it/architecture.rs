@@ -22,6 +22,13 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("snapshot", &["crate::http", "crate::authn", "crate::manifest", "crate::audit", "crate::ask", "crate::decide"]),
     ("audit", &["crate::http", "crate::snapshot", "crate::authn"]),
     ("listen", &["crate::http", "crate::config", "crate::ask", "crate::snapshot"]),
+    (
+        "directory",
+        &["crate::snapshot", "crate::bundle", "crate::http", "crate::admin", "crate::publish", "crate::decide"],
+    ),
+    ("publish", &["crate::snapshot", "crate::http", "crate::admin", "crate::decide", "crate::ask", "cedar_policy"]),
+    ("apply", &["crate::snapshot", "crate::http", "crate::admin", "crate::publish", "std::fs"]),
+    ("admin", &["crate::http", "crate::publish", "crate::reload", "crate::cli", "std::fs"]),
     ("http", &["std::fs", "crate::bundle", "crate::manifest", "crate::compile", "crate::reload", "crate::cli"]),
 ];
 
@@ -37,6 +44,8 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("serde_saphyr", &["manifest"]),
     ("prometheus_client", &["telemetry"]),
     ("file_rotate", &["audit"]),
+    ("sqlx", &["directory"]),
+    ("schemars", &["directory", "http"]),
     ("toml", &["config"]),
     ("tempfile", &["bundle", "cli", "bench", "listen"]),
     // The bench starts its own binary, whose path only `std::env` knows.

@@ -7,6 +7,7 @@ mod compile;
 mod config;
 mod demo;
 mod formatting;
+mod manifests;
 
 use std::path::Path;
 use std::process::Command;

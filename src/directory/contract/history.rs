@@ -215,6 +215,7 @@ async fn in_pages(scene: &Scene<'_>, mut wanted: History) -> Vec<Entry> {
         let page = scene.history(&wanted).await;
         assert!(page.len() <= wanted.limit);
         let Some(last) = page.last() else { return found };
+        assert!(!found.contains(last), "a page that has what the last one had");
         wanted.before = Some((last.revision, last.change.key.clone()));
         found.extend(page);
     }

@@ -247,7 +247,9 @@ async fn in_pages(scene: &Scene<'_>, mut listing: Listing) -> Vec<Fact> {
         let page = scene.list(&listing, SAMPLED).await;
         assert!(page.len() <= listing.limit);
         let Some(last) = page.last() else { return found };
-        listing.after = Some(last.key().id);
+        let last = Some(last.key().id);
+        assert!(listing.after < last, "a page that starts with what the last one had");
+        listing.after = last;
         found.extend(page);
     }
 }

@@ -4,6 +4,8 @@ mod reopened;
 
 use std::time::Duration;
 
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
+use sqlx::{ConnectOptions, Executor};
 use tempfile::TempDir;
 
 use self::reopened::Reopened;
@@ -172,6 +174,20 @@ async fn a_new_file_may_be_opened_by_many_at_once() {
             opened.unwrap();
         }
     }
+}
+
+#[tokio::test]
+async fn opening_waits_for_who_writes_to_a_file_of_another_mode() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join(FILE);
+    let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+    let mut other = options.journal_mode(SqliteJournalMode::Delete).connect().await.unwrap();
+    other.execute("CREATE TABLE theirs (number INTEGER); BEGIN IMMEDIATE").await.unwrap();
+    let (opened, ()) = tokio::join!(SqliteDirectory::open(&path), async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        other.execute("COMMIT").await.unwrap();
+    });
+    Scene::new(&opened.unwrap(), "acme").await.put([user("ann@acme.com")]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,13 +3,12 @@
 use crate::directory::fact::{Fact, FactKey, Kind};
 use crate::manifest::read_entity;
 use crate::model::{Email, EntityRef, ExternalIdentityName, Subject, TeamName, VirtualAccountName};
-use crate::vocabulary::{entity_ref, read_uid};
 
 /// The key that an address means; names that are none mean nothing.
 pub fn read_key(kind: Kind, text: &str) -> Option<FactKey> {
     Some(match kind {
         Kind::User => FactKey::new(kind, Email::parse(text).ok()?.as_str()),
-        Kind::Resource => FactKey::resource(&read_resource(text)?),
+        Kind::Resource => FactKey::resource(&read_entity(text)?),
         _ => FactKey::new(kind, text),
     })
 }
@@ -26,12 +25,7 @@ pub fn shown_id(fact: &Fact) -> String {
 pub fn resource_id(entity: &EntityRef) -> String {
     let short = format!("{}::{}", entity.entity_type, entity.id);
     let is_plain = EntityRef::parse_short(&short).as_ref() == Some(entity);
-    if is_plain && read_resource(&short).as_ref() == Some(entity) { short } else { entity.to_string() }
-}
-
-/// Cedar's spelling wherever it is one: `Box::lid::"x"` is no `Box`.
-pub(super) fn read_resource(text: &str) -> Option<EntityRef> {
-    read_uid(text).map(|uid| entity_ref(&uid)).or_else(|| read_entity(text))
+    if is_plain && read_entity(&short).as_ref() == Some(entity) { short } else { entity.to_string() }
 }
 
 /// `team:ml`

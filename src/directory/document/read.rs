@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::naming::{read_resource, read_subject};
+use super::naming::read_subject;
 use super::{
     Document, EVERY_ACTION, ExternalIdentityDocument, MappingDocument, OneOrMany, ProviderDocument, RoleDocument,
 };
 use crate::compile::sorted;
 use crate::directory::fact::{Fact, Kind};
-use crate::manifest::{condition_values, uri_refusal};
+use crate::manifest::{condition_values, read_entity, uri_refusal};
 use crate::model::facts::RoleActions;
 use crate::model::{
     ClaimNames, Collaborator, Email, EntityRef, ExternalIdentity, ExternalIdentityName, IdentityProvider, NameError,
@@ -89,6 +89,7 @@ impl TryFrom<Document> for Fact {
                 created_at: document.created_at,
                 expires_at: document.expires_at,
                 rotate_every: document.rotate_every,
+                audience: document.audience,
                 replaced_by: match document.replaced_by {
                     Some(id) => Some(named("replaced_by", TokenId::parse(&id))?),
                     None => None,
@@ -186,7 +187,7 @@ fn emails(field: &str, given: &[String]) -> Result<BTreeSet<Email>, DocumentErro
 }
 
 fn entity(field: &str, text: &str) -> Result<EntityRef, DocumentError> {
-    read_resource(text).ok_or_else(|| DocumentError::new(field, format!("`{text}` is not an entity: write `Type::id`")))
+    read_entity(text).ok_or_else(|| DocumentError::new(field, format!("`{text}` is not an entity: write `Type::id`")))
 }
 
 fn mappings(given: Vec<MappingDocument>) -> Result<BTreeSet<TeamMapping>, DocumentError> {

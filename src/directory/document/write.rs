@@ -74,6 +74,7 @@ pub fn document_of(fact: &Fact) -> Document {
             created_at: token.created_at,
             expires_at: token.expires_at,
             rotate_every: token.rotate_every,
+            audience: token.audience,
             replaced_by: token.replaced_by.map(Into::into),
         }),
     }

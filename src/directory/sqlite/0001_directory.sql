@@ -63,3 +63,12 @@ CREATE TABLE admin_keys (
     hash       BLOB NOT NULL,
     created_at TEXT NOT NULL
 ) WITHOUT ROWID;
+
+-- What signs tokens of our own.
+CREATE TABLE signing_keys (
+    tenant     INTEGER NOT NULL REFERENCES tenants,
+    key_id     TEXT NOT NULL,
+    private    BLOB NOT NULL,
+    created_at TEXT NOT NULL,
+    PRIMARY KEY (tenant, key_id)
+) WITHOUT ROWID;

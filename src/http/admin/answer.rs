@@ -64,13 +64,15 @@ pub(super) fn page_size(limit: Option<usize>) -> Result<usize, Problem> {
 }
 
 /// What a change came to: the fact as it is now, or what was removed.
-pub(super) fn changed(tenant: &TenantId, key: &FactKey, made: &Made, dry_run: bool) -> Response {
+pub(super) fn changed(tenant: &TenantId, key: &FactKey, put: Option<&Fact>, made: &Made, dry_run: bool) -> Response {
     if dry_run {
         return dry(tenant, made);
     }
     let of_key = made.planned.changes.iter().find(|change| change.key == *key);
-    let mut body = match of_key {
-        Some(Change { after: Some(fact), .. } | Change { before: Some(fact), .. }) => shown(fact),
+    let mut body = match (of_key, put) {
+        (Some(Change { after: Some(fact), .. } | Change { before: Some(fact), .. }), _) => shown(fact),
+        // It was so already.
+        (_, Some(fact)) => shown(fact),
         _ => Map::from_iter([("id".to_owned(), key.id.clone().into())]),
     };
     body.insert("revision".to_owned(), json!(made.revision));

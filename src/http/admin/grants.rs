@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
-use serde_json::Value;
 
 use super::asking::{Asked, Asking, Body, ChangeQuery, Place, object};
 use super::caller::administration;
@@ -60,7 +59,7 @@ async fn add(
         subject => ("subject", format!("{}:{id}", subject.name())),
     };
     let mut members = object(body)?;
-    if members.get(member).is_some_and(|given| *given != Value::from(value.as_str())) {
+    if members.get(member).is_some_and(|given| given.as_str() != Some(value.as_str())) {
         return Err(Problem::Malformed(format!("`{member}` is said by the address: leave it out")));
     }
     members.insert(member.to_owned(), value.into());

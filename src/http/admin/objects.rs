@@ -289,8 +289,8 @@ pub(super) async fn write_over(
         return Err(Problem::Malformed(format!("`{old}` cannot become `{new}`: make the other and remove this")));
     }
     let address = address(&asking.tenant, &fact);
-    let made = make_edit(state, asking, query, vec![Operation::Put(fact)]).await?;
-    let response = changed(&asking.tenant, &new, &made, query.dry_run);
+    let made = make_edit(state, asking, query, vec![Operation::Put(fact.clone())]).await?;
+    let response = changed(&asking.tenant, &new, Some(&fact), &made, query.dry_run);
     let is_new = made.planned.changes.iter().any(|change| change.key == new && change.before.is_none());
     Ok(if is_new && !query.dry_run { created(response, &address) } else { response })
 }
@@ -319,8 +319,9 @@ pub(super) async fn edit(
     operations: Vec<Operation>,
     key: &FactKey,
 ) -> Result<Response, Problem> {
+    let put = operations.iter().find(|operation| operation.key() == *key).and_then(Operation::fact).cloned();
     let made = make_edit(state, asking, query, operations).await?;
-    Ok(changed(&asking.tenant, key, &made, query.dry_run))
+    Ok(changed(&asking.tenant, key, put.as_ref(), &made, query.dry_run))
 }
 
 /// Makes some operations; `If-Match` is about what the first of them is of.

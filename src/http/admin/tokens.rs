@@ -2,7 +2,7 @@
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, delete, get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use super::answer::{created, cursor, of_revision, page, page_size, read_cursor, 
 use super::asking::{Asked, Asking, Body, ChangeQuery, NoQuery, Place, no_such, object};
 use super::caller::administration;
 use super::objects::{ListQuery, edit, in_address, plural, to_viewer};
-use crate::admin::{Minted, TokenTerms};
+use crate::admin::{MAX_JWT_SECONDS, Minted, TokenTerms};
 use crate::directory::{Fact, FactKey, Kind, Listing, Operation, Recorded};
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
@@ -61,6 +61,8 @@ struct RawTerms {
     label: String,
     expires_in_seconds: Option<i64>,
     rotate_every_seconds: Option<i64>,
+    /// A JWT for this audience, signed by the tenant's own key, instead of an opaque token.
+    audience: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -136,11 +138,33 @@ async fn make(
     }
     let terms = TokenTerms {
         label: terms.label,
-        expires_in: terms.expires_in_seconds,
+        expires_in: expires_in(&terms.audience, terms.expires_in_seconds)?,
         rotate_every: terms.rotate_every_seconds,
+        audience: terms.audience,
     };
     let minted = administration.mint(&asking.tenant, owner, &terms, &asking.who, &asking.occasion).await?;
     Ok(told(&asking.tenant, minted))
+}
+
+/// Whoever verifies a signed token by themselves does not see that it was revoked: it must end.
+fn expires_in(audience: &Option<String>, wanted: Option<i64>) -> Result<Option<i64>, Problem> {
+    match (audience, wanted) {
+        (None, wanted) => Ok(wanted),
+        (Some(audience), _) if audience.is_empty() || audience.len() > MAX_LABEL_BYTES => {
+            Err(Problem::Malformed(format!("`audience` must be from 1 to {MAX_LABEL_BYTES} bytes")))
+        }
+        (Some(_), None) => Ok(Some(JWT_SECONDS)),
+        (Some(_), Some(wanted)) if wanted <= MAX_JWT_SECONDS => Ok(Some(wanted)),
+        (Some(_), Some(_)) => {
+            Err(Problem::Malformed(format!("`expires_in_seconds` of a signed token must be at most {MAX_JWT_SECONDS}")))
+        }
+    }
+}
+
+/// `GET /tenants/{tenant}/.well-known/jwks.json`: the keys that sign tokens of our own, for whoever verifies them.
+pub(in crate::http) async fn public_keys(State(state): State<AppState>, place: Place) -> Result<Response, Problem> {
+    let keys = administration(&state)?.public_keys(&place.tenant).await?;
+    Ok(axum::Json(keys).into_response())
 }
 
 async fn rotate(
@@ -207,4 +231,5 @@ fn read<T: serde::de::DeserializeOwned>(members: serde_json::Map<String, Value>)
 const GRACE_SECONDS: i64 = 24 * 60 * 60;
 /// Ten years.
 const MAX_SECONDS: i64 = 10 * 366 * 24 * 60 * 60;
+const JWT_SECONDS: i64 = 60 * 60;
 const MAX_LABEL_BYTES: usize = 200;

@@ -23,7 +23,9 @@ impl ServerProcess {
     /// Starts it with these settings (TOML) beside the tests' own, and waits until it listens.
     pub fn start(tree: &TestTree, settings: &str) -> Self {
         let key = hash_key(CALLER_KEY);
-        let config = format!("callers.keys = [{{name = \"test\", hash = \"{key}\", may = [\"vouch\"]}}]\n{settings}");
+        let config = format!(
+            "callers.keys = [{{name = \"test\", hash = \"{key}\", may = [\"vouch\", \"administer\"]}}]\n{settings}"
+        );
         let path = tree.path().join("cedargate.toml");
         fs::write(&path, config).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_cedargate"))

@@ -1,0 +1,135 @@
+//! Manifests as a way into a database: what they say, checked, becomes an edit of one revision.
+//!
+//! `plan` says what would change and `apply` makes it so, once, for the command line; an `Applier` does so whenever
+//! the tree's manifests change, and takes back what they do not say any more.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::clock::SharedClock;
+use crate::directory::{
+    Author, Directory, Edit, EditError, Editor, Extent, Fact, FactKey, Planned, Rules, StoreError, facts_of,
+    operations_towards,
+};
+use crate::model::{DirectoryState, Revision, TenantId, with_causes};
+
+/// What the manifests of each tenant say.
+pub type Wanted = BTreeMap<TenantId, Arc<DirectoryState>>;
+
+/// What would make a tenant what its manifests say; one that is not there yet is made, unless this is a dry run.
+///
+/// # Errors
+/// When it does not hold together, or the directory does not answer.
+pub async fn plan(editor: &Editor<'_>, state: &DirectoryState, extent: &Extent) -> Result<Planned, EditError> {
+    let at = editor.directory.head(editor.tenant).await?;
+    let facts = facts_by_key(state, editor.rules);
+    let operations = operations_towards(editor.directory, editor.tenant, facts, extent, at).await?;
+    editor.plan(&Edit { operations, cascade: false }).await
+}
+
+/// Makes a tenant what its manifests say, as one revision.
+///
+/// # Errors
+/// As `plan`.
+pub async fn apply(
+    editor: &Editor<'_>,
+    state: &DirectoryState,
+    extent: &Extent,
+    author: &Author,
+) -> Result<(Planned, Revision), EditError> {
+    for _ in 0..MOST_ATTEMPTS {
+        let planned = plan(editor, state, extent).await?;
+        match editor.directory.apply(editor.tenant, &planned.to_changes(), planned.at, author).await {
+            Ok(revision) => return Ok((planned, revision)),
+            Err(StoreError::Moved { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(EditError::Busy)
+}
+
+/// Makes a tenant that manifests are the first to speak of.
+///
+/// # Errors
+/// When the directory does not answer.
+pub async fn ensure_tenant(
+    directory: &dyn Directory,
+    tenant: &TenantId,
+    above: Revision,
+    author: &Author,
+) -> Result<(), StoreError> {
+    match directory.head(tenant).await {
+        Err(StoreError::NoSuchTenant(_)) => directory.create_tenant(tenant, above, author).await.map(|_| ()),
+        other => other.map(|_| ()),
+    }
+}
+
+fn facts_by_key(state: &DirectoryState, rules: &Rules) -> BTreeMap<FactKey, Fact> {
+    facts_of(state.clone(), &rules.default_roles).map(|fact| (fact.key(), fact)).collect()
+}
+
+/// Applies the tree's manifests whenever they change.
+pub struct Applier {
+    pub directory: Arc<dyn Directory>,
+    pub rules: watch::Receiver<Option<Arc<Rules>>>,
+    pub wanted: watch::Receiver<Wanted>,
+    /// Of whoever publishes.
+    pub wake: Arc<Notify>,
+    pub clock: SharedClock,
+    pub applied: Wanted,
+}
+
+impl Applier {
+    pub async fn follow(mut self) {
+        let mut retry = interval(RETRY);
+        retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                changed = self.wanted.changed() => if changed.is_err() { return },
+                _ = retry.tick() => {}
+            }
+            self.apply_all().await;
+        }
+    }
+
+    /// Applies what was not applied yet.
+    pub async fn apply_all(&mut self) {
+        let Some(rules) = self.rules.borrow().clone() else { return };
+        let wanted = self.wanted.borrow_and_update().clone();
+        for (tenant, state) in wanted {
+            if self.applied.get(&tenant) == Some(&state) {
+                continue;
+            }
+            match self.apply_one(&tenant, &state, &rules).await {
+                Ok(revision) => {
+                    tracing::info!(%tenant, %revision, "the manifests are applied");
+                    self.applied.insert(tenant, state);
+                    self.wake.notify_one();
+                }
+                Err(error) => {
+                    tracing::error!(%tenant, error = %with_causes(&error), "the manifests cannot be applied");
+                }
+            }
+        }
+    }
+
+    async fn apply_one(&self, tenant: &TenantId, state: &DirectoryState, rules: &Rules) -> Result<Revision, EditError> {
+        let author = Author { actor: "manifests".to_owned(), at: self.clock.now(), reason: None, request_id: None };
+        ensure_tenant(&*self.directory, tenant, Revision(0), &author).await?;
+        let before: BTreeSet<FactKey> = self
+            .applied
+            .get(tenant)
+            .map(|before| facts_by_key(before, rules).into_keys().collect())
+            .unwrap_or_default();
+        let editor = Editor { directory: &*self.directory, rules, tenant };
+        apply(&editor, state, &Extent::Since(before), &author).await.map(|(_, revision)| revision)
+    }
+}
+
+const MOST_ATTEMPTS: usize = 8;
+/// How soon something that could not be applied is tried again.
+const RETRY: Duration = Duration::from_secs(5);

@@ -1,0 +1,103 @@
+//! A directory as the command line finds it: the database of the configuration, and the schema beside it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+
+use super::Common;
+use super::report::Trouble;
+use crate::assemble::{assemble_shared, check_directory};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, DirectoryConfig};
+use crate::directory::{Author, Change, Directory, Rules, SqliteDirectory, StoreError, shown_id};
+use crate::model::{DirectoryState, Fault, Faults, Revision, TenantId, with_causes};
+use crate::tree::{read_manifests, read_tree};
+
+/// What verbs about a tenant's directory take.
+#[derive(Debug, Args)]
+pub(super) struct OfTenant {
+    #[command(flatten)]
+    pub common: Common,
+    /// The tenant
+    #[arg(long, value_name = "NAME")]
+    pub tenant: String,
+    /// The database [default: as configured, else `cedargate.db` beside the policies folder]
+    #[arg(long, value_name = "FILE")]
+    database: Option<PathBuf>,
+}
+
+/// An open directory, one of its tenants, and what edits of it are judged by.
+pub(super) struct Database {
+    pub directory: SqliteDirectory,
+    pub tenant: TenantId,
+    pub rules: Rules,
+    shared: crate::assemble::Shared,
+}
+
+impl OfTenant {
+    /// Opens the database. Needs a runtime.
+    pub(super) async fn open(&self) -> Result<Database, Trouble> {
+        let mut raw = self.common.raw_config()?;
+        if let Some(path) = &self.database {
+            raw.database.path = Some(path.clone());
+        }
+        let config = Config::try_from(raw)?;
+        let DirectoryConfig::Sqlite { path, .. } = &config.directory else {
+            let message = "says `files`: there is no database to speak of";
+            return Err(Trouble::Invalid(Fault::of_file("directory", message).into()));
+        };
+        let of_tenant = |message: String| Faults::from(Fault::of_file("--tenant", message));
+        let tenant = TenantId::parse(&self.tenant).map_err(|error| of_tenant(error.to_string()))?;
+        let shared = assemble_shared(&read_tree(&config.layout.dirs), config.layout.identity)?;
+        let directory = SqliteDirectory::open(path).await.map_err(failed)?;
+        let rules = Rules { schema: Arc::clone(&shared.schema), default_roles: Arc::new(shared.default_roles.clone()) };
+        Ok(Database { directory, tenant, rules, shared })
+    }
+}
+
+impl Database {
+    /// What the manifests of a folder say.
+    pub(super) fn read(&self, folder: &Path) -> Result<DirectoryState, Faults> {
+        let folder = read_manifests(folder)?;
+        Ok(check_directory(&self.shared, &self.tenant, &folder)?.0)
+    }
+
+    /// The tenant's last revision.
+    pub(super) async fn head(&self) -> Result<Option<Revision>, Trouble> {
+        match self.directory.head(&self.tenant).await {
+            Ok(head) => Ok(Some(head)),
+            Err(StoreError::NoSuchTenant(_)) => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
+}
+
+/// Who changes things from here.
+pub(super) fn author(reason: Option<&String>) -> Author {
+    let reason = reason.cloned();
+    Author { actor: "cli".to_owned(), at: SystemClock.now(), reason, request_id: None }
+}
+
+pub(super) fn failed(error: impl std::error::Error) -> Trouble {
+    Trouble::Failed(with_causes(&error))
+}
+
+/// A change as a line: `+ team ml`, `~ resource Model::gpt-4o`, `- …`.
+pub(super) fn line(change: &Change) -> String {
+    let sign = match (&change.before, &change.after) {
+        (None, _) => '+',
+        (_, None) => '-',
+        _ => '~',
+    };
+    let fact = change.after.as_ref().or(change.before.as_ref());
+    let what = match fact {
+        Some(crate::directory::Fact::Collaborator(grant)) => {
+            let subject = crate::directory::shown_subject(&grant.subject);
+            format!("{subject} is {} of {}", grant.role, crate::directory::resource_id(&grant.resource))
+        }
+        Some(fact) => shown_id(fact),
+        None => change.key.id.clone(),
+    };
+    format!("{sign} {} {what}", change.key.kind.name())
+}

@@ -1,0 +1,50 @@
+//! Which bundles are just being written: who reads one meanwhile finds half of it, and that is nobody's fault.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::model::TenantId;
+
+/// The publishing of all tenants, shared by those who write bundles and those who read them.
+#[derive(Clone, Debug, Default)]
+pub struct UnderWay(Arc<Mutex<BTreeMap<TenantId, Publishing>>>);
+
+/// How far the publishing of a tenant is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Publishing {
+    pub is_under_way: bool,
+    /// How often it began.
+    begun: u64,
+}
+
+impl UnderWay {
+    /// How far a tenant's is. Two that are equal and not under way: nothing was written between them.
+    pub fn of(&self, tenant: &TenantId) -> Publishing {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).copied().unwrap_or_default()
+    }
+
+    /// Begins; ends when what is returned goes.
+    pub(super) fn begin(&self, tenant: &TenantId) -> Writing {
+        self.change(tenant, |publishing| {
+            *publishing = Publishing { is_under_way: true, begun: publishing.begun + 1 };
+        });
+        Writing { under_way: self.clone(), tenant: tenant.clone() }
+    }
+
+    fn change(&self, tenant: &TenantId, change: impl FnOnce(&mut Publishing)) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        change(all.entry(tenant.clone()).or_default());
+    }
+}
+
+/// A bundle that is being written.
+pub(super) struct Writing {
+    under_way: UnderWay,
+    tenant: TenantId,
+}
+
+impl Drop for Writing {
+    fn drop(&mut self) {
+        self.under_way.change(&self.tenant, |publishing| publishing.is_under_way = false);
+    }
+}
