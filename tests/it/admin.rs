@@ -52,6 +52,11 @@ impl Acme {
         let (okta, github) = issuers().await;
         let server = TestServer::over(TestTree::new(), okta, github, |raw| {
             with_keys(raw);
+            // A build for tests takes its time to check a tenant's policies, on a machine that has others to serve.
+            raw.http.at_least_timeout_milliseconds = 60_000;
+            raw.http.request_timeout_seconds = 120;
+            // What is live is so because the folders told, not because someone looked.
+            raw.watch.poll_seconds = 3600;
             change(raw);
         })
         .await;

@@ -41,8 +41,9 @@ async fn an_ended_tenant_answers_no_questions_and_leaves_no_files() {
         "allow"
     );
     acme.admin.delete("").await.ok();
+    let question = json!({"token": acme.token("jane@acme.com"), "action": "viewModel", "resource": super::MODEL});
     eventually("the tenant is gone", || async {
-        acme.vouch("User::\"jane@acme.com\"", "viewModel", super::MODEL, 0).await.status == 404
+        acme.server.post("/tenants/acme/authorize", question.clone()).await.status == 404
     })
     .await;
     assert!(!acme.server.tree.policies().join("acme").exists());
