@@ -28,7 +28,7 @@ use crate::clock::SharedClock;
 use crate::directory::{
     Author, Change, Directory, Edit, EditError, Editor, FactKey, Planned, Rules, Secrets, StoreError,
 };
-use crate::model::{Revision, TenantId};
+use crate::model::{Revision, TenantId, TokenOwner};
 use crate::principal::Principal;
 use crate::snapshot::{Snapshot, Tenants};
 use crate::vocabulary;
@@ -202,9 +202,30 @@ impl Administration {
     /// # Errors
     /// When they may not.
     pub async fn look(&self, tenant: &TenantId, who: &Credentials) -> Result<Revision, AdminError> {
+        self.look_with(tenant, who, Need::OnTenant(vocabulary::VIEW_DIRECTORY)).await
+    }
+
+    /// Lets those look at someone's tokens who may: users at their own.
+    ///
+    /// # Errors
+    /// When they may not.
+    pub async fn look_at_tokens(
+        &self,
+        tenant: &TenantId,
+        owner: &TokenOwner,
+        who: &Credentials,
+    ) -> Result<Revision, AdminError> {
+        let action = vocabulary::VIEW_DIRECTORY;
+        let need = match owner {
+            TokenOwner::User(user) => Need::OnTenantOrBeUser { action, user: user.clone() },
+            TokenOwner::VirtualAccount(_) => Need::OnTenant(action),
+        };
+        self.look_with(tenant, who, need).await
+    }
+
+    async fn look_with(&self, tenant: &TenantId, who: &Credentials, need: Need) -> Result<Revision, AdminError> {
         let head = self.head(tenant).await?;
-        let needs = vec![Need::OnTenant(vocabulary::VIEW_DIRECTORY)];
-        self.check_may(tenant, who, needs, head, &*self.rules()?).await?;
+        self.check_may(tenant, who, vec![need], head, &*self.rules()?).await?;
         Ok(head)
     }
 

@@ -9,7 +9,7 @@ use super::needs::Need;
 use crate::decide::{AccessQuery, ActionName, Decider, Decision, ForbidErrors, ResourceQuery};
 use crate::directory::{Directory, Fact, FactKey, Kind, Rules, StoreError};
 use crate::model::facts::RoleActions;
-use crate::model::{Email, EntityRef, Revision, Team};
+use crate::model::{Email, EntityRef, MatchMode, ProviderName, Revision, Team};
 use crate::principal::Principal;
 use crate::schema::ActionFacts;
 use crate::snapshot::Snapshot;
@@ -55,6 +55,9 @@ impl Authority<'_> {
                 if holds { None } else { beyond(format!("everything on {resource}")) }
             }
             Need::HoldGrantsOf(subject) => self.lacks_grants(std::slice::from_ref(subject)).await?.and_then(beyond),
+            Need::HoldGrantsOfFallbacks(provider) => {
+                self.lacks_grants(&self.fallbacks(provider).await?).await?.and_then(beyond)
+            }
             Need::BeUser(user) if self.is_user(user) => None,
             Need::BeUser(_) => refused("make tokens that stand for somebody else".to_owned()),
             Need::OnTenantOrBeUser { action, user } if self.may(action, &tenant) || self.is_user(user) => None,
@@ -93,6 +96,21 @@ impl Authority<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// The external identities that may count instead of one that does not match any more.
+    async fn fallbacks(&self, provider: &ProviderName) -> Result<Vec<FactKey>, StoreError> {
+        let tenant = &self.snapshot.tenant;
+        let keys = [FactKey::new(Kind::IdentityProvider, provider.as_str())];
+        let found = self.directory.read(tenant, &keys, self.at).await?.into_values().next();
+        match found.map(|found| found.fact) {
+            Some(Fact::IdentityProvider(found)) if found.external_identities == MatchMode::MostSpecific => {
+                let kind = Some(Kind::ExternalIdentity);
+                let identities = self.directory.mentioning(tenant, &keys, kind, usize::MAX, self.at).await?;
+                Ok(identities.iter().map(|identity| identity.fact.key()).collect())
+            }
+            _ => Ok(Vec::new()),
+        }
     }
 
     async fn holds_role(&self, resource: &EntityRef, role: &FactKey) -> Result<bool, StoreError> {

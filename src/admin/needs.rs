@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use crate::directory::{Change, Fact, FactKey, Kind};
 use crate::model::facts::RoleActions;
-use crate::model::{Email, EntityRef, Role, Team, TokenOwner};
+use crate::model::{Email, EntityRef, ProviderName, Role, Team, TokenOwner};
 use crate::vocabulary::{
     COLLABORATOR_MANAGEMENT, MANAGE_COLLABORATORS, MANAGE_IDENTITIES, MANAGE_MEMBERS, MANAGE_RESOURCES, MANAGE_ROLES,
     RESOURCE_MANAGEMENT,
@@ -43,6 +43,8 @@ pub(super) enum Need {
     HoldAll(Option<EntityRef>),
     /// All that is granted to a subject.
     HoldGrantsOf(FactKey),
+    /// All that is granted to the external identities of a provider of which only the most specific counts.
+    HoldGrantsOfFallbacks(ProviderName),
     /// All that is granted to a user, also by way of teams.
     HoldAllOfUser(FactKey),
     /// To be this user, and nobody who may act for them.
@@ -80,6 +82,10 @@ fn of_change(change: &Change) -> Vec<Need> {
             if after.is_some_and(|after| lets_in_more(before, after)) {
                 needs.push(Need::HoldGrantsOf(change.key.clone()));
             }
+            if let Some(Fact::ExternalIdentity(before)) = before {
+                // Where only the most specific counts, whoever is in it no more may be in another instead.
+                needs.push(Need::HoldGrantsOfFallbacks(before.identity_provider.clone()));
+            }
             needs
         }
         (Kind::User, before, after) => {
@@ -87,6 +93,10 @@ fn of_change(change: &Change) -> Vec<Need> {
             let mut needs = vec![Need::OnTenant(MANAGE_MEMBERS)];
             if is_active(after) && !is_active(before) {
                 needs.push(Need::HoldAllOfUser(change.key.clone()));
+            }
+            if before.is_some() && !is_active(before) && after.is_none() {
+                // Nobody refuses their tokens any more: they are outsiders like any other.
+                needs.push(Need::HoldAll(None));
             }
             needs
         }

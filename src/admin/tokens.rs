@@ -85,7 +85,12 @@ impl Administration {
             return Err(AdminError::MayNot(format!("token `{id}` was replaced by `{by}` already")).into());
         }
         let is_held = matches!(who, Credentials::Token(given) if sha256_hex(given.as_bytes()) == old.hash);
-        let right = if is_held { Right::HolderOfToken } else { Right::Asked };
+        // One that is to end, and not to be replaced, ends.
+        let right = if is_held && (old.rotate_every.is_some() || old.expires_at.is_none()) {
+            Right::HolderOfToken
+        } else {
+            Right::Asked
+        };
         let terms = TokenTerms {
             label: old.label.clone(),
             expires_in: old.lifetime(),

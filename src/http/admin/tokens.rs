@@ -95,8 +95,9 @@ async fn list(
     kind: Kind,
 ) -> Result<Response, Problem> {
     let administration = administration(&state)?;
-    let owner = FactKey::subject(&owner(kind, &place)?.subject());
-    let at = administration.look(&asking.tenant, &asking.who).await?;
+    let owner = owner(kind, &place)?;
+    let at = administration.look_at_tokens(&asking.tenant, &owner, &asking.who).await?;
+    let owner = FactKey::subject(&owner.subject());
     let size = page_size(query.limit)?;
     let after = query.after.as_deref().map(read_cursor).transpose()?;
     let listing = Listing { kind: Kind::Token, mentioning: vec![owner], after, limit: size + 1 };

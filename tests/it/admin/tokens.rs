@@ -158,6 +158,11 @@ async fn whoever_holds_a_token_may_replace_it_and_no_other() {
     assert_eq!(history.items()[0]["actor"], "VirtualAccount::\"ci\"");
     let new = secret(&rotated);
     assert_eq!(view(&acme, &new, rotated.revision()).await.ok().body["decision"], "allow");
+    // One that is to end ends, unless it is to be replaced again and again.
+    let (ending, place, _) = made(&acme, CI, json!({"expires_in_seconds": 100})).await;
+    acme.bearer(&ending).post(&format!("{place}/rotate"), json!({})).await.is(403, "caller-may-not");
+    let (again, place, _) = made(&acme, CI, json!({"rotate_every_seconds": 100})).await;
+    acme.bearer(&again).post(&format!("{place}/rotate"), json!({})).await.ok();
     // A token is where its owner is.
     let id = rotated.body["id"].as_str().unwrap();
     acme.admin.post(&format!("{JANE}/{id}/rotate"), json!({})).await.is(404, "object-unknown");

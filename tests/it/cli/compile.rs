@@ -7,13 +7,15 @@ use serde_json::{Value, json};
 
 use super::{cedargate, sample};
 
-const BUNDLE: [&str; 6] = [
+const BUNDLE: [&str; 8] = [
     "bundle.json",
     "collaborators.json",
+    "deactivated.json",
     "entities.json",
     "external-identities.cedar",
     "providers.json",
     "roles.cedar",
+    "tokens.json",
 ];
 
 fn files(dir: &Path) -> BTreeMap<String, String> {
