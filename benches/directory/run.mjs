@@ -66,13 +66,13 @@ const grant = (number) => {
   const subject = number % 10 === 0 ? `team:t${(number / 10) % teams}` : `user:${user((number * 7) % users)}`;
   return { type: 'collaborator', resource: `Model::m${Math.floor(number / Math.ceil(grants / resources))}`, subject, role: 'viewer' };
 };
-const latencies = async (label, revision) => {
+const latencies = async (label, revision, role) => {
   let started = now();
   await ask(user(0), 'm0', revision);
   console.log(`${label}: the last batch is effective after ${((now() - started) / 1000).toFixed(2)} s`);
   const times = [];
   for (let number = 0; number < 200; number++) {
-    const subject = { type: 'collaborator', resource: `Model::m${number}`, subject: `user:${user(number * 13)}`, role: 'manager' };
+    const subject = { type: 'collaborator', resource: `Model::m${number}`, subject: `user:${user(number * 13)}`, role };
     const made = await call('POST', '/tenants/acme/collaborators', { resource: subject.resource, subject: subject.subject, role: subject.role });
     started = now();
     const answer = await ask(user(number * 13), `m${number}`, made.revision);
@@ -92,11 +92,11 @@ try {
   await fill('resources', resources, (number) => ({ type: 'resource', resource: `Model::m${number}` }));
   const first = Math.min(grants, 100_000);
   const revision = await fill('grants', first, grant);
-  await latencies(`${first} grants`, revision);
+  await latencies(`${first} grants`, revision, 'editor');
   if (grants > first) {
     // Those of the latencies are there already.
     const last = await fill('grants', grants - first, (number) => grant(number + first));
-    await latencies(`${grants} grants`, last);
+    await latencies(`${grants} grants`, last, 'manager');
   }
 } finally {
   server.kill('SIGTERM');

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Row, SqlSafeStr};
+use sqlx::{ConnectOptions, Row, SqlSafeStr};
 
 use super::fact::{FactKey, Kind};
 use super::store::{
@@ -44,7 +44,8 @@ impl SqliteDirectory {
             .filename(path)
             .foreign_keys(true)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(BUSY_PATIENCE);
+            .busy_timeout(BUSY_PATIENCE)
+            .disable_statement_logging();
         // A file stays in the mode that one connection brings it into.
         make_for_us_alone(path)?;
         let making = options.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal);

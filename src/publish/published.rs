@@ -102,10 +102,7 @@ async fn write(
         let writer = BundleWriter::start(folder)?;
         let mut wrote = false;
         for chunk in tasks(&scope, split).chunks(CHUNK) {
-            let mut compiled = Vec::with_capacity(chunk.len());
-            for task in chunk {
-                compiled.push(task.run(compiler, split).await?);
-            }
+            let compiled = compile_side_by_side(chunk, compiler, split).await?;
             let writer = writer.clone();
             let written = tokio::task::spawn_blocking(move || put(&writer, compiled)).await??;
             for Written { name, digest, count, is_new } in written {
@@ -126,6 +123,23 @@ async fn write(
         }
         (scope, split) = (Scope::All, right);
     }
+}
+
+/// Compiles some files; while one is waited for, others are read.
+async fn compile_side_by_side(
+    tasks: &[Task],
+    compiler: &PartCompiler<'_>,
+    split: Split,
+) -> Result<Vec<CompiledFile>, PublishFailure> {
+    let lane = |number: usize| async move {
+        let mut compiled = Vec::new();
+        for task in tasks.iter().skip(number).step_by(LANES) {
+            compiled.push(task.run(compiler, split).await?);
+        }
+        Ok::<_, PublishFailure>(compiled)
+    };
+    let (one, two, three) = tokio::try_join!(lane(0), lane(1), lane(2))?;
+    Ok(one.into_iter().chain(two).chain(three).collect())
 }
 
 /// One file to compile.
@@ -247,5 +261,7 @@ fn inputs_digest(rules: &Rules) -> String {
 
 /// Changes whenever the compiler would write other bytes for the same facts.
 const FORMAT: &str = "1";
+/// One fewer than the database has readers: others read too.
+const LANES: usize = 3;
 /// Files that are compiled before the disk gets them, so that memory stays small.
 const CHUNK: usize = 64;
