@@ -277,6 +277,9 @@ impl Reloader {
             }
             // Its last file may have come between the reading and the look at it.
             assembled = assemble();
+            if assembled.is_err() {
+                self.under_way.suspect(tenant);
+            }
         }
         let assembled = match assembled {
             Ok(Outcome::Ready(assembled)) => assembled,

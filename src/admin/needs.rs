@@ -210,9 +210,8 @@ fn of_resource(before: Option<&Fact>, after: Option<&Fact>) -> Vec<Need> {
     let manage = |resource: &EntityRef| Need::OnResource { action, group, resource: resource.clone() };
     match (before, after) {
         (Some(Fact::Resource(before)), None) => vec![manage(&before.entity)],
-        (None, Some(Fact::Resource(after))) if after.parents.is_empty() => vec![Need::OnTenant(action)],
-        // Whoever manages a place may put something into it; it is nobody's yet.
-        (None, Some(Fact::Resource(after))) => after.parents.iter().map(manage).collect(),
+        // Not whoever manages its place: policies and requests may speak of it already, and would speak of theirs.
+        (None, Some(Fact::Resource(_))) => vec![Need::OnTenant(action)],
         (Some(Fact::Resource(before)), Some(Fact::Resource(after))) => {
             // What is granted, and what policies say, may depend on where it is and on what it is like.
             let places = [&before.entity].into_iter().chain(after.parents.difference(&before.parents));

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::affected::{Affected, Scope};
 use super::parts::{CompiledFile, PartCompiler};
+use super::under_way::Writing;
 use super::{PublishFailure, Publisher};
 use crate::bundle::{
     BundleError, BundleWriter, COLLABORATORS_FILE, ENTITIES_FILE, Index, Sharding, StoredBundle, count_items,
@@ -44,6 +45,10 @@ impl Publisher {
         let folder = self.layout.bundle_folder(tenant);
         let inputs = inputs_digest(rules);
         let hand_written = has_policies(&self.layout.dirs.policies.join(tenant.as_str()));
+        if self.under_way.take_suspect(tenant) {
+            // It is read again, and written anew where it is not whole.
+            self.published.remove(tenant);
+        }
         if !self.published.contains_key(tenant) {
             make_folders(&self.layout.dirs.policies.join(tenant.as_str()), &folder)?;
             let found = folder.clone();
@@ -70,8 +75,8 @@ impl Publisher {
                 Scope::Some(affected)
             }
         };
-        let _writing = self.under_way.begin(tenant);
-        let made = write(&compiler, &folder, known, scope, (hand_written, inputs)).await?;
+        let writing = self.under_way.begin(tenant);
+        let made = write(&compiler, &folder, known, scope, (hand_written, inputs), writing).await?;
         self.published.insert(tenant.clone(), made);
         Ok(Some(head))
     }
@@ -84,6 +89,7 @@ async fn write(
     known: Option<&Published>,
     mut scope: Scope,
     (hand_written, inputs): (bool, String),
+    writing: Writing,
 ) -> Result<Published, PublishFailure> {
     let mut split = match known.filter(|_| scope != Scope::All) {
         Some(known) => known.split,
@@ -118,6 +124,8 @@ async fn write(
         if right == split {
             let index = Index::of(compiler.at, hand_written, Some(inputs), files);
             let written = index.clone();
+            // Before the last file: who is told of that finds nothing under way.
+            drop(writing);
             tokio::task::spawn_blocking(move || writer.finish(&written, wrote)).await??;
             return Ok(Published { index, split, items });
         }

@@ -225,6 +225,21 @@ async fn a_bundle_that_was_torn_lost_or_left_behind_is_made_whole_by_the_next_st
 }
 
 #[tokio::test]
+async fn a_bundle_that_a_reader_finds_torn_is_made_whole_while_the_server_runs() {
+    let world = World::new().await;
+    world.apply(everything(1_500)).await;
+    let mut publisher = world.publisher();
+    publisher.publish_all(&world.rules).await;
+    let folder = world.layout().bundle_folder(&world.tenant);
+    std::fs::write(folder.join("collaborators-3.json"), "[]\n").unwrap();
+    publisher.publish_all(&world.rules).await;
+    assert!(bundle::read_bundle(&folder).is_err(), "nobody has told yet");
+    publisher.under_way.suspect(&world.tenant);
+    publisher.publish_all(&world.rules).await;
+    world.check(&world.fresh().await);
+}
+
+#[tokio::test]
 async fn other_default_roles_are_compiled_into_every_tenant() {
     let world = World::new().await;
     let mut publisher = world.publisher();

@@ -15,6 +15,8 @@ pub struct Publishing {
     pub is_under_way: bool,
     /// How often it began.
     begun: u64,
+    /// Someone who read it found it torn.
+    is_suspect: bool,
 }
 
 impl UnderWay {
@@ -23,10 +25,22 @@ impl UnderWay {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(tenant).copied().unwrap_or_default()
     }
 
+    /// Notes that a reader found a bundle torn that nobody was writing.
+    pub fn suspect(&self, tenant: &TenantId) {
+        self.change(tenant, |publishing| publishing.is_suspect = true);
+    }
+
+    /// Whether one was found torn since this was asked last.
+    pub(super) fn take_suspect(&self, tenant: &TenantId) -> bool {
+        let mut was = false;
+        self.change(tenant, |publishing| was = std::mem::take(&mut publishing.is_suspect));
+        was
+    }
+
     /// Begins; ends when what is returned goes.
     pub(super) fn begin(&self, tenant: &TenantId) -> Writing {
         self.change(tenant, |publishing| {
-            *publishing = Publishing { is_under_way: true, begun: publishing.begun + 1 };
+            *publishing = Publishing { is_under_way: true, begun: publishing.begun + 1, is_suspect: false };
         });
         Writing { under_way: self.clone(), tenant: tenant.clone() }
     }

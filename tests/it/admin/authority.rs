@@ -103,7 +103,7 @@ PATCH /roles/Model:tester KA {"actions": ["viewModel", "invokeModel", "manageMod
 DELETE /roles/Model:tester KAO -
 
 POST /resources KAS {"resource": "Model::new"}
-POST /resources KASR {"resource": "Model::new", "parents": ["Workspace::research"]}
+POST /resources KAS {"resource": "Model::new", "parents": ["Workspace::research"]}
 POST /resources KAS {"resource": "Model::new", "parents": ["Workspace::research", "Workspace::other"]}
 PATCH /resources/Model::gpt-4o KAR {"attributes": {"tier": "gold"}}
 PATCH /resources/Workspace::research KAR {"attributes": {"environment": "x"}}

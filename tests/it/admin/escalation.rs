@@ -174,8 +174,11 @@ async fn nobody_moves_a_resource_to_where_they_hold_more() {
     let again = json!({"type": "resource", "resource": "Model::claude", "parents": ["Workspace::own"]});
     let batch = json!({"operations": [{"remove": {"type": "resource", "id": "Model::claude"}}, {"create": again}]});
     refused(&acme, &zoe, Method::POST, "/batch", batch).await;
-    // What they make in their own place is theirs; out of it they do not get it.
-    zoe.post("/resources", json!({"resource": "Model::mine", "parents": ["Workspace::own"]})).await.ok();
+    // Policies may speak of a name that nothing has yet: it is nobody's to take, not even into their own place.
+    let unclaimed = json!({"resource": "Model::unclaimed", "parents": ["Workspace::own"]});
+    refused(&acme, &zoe, Method::POST, "/resources", unclaimed).await;
+    // What is in their own place is theirs; out of it they do not get it.
+    acme.admin.post("/resources", json!({"resource": "Model::mine", "parents": ["Workspace::own"]})).await.ok();
     let there = json!({"parents": ["Workspace::own", "Workspace::research"]});
     refused(&acme, &zoe, Method::PATCH, "/resources/Model::mine", there).await;
     zoe.patch("/resources/Model::mine", json!({"attributes": {"tier": "gold"}})).await.ok();

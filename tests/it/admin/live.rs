@@ -39,6 +39,19 @@ async fn a_member_sees_what_the_team_sees_for_as_long_as_they_are_in_it() {
 }
 
 #[tokio::test]
+async fn a_bundle_that_someone_damages_is_made_whole_and_what_served_goes_on() {
+    let acme = Acme::configured(|raw| raw.watch.poll_seconds = 1).await;
+    let jane = acme.token("jane@acme.com");
+    let before = decided(&acme, &jane, "viewModel", MODEL, 1).await;
+    let file = "policies/acme/compiled/collaborators.json";
+    let whole = acme.server.tree.read(file);
+    acme.server.tree.write(file, "[]\n");
+    eventually("the file is as it was", || async { acme.server.tree.read(file) == whole }).await;
+    eventually("it loads", || async { acme.server.status("acme").await["last_reload"]["ok"] == true }).await;
+    assert_eq!(decided(&acme, &jane, "viewModel", MODEL, 1).await, before);
+}
+
+#[tokio::test]
 async fn a_grant_counts_from_its_revision_to_the_one_that_takes_it_away() {
     let acme = Acme::start().await;
     let jane = acme.token("jane@acme.com");
