@@ -10,6 +10,7 @@ mod needs;
 mod policies;
 mod signing;
 mod tokens;
+mod uses;
 
 pub use keys::{AdminKeys, FirstKey, KeptKey};
 pub use policies::{CompiledPolicy, compiled};

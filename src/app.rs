@@ -145,6 +145,7 @@ impl App {
                     clock,
                     patience: config.http.at_least_timeout,
                 };
+                background.push(tokio::spawn(administration.clone().follow_uses()).abort_handle());
                 (Some(administration), first_key)
             }
         };
@@ -203,6 +204,7 @@ impl App {
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), AppError> {
         let readiness = self.state.readiness.clone();
         let metrics = self.state.metrics.clone();
+        let administration = self.state.admin.clone();
         let mut serving = self.listeners.serve(router(self.state), self.connections, &metrics);
         let served = tokio::select! {
             () = stop => Ok(()),
@@ -214,6 +216,9 @@ impl App {
         tokio::time::sleep(self.stop_delay).await;
         if !serving.finish(self.drain_timeout).await {
             tracing::warn!("requests were still under way when the time to finish ran out");
+        }
+        if let Some(administration) = administration {
+            administration.keep_uses().await;
         }
         self.background.iter().for_each(AbortHandle::abort);
         // The router, and with it the last sender of the log, is gone: the writer finishes what it has.

@@ -10,7 +10,7 @@ use std::pin::Pin;
 use chrono::{DateTime, Utc};
 
 use super::fact::{Fact, FactKey, Kind};
-use crate::model::{Revision, TenantId};
+use crate::model::{Revision, TenantId, TokenId};
 
 /// What a backend answers with, in time.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -160,6 +160,12 @@ pub trait Secrets: Send + Sync {
     fn signing_keys<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<KeptSigningKey>>;
 
     fn add_signing_key<'a>(&'a self, tenant: &'a TenantId, key: &'a KeptSigningKey) -> Answer<'a, ()>;
+
+    /// When tokens of a tenant were last used, in seconds since the epoch.
+    fn uses<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, BTreeMap<TokenId, i64>>;
+
+    /// Keeps the later of what was kept and this.
+    fn keep_uses<'a>(&'a self, tenant: &'a TenantId, uses: &'a BTreeMap<TokenId, i64>) -> Answer<'a, ()>;
 }
 
 /// A source of truth for tenants.

@@ -72,3 +72,11 @@ CREATE TABLE signing_keys (
     created_at TEXT NOT NULL,
     PRIMARY KEY (tenant, key_id)
 ) WITHOUT ROWID;
+
+-- When a token of our own was last used: of no revision, and told to nobody who waits.
+CREATE TABLE token_uses (
+    tenant    INTEGER NOT NULL REFERENCES tenants,
+    token     TEXT NOT NULL,
+    last_used INTEGER NOT NULL,
+    PRIMARY KEY (tenant, token)
+) WITHOUT ROWID;

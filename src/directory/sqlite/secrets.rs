@@ -1,12 +1,14 @@
 //! What a server keeps for itself: hashes of admin keys, and keys that sign.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::SqliteDirectory;
 use crate::directory::store::{Answer, KeptAdminKey, KeptSigningKey, Secrets, StoreError};
-use crate::model::TenantId;
+use crate::model::{TenantId, TokenId};
 
 impl Secrets for SqliteDirectory {
     fn admin_keys(&self) -> Answer<'_, Vec<KeptAdminKey>> {
@@ -41,6 +43,35 @@ impl Secrets for SqliteDirectory {
                 .bind(text(key.created_at))
                 .execute(&self.writer)
                 .await?;
+            Ok(())
+        })
+    }
+
+    fn uses<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, BTreeMap<TokenId, i64>> {
+        Box::pin(async move {
+            let select = sqlx::query("SELECT token, last_used FROM token_uses WHERE tenant = ?1");
+            let rows = select.bind(self.number(tenant).await?).fetch_all(&self.readers).await?;
+            let read = |row: &SqliteRow| {
+                let id =
+                    TokenId::parse(row.try_get("token")?).map_err(|error| StoreError::Damaged(error.to_string()))?;
+                Ok((id, row.try_get("last_used")?))
+            };
+            rows.iter().map(read).collect()
+        })
+    }
+
+    fn keep_uses<'a>(&'a self, tenant: &'a TenantId, uses: &'a BTreeMap<TokenId, i64>) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let pairs: Vec<_> = uses.iter().map(|(token, at)| serde_json::json!([token, at])).collect();
+            sqlx::query(
+                "INSERT INTO token_uses (tenant, token, last_used)
+                 SELECT ?1, value ->> 0, value ->> 1 FROM json_each(?2) WHERE true
+                 ON CONFLICT (tenant, token) DO UPDATE SET last_used = max(last_used, excluded.last_used)",
+            )
+            .bind(self.number(tenant).await?)
+            .bind(serde_json::Value::from(pairs).to_string())
+            .execute(&self.writer)
+            .await?;
             Ok(())
         })
     }

@@ -102,13 +102,12 @@ async fn list(
     let after = query.after.as_deref().map(read_cursor).transpose()?;
     let listing = Listing { kind: Kind::Token, mentioning: vec![owner], after, limit: size + 1 };
     let found = administration.directory.list(&asking.tenant, &listing, at).await?;
-    let snapshot = state.tenants.get(asking.tenant.as_str()).and_then(|handle| handle.snapshot());
-    let last_use = |id: &TokenId| snapshot.as_ref()?.sign_ins.tokens().find(|token| token.id == *id)?.last_use.at();
+    let uses = administration.last_uses(&asking.tenant).await?;
     let told = |recorded: &Recorded| {
         let mut members = shown(&recorded.fact);
         members.insert("revision".to_owned(), json!(recorded.since));
         if let Fact::Token(token) = &recorded.fact {
-            members.insert("last_used_at".to_owned(), json!(last_use(&token.id)));
+            members.insert("last_used_at".to_owned(), json!(uses.get(&token.id)));
         }
         Value::Object(members)
     };

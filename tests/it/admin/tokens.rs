@@ -228,7 +228,7 @@ async fn tokens_end_with_their_owner() {
 
 #[tokio::test]
 async fn when_a_token_was_last_used_is_shown() {
-    let acme = with_ci().await;
+    let mut acme = with_ci().await;
     let (token, _, revision) = made(&acme, CI, json!({})).await;
     assert_eq!(acme.admin.get(CI).await.items()[0]["last_used_at"], Value::Null);
     view(&acme, &token, revision).await.ok();
@@ -240,6 +240,12 @@ async fn when_a_token_was_last_used_is_shown() {
     let changed = acme.admin.post("/users", json!({"email": "n@acme.com"})).await.ok().revision();
     acme.vouch("User::\"jane@acme.com\"", "viewModel", MODEL, changed).await.ok();
     assert_eq!(acme.admin.get(CI).await.items()[0]["last_used_at"], START + 100);
+    // And the server.
+    acme.server.stop().await;
+    let crate::support::TestServer { tree, okta, github, .. } = acme.server;
+    let server = crate::support::TestServer::over(tree, okta, github, super::with_keys).await;
+    let again = AdminClient::with_key(&server, "acme", ADMIN_KEY);
+    assert_eq!(again.get(CI).await.items()[0]["last_used_at"], START + 100);
 }
 
 #[tokio::test]
