@@ -12,7 +12,7 @@ mod signing;
 mod tokens;
 mod uses;
 
-pub use keys::{AdminKeys, FirstKey, KeptKey};
+pub use keys::{AdminKeys, FirstKey};
 pub use policies::{CompiledPolicy, compiled};
 pub use signing::MAX_JWT_SECONDS;
 pub use tokens::{Minted, TokenError, TokenTerms};

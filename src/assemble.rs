@@ -15,6 +15,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 use crate::bundle::{self, Bundle};
+use crate::directory::Rules;
 use crate::manifest::{self, DefaultRoles, read_default_roles};
 use crate::model::{Fault, Faults, TenantId, with_causes};
 use crate::schema::{Identity, LoadedSchema, load_schema};
@@ -76,6 +77,13 @@ pub struct Assembled {
 pub struct Shared {
     pub schema: Arc<LoadedSchema>,
     pub default_roles: DefaultRoles,
+}
+
+impl Shared {
+    /// What edits of directories are judged by.
+    pub fn rules(&self) -> Rules {
+        Rules { schema: Arc::clone(&self.schema), default_roles: Arc::new(self.default_roles.clone()) }
+    }
 }
 
 /// Reads what all tenants share.

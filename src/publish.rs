@@ -24,7 +24,7 @@ use crate::assemble::Layout;
 use crate::bundle::{BundleError, PublishError};
 use crate::directory::{Directory, Rules, StoreError, TenantHead};
 use crate::model::{Revision, TenantId, with_causes};
-use published::Published;
+use published::{Published, inputs_digest};
 
 /// Why a tenant's bundle is not what its directory says.
 #[derive(Debug, thiserror::Error)]
@@ -87,11 +87,12 @@ impl Publisher {
                 return;
             }
         };
+        let inputs = inputs_digest(rules);
         for TenantHead { tenant, head } in &heads {
             if self.layout.is_of_manifests(tenant) {
                 continue;
             }
-            let outcome = self.publish(tenant, *head, rules).await;
+            let outcome = self.publish(tenant, *head, rules, &inputs).await;
             self.note(tenant, outcome);
         }
         let live: BTreeSet<_> = heads.into_iter().map(|head| head.tenant).collect();

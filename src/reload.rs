@@ -177,8 +177,7 @@ impl Reloader {
                 known.schema.digest != shared.schema.digest || *known.default_roles != shared.default_roles
             });
             if is_new {
-                let default_roles = Arc::new(shared.default_roles.clone());
-                *known = Some(Arc::new(Rules { schema: Arc::clone(&shared.schema), default_roles }));
+                *known = Some(Arc::new(shared.rules()));
             }
             is_new
         });

@@ -5,13 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::admin::{AdminKeys, FirstKey, KeptKey};
+use crate::admin::{AdminKeys, FirstKey};
 use crate::assemble::Layout;
 use crate::authn::KeyError;
 use crate::clock::SharedClock;
 use crate::config::{CallerKeys, DirectoryConfig, Permission};
 use crate::demo::sample_files;
-use crate::directory::{KeptAdminKey, Secrets, SqliteDirectory, StoreError};
+use crate::directory::{Secrets, SqliteDirectory, StoreError};
 use crate::model::with_causes;
 
 /// Why there is no database.
@@ -69,13 +69,11 @@ async fn open_at(path: &Path, layout: &Layout, callers: &CallerKeys, clock: &Sha
     let mut first_key = None;
     if kept.is_empty() && !callers.any_may(Permission::Administer) {
         let (key, made) = AdminKeys::generate(FIRST_KEY)?;
-        let made = KeptAdminKey { name: made.name, hash: made.hash.to_vec() };
         directory.add_admin_key(&made, clock.now()).await.map_err(OpenError::Keys)?;
         kept.push(made);
         first_key = Some(key);
     }
-    let keys = kept.into_iter().filter_map(|key| Some(KeptKey { name: key.name, hash: key.hash.try_into().ok()? }));
-    let keys = Arc::new(AdminKeys::of(keys.collect()));
+    let keys = Arc::new(AdminKeys::of(kept));
     Ok(Opened { directory: Arc::new(directory), keys, first_key })
 }
 

@@ -1,7 +1,6 @@
 //! A directory as the command line finds it: the database of the configuration, and the schema beside it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Args;
 
@@ -51,8 +50,7 @@ impl OfTenant {
         let tenant = TenantId::parse(&self.tenant).map_err(|error| of_tenant(error.to_string()))?;
         let shared = assemble_shared(&read_tree(&config.layout.dirs), config.layout.identity)?;
         let directory = SqliteDirectory::open(path).await.map_err(failed)?;
-        let rules = Rules { schema: Arc::clone(&shared.schema), default_roles: Arc::new(shared.default_roles.clone()) };
-        Ok(Database { directory, tenant, rules, shared })
+        Ok(Database { directory, tenant, rules: shared.rules(), shared })
     }
 }
 

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::fact::{Fact, FactKey};
-use super::store::{Author, Change, Changes, Directory, Recorded, StoreError};
+use super::store::{Change, Changes, Directory, Recorded, StoreError};
 use crate::manifest::DefaultRoles;
 use crate::model::{Revision, TenantId};
 use crate::schema::LoadedSchema;
@@ -70,6 +70,11 @@ pub struct Planned {
 }
 
 impl Planned {
+    /// The changes that nobody asked for.
+    pub fn along(&self) -> impl Iterator<Item = &Change> {
+        self.changes.iter().filter(|change| self.taken_along.contains(&change.key))
+    }
+
     /// As a directory takes it.
     pub fn to_changes(&self) -> Changes {
         self.changes.iter().map(|change| (change.key.clone(), change.after.clone())).collect()
@@ -134,22 +139,6 @@ impl Editor<'_> {
         let built_in: BTreeSet<_> = built_in.collect();
         let keys = edit.operations.iter().map(Operation::key).filter(|key| built_in.contains(key));
         refusal::or(keys.map(Refusal::BuiltIn).collect())
-    }
-
-    /// Judges an edit and writes it; when someone else wrote meanwhile, judges it again.
-    ///
-    /// # Errors
-    /// As `plan`.
-    pub async fn make(&self, edit: &Edit, author: &Author) -> Result<(Planned, Revision), EditError> {
-        for _ in 0..MOST_ATTEMPTS {
-            let planned = self.plan(edit).await?;
-            match self.directory.apply(self.tenant, &planned.to_changes(), planned.at, author).await {
-                Ok(revision) => return Ok((planned, revision)),
-                Err(StoreError::Moved { .. }) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(EditError::Busy)
     }
 }
 
@@ -221,6 +210,3 @@ impl Draft {
         self.after.into_iter().filter_map(change).collect()
     }
 }
-
-/// Someone who always writes between reading and writing is not the only one who would like to.
-const MOST_ATTEMPTS: usize = 8;

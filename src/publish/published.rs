@@ -10,13 +10,14 @@ use super::parts::{CompiledFile, PartCompiler};
 use super::under_way::Writing;
 use super::{PublishFailure, Publisher};
 use crate::bundle::{
-    BundleError, BundleWriter, COLLABORATORS_FILE, ENTITIES_FILE, Index, Sharding, StoredBundle, count_items,
+    BundleError, BundleWriter, COLLABORATORS_FILE, ENTITIES_FILE, INDEX_FILE, Index, Sharding, StoredBundle,
+    count_items, recorded_revision,
 };
 use crate::digest::{Digester, sha256_hex};
 use crate::directory::{Part, Rules};
 use crate::model::facts::RoleActions;
 use crate::model::{Revision, TenantId};
-use crate::tree::has_policies;
+use crate::tree::{FileStamp, has_policies};
 
 /// A bundle that is on disk, whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub(super) struct Published {
     split: Split,
     /// Items of each file of links and entities.
     items: BTreeMap<String, usize>,
+    /// Of `bundle.json`: while it is the same, so is the bundle.
+    stamp: Option<FileStamp>,
 }
 
 /// How the two parts that grow are split.
@@ -41,9 +44,9 @@ impl Publisher {
         tenant: &TenantId,
         head: Revision,
         rules: &Rules,
+        inputs: &str,
     ) -> Result<Option<Revision>, PublishFailure> {
         let folder = self.layout.bundle_folder(tenant);
-        let inputs = inputs_digest(rules);
         let hand_written = has_policies(&self.layout.dirs.policies.join(tenant.as_str()));
         if self.under_way.take_suspect(tenant) {
             // It is read again, and written anew where it is not whole.
@@ -57,8 +60,7 @@ impl Publisher {
             }
         }
         let known = self.published.get(tenant);
-        let known =
-            known.filter(|known| known.index.inputs.as_deref() == Some(&inputs) && known.index.revision <= head);
+        let known = known.filter(|known| known.index.inputs.as_deref() == Some(inputs) && known.index.revision <= head);
         let is_current = |known: &&Published| {
             known.index.revision == head && known.index.hand_written == hand_written && known.is_there(&folder)
         };
@@ -76,7 +78,7 @@ impl Publisher {
             }
         };
         let writing = self.under_way.begin(tenant);
-        let made = write(&compiler, &folder, known, scope, (hand_written, inputs), writing).await?;
+        let made = write(&compiler, &folder, known, scope, (hand_written, inputs.to_owned()), writing).await?;
         self.published.insert(tenant.clone(), made);
         Ok(Some(head))
     }
@@ -127,7 +129,7 @@ async fn write(
             // Before the last file: who is told of that finds nothing under way.
             drop(writing);
             tokio::task::spawn_blocking(move || writer.finish(&written, wrote)).await??;
-            return Ok(Published { index, split, items });
+            return Ok(Published { index, split, items, stamp: index_stamp(folder) });
         }
         (scope, split) = (Scope::All, right);
     }
@@ -224,6 +226,7 @@ fn total(items: &BTreeMap<String, usize>, part: &str) -> usize {
 impl Published {
     /// What is on disk, if it is whole.
     fn recover(folder: &Path) -> Option<Self> {
+        let stamp = index_stamp(folder);
         let bundle = StoredBundle::open(folder).ok().flatten()?;
         let (links, _) = bundle.shards(COLLABORATORS_FILE).ok()?;
         let (entities, _) = bundle.shards(ENTITIES_FILE).ok()?;
@@ -234,13 +237,18 @@ impl Published {
         };
         let items =
             bundle.index.files.par_iter().map(|(name, _)| count(name)).collect::<Result<_, BundleError>>().ok()?;
-        Some(Self { index: bundle.index, split: Split { links, entities }, items })
+        Some(Self { index: bundle.index, split: Split { links, entities }, items, stamp })
     }
 
     /// Whether it still is: someone may have taken the folder away.
     fn is_there(&self, folder: &Path) -> bool {
-        crate::bundle::recorded_revision(folder) == Some(self.index.revision)
+        let is_untouched = self.stamp.is_some() && index_stamp(folder) == self.stamp;
+        is_untouched || recorded_revision(folder) == Some(self.index.revision)
     }
+}
+
+fn index_stamp(folder: &Path) -> Option<FileStamp> {
+    Some(FileStamp::of(&std::fs::metadata(folder.join(INDEX_FILE)).ok()?))
 }
 
 fn make_folders(tenant_folder: &Path, bundle_folder: &Path) -> Result<(), PublishFailure> {
@@ -252,7 +260,7 @@ fn make_folders(tenant_folder: &Path, bundle_folder: &Path) -> Result<(), Publis
 }
 
 /// The digest of all that goes into a bundle besides the directory.
-fn inputs_digest(rules: &Rules) -> String {
+pub(super) fn inputs_digest(rules: &Rules) -> String {
     let mut digester = Digester::default();
     digester.add(FORMAT);
     for ((resource_type, name), role) in &*rules.default_roles {

@@ -37,16 +37,25 @@ pub(super) fn of_revision(body: &Value, revision: Revision) -> Response {
     response
 }
 
-/// A page, and where the next begins.
-pub(super) fn page(items: Vec<Value>, next: Option<String>) -> Response {
+/// A page of what was found, one more than fits it where there is more; its `next` is the place of its last.
+pub(super) fn page<T>(
+    mut found: Vec<T>,
+    size: usize,
+    place: impl Fn(&T) -> Value,
+    shown: impl Fn(&T) -> Value,
+) -> Response {
+    let more = found.len() > size;
+    found.truncate(size);
+    let next = found.last().filter(|_| more).map(|last| URL_SAFE_NO_PAD.encode(place(last).to_string()));
+    let items: Vec<Value> = found.iter().map(shown).collect();
     let mut body = Map::from_iter([("items".to_owned(), Value::from(items))]);
     body.extend(next.map(|next| ("next".to_owned(), Value::from(next))));
     Json(Value::Object(body)).into_response()
 }
 
-/// Where a page begins, as one that asks for it repeats it.
-pub(super) fn cursor(place: &Value) -> String {
-    URL_SAFE_NO_PAD.encode(place.to_string())
+/// The place of a fact in a list.
+pub(super) fn place_of(one: &Recorded) -> Value {
+    json!(one.fact.key().id)
 }
 
 pub(super) fn read_cursor<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Problem> {
@@ -76,10 +85,9 @@ pub(super) fn changed(tenant: &TenantId, key: &FactKey, put: Option<&Fact>, made
         _ => Map::from_iter([("id".to_owned(), key.id.clone().into())]),
     };
     body.insert("revision".to_owned(), json!(made.revision));
-    let along: Vec<_> =
-        made.planned.changes.iter().filter(|change| made.planned.taken_along.contains(&change.key)).collect();
+    let along: Vec<Value> = made.planned.along().map(told).collect();
     if !along.is_empty() {
-        body.insert("taken_along".to_owned(), along.into_iter().map(told).collect());
+        body.insert("taken_along".to_owned(), along.into());
     }
     of_revision(&Value::Object(body), made.revision)
 }

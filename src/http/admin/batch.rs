@@ -65,8 +65,7 @@ pub(in crate::http) async fn batch(
     if query.dry_run {
         return Ok(dry(&asking.tenant, &made));
     }
-    let along = made.planned.changes.iter().filter(|change| made.planned.taken_along.contains(&change.key));
-    let along: Vec<_> = along.map(told).collect();
+    let along: Vec<_> = made.planned.along().map(told).collect();
     let body = json!({"revision": made.revision, "changes": made.planned.changes.len(), "taken_along": along});
     Ok(of_revision(&body, made.revision))
 }

@@ -6,10 +6,11 @@ use chrono::SecondsFormat;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answer::{cursor, page, page_size, read_cursor, told};
+use super::answer::{page, page_size, read_cursor, told};
 use super::asking::{Asked, Asking};
 use super::caller::administration;
-use crate::directory::{Entry, FactKey, History, Kind, read_key, read_subject};
+use super::objects::mentioned;
+use crate::directory::{Entry, FactKey, History, Kind, read_key};
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
 use crate::model::Revision;
@@ -42,22 +43,12 @@ pub(in crate::http) async fn history(
     let size = page_size(query.limit)?;
     let before: Option<(Revision, FactKey)> = query.after.as_deref().map(read_cursor).transpose()?;
     let wanted = History { kind: query.kind, about: about(&query)?, actor: query.actor, before, limit: size + 1 };
-    let mut found = administration.directory.history(&asking.tenant, &wanted).await?;
-    let more = found.len() > size;
-    found.truncate(size);
-    let next = found.last().filter(|_| more).map(|entry| cursor(&json!([entry.revision, entry.change.key])));
-    Ok(page(found.iter().map(shown).collect(), next))
+    let found = administration.directory.history(&asking.tenant, &wanted).await?;
+    Ok(page(found, size, |entry| json!([entry.revision, entry.change.key]), shown))
 }
 
 fn about(query: &HistoryQuery) -> Result<Vec<FactKey>, Problem> {
-    let mut about = Vec::new();
-    if let Some(resource) = &query.resource {
-        let key = read_key(Kind::Resource, resource);
-        about.push(key.ok_or_else(|| Problem::Malformed(format!("`{resource}` is not an entity: write `Type::id`")))?);
-    }
-    if let Some(subject) = &query.subject {
-        about.push(FactKey::subject(&read_subject(subject).map_err(Problem::Malformed)?));
-    }
+    let mut about = mentioned(query.resource.as_deref(), query.subject.as_deref())?;
     match (query.kind, &query.id) {
         (Some(kind), Some(id)) => {
             about.push(read_key(kind, id).ok_or_else(|| Problem::Malformed(format!("`{id}` is not an id")))?);

@@ -7,7 +7,7 @@ use axum::routing::{MethodRouter, put};
 use super::asking::{Asked, Asking, ChangeQuery, Place, no_such};
 use super::caller::administration;
 use super::objects::{edit, to_viewer};
-use super::patch::{MOST_ATTEMPTS, is_moved, kept_moving};
+use super::patch::until_unmoved;
 use crate::directory::{Fact, FactKey, Kind, Operation};
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
@@ -33,13 +33,7 @@ async fn change(
     let text = place.member.as_deref().unwrap_or_default();
     let email = Email::parse(text).map_err(|error| Problem::Malformed(error.to_string()))?;
     let key = place.key(Kind::Team)?;
-    for _ in 0..MOST_ATTEMPTS {
-        match change_once(&state, &asking, query, &key, &email, is_in).await {
-            Err(problem) if is_moved(&asking, &problem) => {}
-            answered => return answered,
-        }
-    }
-    Err(kept_moving())
+    until_unmoved(&asking, || change_once(&state, &asking, query, &key, &email, is_in)).await
 }
 
 async fn change_once(

@@ -4,9 +4,9 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-use super::answer::{changed, created, cursor, of_revision, page, page_size, read_cursor, recorded};
+use super::answer::{changed, created, of_revision, page, page_size, place_of, read_cursor, recorded};
 use super::asking::{Asked, Asking, Body, ChangeQuery, Place, no_such, object};
 use super::caller::administration;
 use super::patch;
@@ -69,21 +69,18 @@ async fn list(
     list_facts(administration, &asking.tenant, kind, &query, Vec::new(), at).await
 }
 
-impl ListQuery {
-    /// What is asked for by name.
-    fn mentioned(&self) -> Result<Vec<FactKey>, Problem> {
-        let mut mentioned = Vec::new();
-        if let Some(resource) = &self.resource {
-            let key = read_key(Kind::Resource, resource);
-            mentioned.push(
-                key.ok_or_else(|| Problem::Malformed(format!("`{resource}` is not an entity: write `Type::id`")))?,
-            );
-        }
-        if let Some(subject) = &self.subject {
-            mentioned.push(FactKey::subject(&read_subject(subject).map_err(Problem::Malformed)?));
-        }
-        Ok(mentioned)
+/// The resource and the subject that a query asks for by name.
+pub(super) fn mentioned(resource: Option<&str>, subject: Option<&str>) -> Result<Vec<FactKey>, Problem> {
+    let mut mentioned = Vec::new();
+    if let Some(resource) = resource {
+        let key = read_key(Kind::Resource, resource);
+        let key = key.ok_or_else(|| Problem::Malformed(format!("`{resource}` is not an entity: write `Type::id`")))?;
+        mentioned.push(key);
     }
+    if let Some(subject) = subject {
+        mentioned.push(FactKey::subject(&read_subject(subject).map_err(Problem::Malformed)?));
+    }
+    Ok(mentioned)
 }
 
 /// A page of facts of a kind that mention all of these, and all that the query names.
@@ -95,7 +92,7 @@ pub(super) async fn list_facts(
     mut mentioning: Vec<FactKey>,
     at: Revision,
 ) -> Result<Response, Problem> {
-    mentioning.extend(query.mentioned()?);
+    mentioning.extend(mentioned(query.resource.as_deref(), query.subject.as_deref())?);
     let size = page_size(query.limit)?;
     let mut after: Option<String> = query.after.as_deref().map(read_cursor).transpose()?;
     let mut items = Vec::new();
@@ -110,10 +107,7 @@ pub(super) async fn list_facts(
             break;
         }
     }
-    let next =
-        (items.len() > size).then(|| items.get(size.saturating_sub(1)).map(|one| json!(one.fact.key().id))).flatten();
-    let shown = items.iter().take(size).map(|one| shown_with_origin(administration, one)).collect();
-    Ok(page(shown, next.as_ref().map(cursor)))
+    Ok(page(items, size, place_of, |one| shown_with_origin(administration, one)))
 }
 
 /// Facts in the order of their ids, the roles that every tenant has among its own.

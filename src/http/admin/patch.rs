@@ -21,17 +21,13 @@ pub(super) async fn change(
     patch: &Map<String, Value>,
     kind: Kind,
 ) -> Result<Response, Problem> {
-    for _ in 0..MOST_ATTEMPTS {
-        match change_once(state, asking, place, query, patch.clone(), kind).await {
-            Err(problem) if is_moved(asking, &problem) => {}
-            // Whether it is there, or what of it the patch does not fit.
-            Err(problem @ (Problem::NoSuchObject(_) | Problem::Malformed(_))) => {
-                return Err(to_viewer(administration(state)?, asking, problem).await);
-            }
-            answered => return answered,
+    match until_unmoved(asking, || change_once(state, asking, place, query, patch.clone(), kind)).await {
+        // Whether it is there, or what of it the patch does not fit.
+        Err(problem @ (Problem::NoSuchObject(_) | Problem::Malformed(_))) => {
+            Err(to_viewer(administration(state)?, asking, problem).await)
         }
+        answered => answered,
     }
-    Err(kept_moving())
 }
 
 async fn change_once(
@@ -51,13 +47,18 @@ async fn change_once(
     write_over(state, &asking.over(found.since), place, query, fact, kind).await
 }
 
-/// Whether someone else wrote between reading and writing: only who named a revision minds.
-pub(super) fn is_moved(asking: &Asking, problem: &Problem) -> bool {
-    asking.if_match.is_none() && matches!(problem, Problem::RevisionMismatch(_))
-}
-
-pub(super) fn kept_moving() -> Problem {
-    Problem::Busy("others keep changing this: try again".to_owned())
+/// Reads and writes again for as long as someone else writes between the two: only who named a revision minds that.
+pub(super) async fn until_unmoved<F: Future<Output = Result<Response, Problem>>>(
+    asking: &Asking,
+    attempt: impl Fn() -> F,
+) -> Result<Response, Problem> {
+    for _ in 0..MOST_ATTEMPTS {
+        match attempt().await {
+            Err(Problem::RevisionMismatch(_)) if asking.if_match.is_none() => {}
+            answered => return answered,
+        }
+    }
+    Err(Problem::Busy("others keep changing this: try again".to_owned()))
 }
 
 /// A member given as `null` is taken away, objects are merged.
@@ -81,4 +82,4 @@ fn merge(target: &mut Value, patch: Value) {
 }
 
 /// Of those who all change one thing at once, one gets through each time.
-pub(super) const MOST_ATTEMPTS: usize = 8;
+const MOST_ATTEMPTS: usize = 8;

@@ -6,7 +6,7 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use serde_json::json;
 
-use super::answer::{created, cursor, of_revision, page, page_size, read_cursor};
+use super::answer::{created, of_revision, page, page_size, read_cursor};
 use super::asking::{Asked, Body, NoQuery, Place, object, occasion};
 use super::caller::{Presented, administration};
 use super::objects::ListQuery;
@@ -50,11 +50,8 @@ async fn list(
     let size = page_size(query.limit)?;
     let all = administration(&state)?.directory.tenants().await?;
     let is_after = |one: &&TenantHead| after.as_ref().is_none_or(|after| one.tenant.as_str() > after.as_str());
-    let mut found: Vec<_> = all.iter().filter(is_after).take(size + 1).collect();
-    let more = found.len() > size;
-    found.truncate(size);
-    let next = found.last().filter(|_| more).map(|one| cursor(&json!(one.tenant)));
-    Ok(page(found.into_iter().map(shown).collect(), next))
+    let found: Vec<_> = all.iter().filter(is_after).take(size + 1).collect();
+    Ok(page(found, size, |one| json!(one.tenant), |one| shown(one)))
 }
 
 async fn make(

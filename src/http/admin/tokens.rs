@@ -7,7 +7,7 @@ use axum::routing::{MethodRouter, delete, get, post};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answer::{created, cursor, of_revision, page, page_size, read_cursor, shown};
+use super::answer::{created, of_revision, page, page_size, place_of, read_cursor, recorded, shown};
 use super::asking::{Asked, Asking, Body, ChangeQuery, NoQuery, Place, no_such, object};
 use super::caller::administration;
 use super::objects::{ListQuery, edit, in_address, plural, to_viewer};
@@ -103,17 +103,14 @@ async fn list(
     let listing = Listing { kind: Kind::Token, mentioning: vec![owner], after, limit: size + 1 };
     let found = administration.directory.list(&asking.tenant, &listing, at).await?;
     let uses = administration.last_uses(&asking.tenant).await?;
-    let told = |recorded: &Recorded| {
-        let mut members = shown(&recorded.fact);
-        members.insert("revision".to_owned(), json!(recorded.since));
-        if let Fact::Token(token) = &recorded.fact {
+    let told = |one: &Recorded| {
+        let mut shown = recorded(one);
+        if let (Fact::Token(token), Some(members)) = (&one.fact, shown.as_object_mut()) {
             members.insert("last_used_at".to_owned(), json!(uses.get(&token.id)));
         }
-        Value::Object(members)
+        shown
     };
-    let next =
-        (found.len() > size).then(|| found.get(size.saturating_sub(1)).map(|one| json!(one.fact.key().id))).flatten();
-    Ok(page(found.iter().take(size).map(told).collect(), next.as_ref().map(cursor)))
+    Ok(page(found, size, place_of, told))
 }
 
 async fn make(
