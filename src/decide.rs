@@ -9,15 +9,18 @@ mod context;
 mod explain;
 mod query;
 mod resource;
+mod staged;
 
 pub use crate::snapshot::ToldPolicy;
 pub use answer::{Answer, Decision, EvaluationError, Reason, Work};
 pub use explain::{Explanation, NearMiss};
 pub use query::{AccessQuery, ActionName, QueryError, ResourceQuery};
+pub use staged::Staged;
 
 use std::sync::Arc;
 
 use cedar_policy::{EntityUid, Request};
+use cedar_policy_core::ast;
 
 use self::context::ReadContext;
 use crate::principal::Principal;
@@ -59,19 +62,9 @@ impl Decider {
         principal: &Principal,
         query: &AccessQuery,
     ) -> Result<Answer, QueryError> {
-        let action = query::find_action(snapshot, &query.action)?;
-        query::check_principal(&principal.uid, action)?;
-        let resource = resource::check_resource(snapshot, &query.resource, action)?;
-        let ReadContext { context, mentioned, is_checked } =
-            context::read_context(snapshot, query.context.as_ref(), action)?;
-        // The types of both are known to fit.
-        let is_checked = is_checked && !asks_about_enumerated(snapshot, principal, &resource);
-        let schema = Some(&snapshot.schema.schema).filter(|_| !is_checked);
-        let (who, what) = (principal.uid.clone(), resource.clone());
-        let request = Request::new(who, action.uid.clone(), what, context, schema).map_err(QueryError::from)?;
-        let resource = (&resource, &query.resource);
-        let (slice, work) =
-            self.slice(&Asking { snapshot, principal, action, resource, mentioned, request: &request })?;
+        let asking = Asking::of(snapshot, principal, query, &[])?;
+        let (slice, work) = self.slice(&asking)?;
+        let request = asking.request;
         let response = slice.is_authorized(&request);
         let mut answer = answer::from_response(snapshot, &slice, &response, self.forbid_errors);
         answer.work = work;
@@ -90,7 +83,7 @@ impl Decider {
         let slice = match kept {
             Some(slice) => slice,
             None => {
-                let slice = Arc::new(asking.cut()?);
+                let slice = Arc::new(asking.cut(|_| true)?);
                 if let Some(key) = key {
                     snapshot.slices.insert(key, &slice, self.slice_bytes);
                 }
@@ -113,12 +106,34 @@ struct Asking<'a> {
     snapshot: &'a Snapshot,
     principal: &'a Principal,
     action: &'a ActionFacts,
-    resource: (&'a EntityUid, &'a ResourceQuery),
+    resource: (EntityUid, &'a ResourceQuery),
     mentioned: Vec<EntityUid>,
-    request: &'a Request,
+    /// Entities that stand in for the snapshot's.
+    instead: &'a [Supplied],
+    request: Request,
 }
 
-impl Asking<'_> {
+impl<'a> Asking<'a> {
+    /// A question that fits the schema.
+    fn of(
+        snapshot: &'a Snapshot,
+        principal: &'a Principal,
+        query: &'a AccessQuery,
+        instead: &'a [Supplied],
+    ) -> Result<Self, QueryError> {
+        let action = query::find_action(snapshot, &query.action)?;
+        query::check_principal(&principal.uid, action)?;
+        let resource = resource::check_resource(snapshot, &query.resource, action)?;
+        let ReadContext { context, mentioned, is_checked } =
+            context::read_context(snapshot, query.context.as_ref(), action)?;
+        // The types of both are known to fit.
+        let is_checked = is_checked && !asks_about_enumerated(snapshot, principal, &resource);
+        let schema = Some(&snapshot.schema.schema).filter(|_| !is_checked);
+        let (who, what) = (principal.uid.clone(), resource.clone());
+        let request = Request::new(who, action.uid.clone(), what, context, schema).map_err(QueryError::from)?;
+        Ok(Self { snapshot, principal, action, resource: (resource, &query.resource), mentioned, instead, request })
+    }
+
     fn key(&self) -> Option<SliceKey> {
         Some(SliceKey {
             principal: self.principal.key.clone()?,
@@ -130,20 +145,21 @@ impl Asking<'_> {
         })
     }
 
-    fn cut(&self) -> Result<Slice, QueryError> {
-        let (resource, query) = self.resource;
-        let described = resource::describe(self.snapshot, self.principal, query, resource)?;
+    fn cut(&self, keep: fn(&ast::Policy) -> bool) -> Result<Slice, QueryError> {
+        let (resource, query) = (&self.resource.0, self.resource.1);
+        let known = self.instead.iter().find(|entity| entity.uid() == *resource);
+        let described = resource::describe(self.snapshot, self.principal, query, resource, known)?;
         let described = described.map(Supplied::from);
-        let supplied: Vec<_> = self.principal.entity.iter().chain(&described).collect();
+        let supplied: Vec<_> = self.principal.entity.iter().chain(&described).chain(self.instead).collect();
         let asked = Asked {
             principal: &self.principal.uid,
             action: self.action,
             resource,
             mentioned: &self.mentioned,
             supplied: &supplied,
-            request: Some(self.request),
+            request: Some(&self.request),
         };
-        Slice::cut(self.snapshot, &asked, |_| true).map_err(QueryError::Entities)
+        Slice::cut(self.snapshot, &asked, keep).map_err(QueryError::Entities)
     }
 }
 

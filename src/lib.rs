@@ -30,7 +30,8 @@
 //! | 9 | [`reload`] | watches, runs 4–8 for each tenant ([`assemble`]) and swaps the snapshot in |
 //!
 //! Around them: [`cli`] has one verb a file, [`app`] puts a server together and takes it down, [`config`] says how,
-//! [`demo`] brings a sample to try it on, [`bench`] says how fast it all is. [`model`] holds the plain facts and
+//! [`demo`] brings a sample to try it on, [`bench`] says how fast it all is, [`workbench`] what a change of policies
+//! does before it ships. [`model`] holds the plain facts and
 //! names, [`vocabulary`] the Cedar names that are ours, [`mismatch`] says why a policy does not match, [`strict_json`]
 //! reads JSON from strangers, [`clock`] tells the time, [`telemetry`] logs and counts.
 //!
@@ -80,6 +81,7 @@ pub mod bench;
 pub mod cli;
 pub mod config;
 pub mod demo;
+pub mod workbench;
 
 pub mod clock;
 pub mod digest;

@@ -9,7 +9,7 @@ use super::query::{QueryError, ResourceQuery, known_uid};
 use crate::model::EntityRef;
 use crate::principal::Principal;
 use crate::schema::{ActionFacts, Identity};
-use crate::snapshot::{Snapshot, place_in_tenant, reach};
+use crate::snapshot::{Snapshot, Supplied, place_in_tenant, reach};
 use crate::tree::one_line;
 
 /// The uid of a resource that the action can be asked about.
@@ -31,17 +31,18 @@ pub(super) fn check_resource(
     })
 }
 
-/// What the request made of the resource, checked against the schema; without, the directory's entity stands, if it
-/// has one.
+/// What the request made of the resource, checked against the schema; without, the directory's entity stands, or what
+/// is there instead of it, if there is one.
 pub(super) fn describe(
     snapshot: &Snapshot,
     principal: &Principal,
     query: &ResourceQuery,
     uid: &EntityUid,
+    instead: Option<&Supplied>,
 ) -> Result<Option<Entity>, QueryError> {
     let says_nothing = query.attributes.is_empty() && query.parents.is_empty();
     let is_plain = snapshot.schema.identity == Identity::LeftOut;
-    if says_nothing && (is_plain || snapshot.entities.contains(uid)) {
+    if says_nothing && (is_plain || instead.is_some() || snapshot.entities.contains(uid)) {
         return Ok(None);
     }
     if is_of_principal(snapshot, principal, uid) {
@@ -52,7 +53,8 @@ pub(super) fn describe(
             "{uid} is the principal or what the principal is in: a request cannot describe it"
         )));
     }
-    let entity = described_entity(snapshot, query, snapshot.entities.get(uid).as_ref())?;
+    let known = instead.map(Supplied::entity).or_else(|| snapshot.entities.get(uid));
+    let entity = described_entity(snapshot, query, known.as_ref())?;
     in_tenant(snapshot, entity).map(Some)
 }
 

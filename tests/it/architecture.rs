@@ -29,6 +29,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("publish", &["crate::snapshot", "crate::http", "crate::admin", "crate::decide", "crate::ask", "cedar_policy"]),
     ("apply", &["crate::snapshot", "crate::http", "crate::admin", "crate::publish", "std::fs"]),
     ("admin", &["crate::http", "crate::publish", "crate::reload", "crate::cli", "std::fs"]),
+    ("workbench", &["crate::http", "crate::cli", "crate::admin", "crate::publish", "crate::reload", "std::env"]),
     ("http", &["std::fs", "crate::bundle", "crate::manifest", "crate::compile", "crate::reload", "crate::cli"]),
 ];
 
@@ -41,13 +42,15 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("jsonwebtoken", &["authn"]),
     ("arc_swap", &["snapshot", "authn"]),
     ("clap", &["cli"]),
-    ("serde_saphyr", &["manifest"]),
+    ("serde_saphyr", &["manifest", "workbench"]),
     ("prometheus_client", &["telemetry"]),
     ("file_rotate", &["audit"]),
     ("sqlx", &["directory"]),
-    ("schemars", &["directory", "http"]),
+    ("schemars", &["directory", "http", "workbench"]),
     ("toml", &["config"]),
-    ("tempfile", &["bundle", "cli", "bench", "listen"]),
+    ("proptest", &["workbench"]),
+    ("cedar_policy_symcc", &["workbench"]),
+    ("tempfile", &["bundle", "cli", "bench", "listen", "workbench"]),
     // The bench starts its own binary, whose path only `std::env` knows.
     ("std::env", &["config", "bench"]),
 ];

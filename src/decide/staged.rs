@@ -1,0 +1,70 @@
+//! A question with all that it is decided over, for those who look into decisions and not only at them: the
+//! workbench.
+//!
+//! In: a snapshot, a principal, a query, and entities that stand in for the directory's. Out: the request and its
+//! slice, which an answer is made of as for any other request. Nothing is cached.
+
+use std::sync::Arc;
+
+use cedar_policy::{Entity, Request};
+use cedar_policy_core::ast;
+use cedar_policy_core::authorizer::Response;
+
+use super::{AccessQuery, Answer, Asking, Decider, QueryError, Work, answer};
+use crate::principal::Principal;
+use crate::schema::Identity;
+use crate::snapshot::{Slice, Snapshot, Supplied, place_in_tenant, takes_part_in_assuming};
+use crate::vocabulary;
+
+/// A request, and what it is decided over.
+#[derive(Debug)]
+pub struct Staged<'a> {
+    snapshot: &'a Snapshot,
+    pub request: Request,
+    pub slice: Arc<Slice>,
+}
+
+impl Decider {
+    /// Stages a query, with entities that stand in for those of the directory. They are in the tenant, as all are. Who
+    /// is in an external identity is asked as it is when a token is seen.
+    ///
+    /// # Errors
+    /// When the query or the entities do not fit the schema.
+    pub fn stage<'a>(
+        &self,
+        snapshot: &'a Snapshot,
+        principal: &Principal,
+        query: &AccessQuery,
+        instead: &[Entity],
+    ) -> Result<Staged<'a>, QueryError> {
+        let placed = instead.iter().cloned().map(|entity| in_tenant(snapshot, entity));
+        let placed = placed.collect::<Result<Vec<_>, _>>()?;
+        let asking = Asking::of(snapshot, principal, query, &placed)?;
+        let is_assuming = asking.action.uid.id().unescaped() == vocabulary::ASSUME;
+        let keep = if is_assuming { takes_part_in_assuming } else { |_: &ast::Policy| true };
+        let slice = Arc::new(asking.cut(keep)?);
+        Ok(Staged { snapshot, request: asking.request, slice })
+    }
+}
+
+impl Staged<'_> {
+    /// Cedar's response, policy for policy.
+    pub fn response(&self) -> Response {
+        self.slice.is_authorized(&self.request)
+    }
+
+    /// What the server would answer.
+    pub fn answer(&self, decider: &Decider) -> Answer {
+        let mut answer = answer::from_response(self.snapshot, &self.slice, &self.response(), decider.forbid_errors);
+        answer.work = Work { policies: self.slice.len(), entities: self.slice.entities.len(), is_kept: false };
+        answer
+    }
+}
+
+fn in_tenant(snapshot: &Snapshot, entity: Entity) -> Result<Supplied, QueryError> {
+    let tenant = snapshot.tenant_uid();
+    if snapshot.schema.identity == Identity::LeftOut || entity.uid() == *tenant {
+        return Ok(Supplied::from(entity));
+    }
+    place_in_tenant(entity, tenant, &snapshot.schema).map(Supplied::from).map_err(QueryError::Resource)
+}
