@@ -10,7 +10,7 @@ mod extension_values;
 mod load;
 
 pub use actions::{ActionFacts, ActionNumber, Actions};
-pub use data_types::{DataType, DataTypes};
+pub use data_types::{DataType, DataTypes, EntityData, read_entity_data};
 pub use entity_types::{EntityTypes, TypeNumber, id_of};
 pub use extension_values::extension_value;
 pub use load::{Identity, load_schema};

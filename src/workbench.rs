@@ -2,3 +2,11 @@
 //!
 //! In: a tenant's snapshot, assembled as the server assembles it. Out: what the policies do, found out by cases, by
 //! random search and by proof. Every answer here is the server's decider's.
+//!
+//! `scene` is one request with the entities that it is about, `shape` what the schema lets there be, `generate` makes
+//! scenes that come near to what policies ask, `search` looks for one that breaks something and shrinks it.
+
+pub mod generate;
+pub mod scene;
+pub mod search;
+pub mod shape;

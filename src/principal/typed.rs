@@ -71,7 +71,7 @@ fn convert(value: &Value, kind: &DataType, claim: &str, dropped: &mut Vec<Droppe
             dropped.append(&mut inside);
             Some(record(members))
         }
-        DataType::Entity => None,
+        DataType::Entity(_) => None,
     }
 }
 
@@ -113,6 +113,6 @@ fn describe(kind: &DataType) -> String {
         DataType::Extension(name) => format!("a `{name}`"),
         DataType::Set(element) => format!("a list in which each is {}", describe(element)),
         DataType::Record(_) => "an object with the declared members".to_owned(),
-        DataType::Entity => "an entity".to_owned(),
+        DataType::Entity(_) => "an entity".to_owned(),
     }
 }

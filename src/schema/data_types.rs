@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use cedar_policy::{EntityUid, Schema};
 use cedar_policy_core::ast;
 use cedar_policy_core::validator::ValidatorEntityType;
-use cedar_policy_core::validator::types::{Attributes, Type};
+use cedar_policy_core::validator::types::{Attributes, EntityKind, Type};
 
 use crate::vocabulary;
 
@@ -25,7 +25,25 @@ pub enum DataType {
     Set(Box<DataType>),
     /// Attribute → its type, and whether it must be there.
     Record(DataTypes),
-    Entity,
+    /// An entity of this type.
+    Entity(String),
+}
+
+/// What an entity of one type holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EntityData {
+    pub attributes: DataTypes,
+    /// The type of every tag, if there may be any.
+    pub tags: Option<DataType>,
+}
+
+/// What entities of a type hold; nothing for a type that the schema does not have.
+pub fn read_entity_data(schema: &Schema, entity_type: &str) -> EntityData {
+    let name = entity_type.parse::<ast::EntityType>().ok();
+    let Some(found) = name.and_then(|name| schema.as_ref().get_entity_type(&name)) else {
+        return EntityData::default();
+    };
+    EntityData { attributes: members(found.attributes()), tags: found.tag_type().and_then(read) }
 }
 
 /// The typed claims that the principals' `claims` attribute declares; empty without one. No claim can be an entity,
@@ -64,9 +82,9 @@ fn read(kind: &Type) -> Option<DataType> {
         Type::ExtensionType { name } => Some(DataType::Extension(name.to_string())),
         Type::Set { element_type: Some(element) } => Some(DataType::Set(Box::new(read(element)?))),
         Type::Record { attrs, .. } => Some(DataType::Record(members(attrs))),
-        Type::Entity(_) => Some(DataType::Entity),
-        // A schema declares neither.
-        Type::Set { element_type: None } | Type::Never => None,
+        Type::Entity(EntityKind::Entity(kinds)) => Some(DataType::Entity(kinds.get_single_entity()?.to_string())),
+        // A schema declares none of these.
+        Type::Set { element_type: None } | Type::Never | Type::Entity(EntityKind::AnyEntity) => None,
     }
 }
 
@@ -77,7 +95,7 @@ fn without_entities(types: DataTypes) -> DataTypes {
 
 fn without_entity(kind: DataType) -> Option<DataType> {
     match kind {
-        DataType::Entity => None,
+        DataType::Entity(_) => None,
         DataType::Set(element) => Some(DataType::Set(Box::new(without_entity(*element)?))),
         DataType::Record(types) => Some(DataType::Record(without_entities(types))),
         other => Some(other),

@@ -1,0 +1,169 @@
+//! Shrinking: of a scene that shows a fault, the smallest that still does.
+//!
+//! A step leaves out one thing: an entity that is described, a parent, an attribute, a tag, a field of the context, an
+//! element of a set; or makes one value plainer. INVARIANT: whoever stops shrinking only when `complicate` says so
+//! has a scene of which no single step still shows the fault.
+
+use proptest::strategy::ValueTree;
+use serde_json::{Map, Value};
+
+use super::{Scene, as_entity, as_extension, as_record};
+
+/// A scene on its way to the smallest.
+#[derive(Clone, Debug)]
+pub struct SceneTree {
+    /// Shows the fault.
+    smallest: Scene,
+    current: Scene,
+    /// Steps from the smallest that were not tried yet, the last one first.
+    steps: Vec<Scene>,
+    has_steps: bool,
+}
+
+impl SceneTree {
+    pub fn new(scene: Scene) -> Self {
+        Self { smallest: scene.clone(), current: scene, steps: Vec::new(), has_steps: false }
+    }
+
+    fn step(&mut self) -> bool {
+        match self.steps.pop() {
+            Some(next) => {
+                self.current = next;
+                true
+            }
+            None => {
+                self.current = self.smallest.clone();
+                false
+            }
+        }
+    }
+}
+
+impl ValueTree for SceneTree {
+    type Value = Scene;
+
+    fn current(&self) -> Scene {
+        self.current.clone()
+    }
+
+    /// The current scene shows the fault: smaller ones are tried.
+    fn simplify(&mut self) -> bool {
+        if self.has_steps && self.current == self.smallest {
+            return self.step();
+        }
+        self.smallest = self.current.clone();
+        self.steps = smaller(&self.smallest);
+        self.steps.reverse();
+        self.has_steps = true;
+        self.step()
+    }
+
+    /// The current scene shows no fault: another step from the smallest that does.
+    fn complicate(&mut self) -> bool {
+        self.step()
+    }
+}
+
+/// Every scene that is one step smaller, those first that leave out most.
+pub fn smaller(scene: &Scene) -> Vec<Scene> {
+    let mut found = Vec::new();
+    for uid in scene.entities.keys() {
+        let mut less = scene.clone();
+        less.entities.remove(uid);
+        found.push(less);
+    }
+    for (uid, entity) in &scene.entities {
+        for parent in &entity.parents {
+            let mut less = scene.clone();
+            less.entities.entry(uid.clone()).and_modify(|entity| {
+                entity.parents.remove(parent);
+            });
+            found.push(less);
+        }
+        for attributes in smaller_members(&entity.attributes) {
+            let mut less = scene.clone();
+            less.entities.entry(uid.clone()).and_modify(|entity| entity.attributes = attributes);
+            found.push(less);
+        }
+        for tags in smaller_members(&entity.tags) {
+            let mut less = scene.clone();
+            less.entities.entry(uid.clone()).and_modify(|entity| entity.tags = tags);
+            found.push(less);
+        }
+    }
+    found.extend(smaller_members(&scene.context).into_iter().map(|context| Scene { context, ..scene.clone() }));
+    found
+}
+
+/// A record without one of its members, or with one of them smaller.
+fn smaller_members(members: &Map<String, Value>) -> Vec<Map<String, Value>> {
+    let without = members.keys().map(|name| {
+        let mut less = members.clone();
+        less.remove(name);
+        less
+    });
+    let with = members.iter().flat_map(|(name, value)| {
+        smaller_values(value).into_iter().map(|value| {
+            let mut less = members.clone();
+            less.insert(name.clone(), value);
+            less
+        })
+    });
+    without.chain(with).collect()
+}
+
+fn smaller_values(value: &Value) -> Vec<Value> {
+    if as_entity(value).is_some() {
+        return Vec::new();
+    }
+    if let Some(plainer) = as_extension(value) {
+        return plainer_extension(plainer);
+    }
+    if let Some(members) = as_record(value) {
+        return smaller_members(members).into_iter().map(Value::Object).collect();
+    }
+    match value {
+        Value::Array(elements) => {
+            let without = (0..elements.len()).map(|place| {
+                let kept = elements.iter().enumerate().filter(|(other, _)| *other != place);
+                kept.map(|(_, element)| element.clone()).collect()
+            });
+            let with = elements.iter().enumerate().flat_map(|(place, element)| {
+                smaller_values(element).into_iter().map(move |smaller| {
+                    let put = |(other, element): (usize, &Value)| {
+                        if other == place { smaller.clone() } else { element.clone() }
+                    };
+                    elements.iter().enumerate().map(put).collect()
+                })
+            });
+            without.chain(with).collect()
+        }
+        Value::Number(number) => number.as_i64().map(smaller_numbers).unwrap_or_default(),
+        Value::String(text) if !text.is_empty() => {
+            let plain = ["", PLAIN].into_iter().filter(|plain| plain.len() < text.len());
+            plain.map(Value::from).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Nearer to nothing, so that a threshold ends up on its edge.
+fn smaller_numbers(number: i64) -> Vec<Value> {
+    let nearer = [0, number / 2, number - number.signum()];
+    let mut found: Vec<_> = nearer.into_iter().filter(|nearer| nearer.unsigned_abs() < number.unsigned_abs()).collect();
+    found.dedup();
+    found.into_iter().map(Value::from).collect()
+}
+
+fn plainer_extension((function, argument): (&str, &str)) -> Vec<Value> {
+    let plain = match function {
+        "datetime" => "1970-01-01",
+        "duration" => "0ms",
+        "decimal" => "0.0",
+        _ => return Vec::new(),
+    };
+    if argument == plain { Vec::new() } else { vec![super::extension(function, plain)] }
+}
+
+/// What stands for any text.
+const PLAIN: &str = "a";
