@@ -25,7 +25,7 @@ use cedar_policy_core::ast;
 use self::context::ReadContext;
 use crate::principal::Principal;
 use crate::schema::ActionFacts;
-use crate::snapshot::{Asked, Slice, SliceKey, Snapshot, Supplied, attribute_names};
+use crate::snapshot::{Asked, Depth, Slice, SliceKey, Snapshot, Supplied, attribute_names};
 
 /// What a `forbid` that cannot be evaluated means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl Decider {
         let slice = match kept {
             Some(slice) => slice,
             None => {
-                let slice = Arc::new(asking.cut(|_| true)?);
+                let slice = Arc::new(asking.cut(&[], |_| true)?);
                 if let Some(key) = key {
                     snapshot.slices.insert(key, &slice, self.slice_bytes);
                 }
@@ -145,7 +145,7 @@ impl<'a> Asking<'a> {
         })
     }
 
-    fn cut(&self, keep: fn(&ast::Policy) -> bool) -> Result<Slice, QueryError> {
+    fn cut(&self, also: &[&Depth], keep: fn(&ast::Policy) -> bool) -> Result<Slice, QueryError> {
         let (resource, query) = (&self.resource.0, self.resource.1);
         let known = self.instead.iter().find(|entity| entity.uid() == *resource);
         let described = resource::describe(self.snapshot, self.principal, query, resource, known)?;
@@ -157,6 +157,7 @@ impl<'a> Asking<'a> {
             resource,
             mentioned: &self.mentioned,
             supplied: &supplied,
+            also,
             request: Some(&self.request),
         };
         Slice::cut(self.snapshot, &asked, keep).map_err(QueryError::Entities)

@@ -27,7 +27,9 @@ pub use entities::{EntityStore, Lineage, Located, Supplied, mentioned_by, named_
 pub use handle::{ReloadOutcome, TenantHandle, Tenants};
 pub use index::ActionSet;
 pub use origin::Origin;
-pub use policies::{LinkRef, Policies, PolicyNumber, PolicySource, WrittenPolicy, attribute_names, exact};
+pub use policies::{
+    Depth, LinkRef, Policies, PolicyNumber, PolicySource, WrittenPolicy, attribute_names, exact, read_policies,
+};
 pub use sign_in::{LastUse, OwnToken, SignIns};
 pub use slice::{Asked, Slice, SliceError};
 pub use told::{DeterminingPolicy, ToldPolicy, effect};

@@ -9,7 +9,7 @@ mod source;
 mod stamp;
 
 pub use fingerprint::{Fingerprint, Stamps, stamps_in};
-pub use read::{MANIFESTS, TreeDirs, has_files_of_people, has_policies, read_manifests, read_tree};
+pub use read::{MANIFESTS, TreeDirs, has_files_of_people, has_policies, read_invariants, read_manifests, read_tree};
 pub use source::{SourceFile, first_label, one_line};
 pub use stamp::FileStamp;
 

@@ -7,6 +7,10 @@
 //! scenes that come near to what policies ask, `search` looks for one that breaks something and shrinks it.
 
 pub mod generate;
+pub mod invariant;
+pub mod policies;
+pub mod proof;
 pub mod scene;
 pub mod search;
 pub mod shape;
+pub mod verify;

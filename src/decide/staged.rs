@@ -9,11 +9,13 @@ use std::sync::Arc;
 use cedar_policy::{Entity, Request};
 use cedar_policy_core::ast;
 use cedar_policy_core::authorizer::Response;
+use cedar_policy_core::evaluator::Evaluator;
+use cedar_policy_core::extensions::Extensions;
 
 use super::{AccessQuery, Answer, Asking, Decider, QueryError, Work, answer};
 use crate::principal::Principal;
 use crate::schema::Identity;
-use crate::snapshot::{Slice, Snapshot, Supplied, place_in_tenant, takes_part_in_assuming};
+use crate::snapshot::{Depth, Slice, Snapshot, Supplied, place_in_tenant, takes_part_in_assuming};
 use crate::vocabulary;
 
 /// A request, and what it is decided over.
@@ -37,12 +39,27 @@ impl Decider {
         query: &AccessQuery,
         instead: &[Entity],
     ) -> Result<Staged<'a>, QueryError> {
+        self.stage_for(snapshot, principal, query, instead, &[])
+    }
+
+    /// The same, for someone who looks with other policies too: what these can look at is there.
+    ///
+    /// # Errors
+    /// As [`Decider::stage`].
+    pub fn stage_for<'a>(
+        &self,
+        snapshot: &'a Snapshot,
+        principal: &Principal,
+        query: &AccessQuery,
+        instead: &[Entity],
+        also: &[&Depth],
+    ) -> Result<Staged<'a>, QueryError> {
         let placed = instead.iter().cloned().map(|entity| in_tenant(snapshot, entity));
         let placed = placed.collect::<Result<Vec<_>, _>>()?;
         let asking = Asking::of(snapshot, principal, query, &placed)?;
         let is_assuming = asking.action.uid.id().unescaped() == vocabulary::ASSUME;
         let keep = if is_assuming { takes_part_in_assuming } else { |_: &ast::Policy| true };
-        let slice = Arc::new(asking.cut(keep)?);
+        let slice = Arc::new(asking.cut(also, keep)?);
         Ok(Staged { snapshot, request: asking.request, slice })
     }
 }
@@ -51,6 +68,13 @@ impl Staged<'_> {
     /// Cedar's response, policy for policy.
     pub fn response(&self) -> Response {
         self.slice.is_authorized(&self.request)
+    }
+
+    /// Whether a policy matches the request; an error is no match.
+    pub fn matches(&self, policy: &ast::Policy) -> bool {
+        let request: &ast::Request = self.request.as_ref();
+        let evaluator = Evaluator::new(request.clone(), self.slice.entities.as_ref(), Extensions::all_available());
+        evaluator.evaluate(policy).unwrap_or(false)
     }
 
     /// What the server would answer.

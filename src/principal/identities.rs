@@ -96,8 +96,15 @@ fn matches(snapshot: &Snapshot, identity: &IdentityRecord, subject: &Supplied) -
 fn asked(snapshot: &Snapshot, identity: &IdentityRecord, subject: &Supplied) -> Option<(Request, Slice)> {
     let action = snapshot.schema.actions.named(vocabulary::ASSUME)?;
     let (principal, resource) = (subject.uid(), identity_uid(snapshot, identity)?);
-    let (supplied, request) = (&[subject], None);
-    let asked = Asked { principal: &principal, action, resource: &resource, mentioned: &[], supplied, request };
+    let asked = Asked {
+        principal: &principal,
+        action,
+        resource: &resource,
+        mentioned: &[],
+        supplied: &[subject],
+        also: &[],
+        request: None,
+    };
     let slice = Slice::cut(snapshot, &asked, takes_part_in_assuming).ok()?;
     let request = Request::new(principal, action.uid.clone(), resource, Context::empty(), None).ok()?;
     Some((request, slice))

@@ -44,7 +44,7 @@ impl<'a> Loader<'a> {
         let known = Known::of(known, |file| &file.origin);
         let read = files.into_par_iter().map(|file| {
             let origin = Origin::of_file(file);
-            known.get(&origin).unwrap_or_else(|| Read::anew(PolicyFile::read(file, origin, Some(parts.schema))))
+            known.get(&origin).unwrap_or_else(|| Read::anew(PolicyFile::read_live(file, origin, parts.schema)))
         });
         let read = read.collect();
         self.note(read)

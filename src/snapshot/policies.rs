@@ -12,7 +12,7 @@ mod premise;
 mod written;
 
 pub use depth::Depth;
-pub use file::{PolicyFile, WrittenPolicy};
+pub use file::{PolicyFile, WrittenPolicy, read_policies};
 pub use link_shard::{LinkRef, LinkShard};
 pub use links::LinkStore;
 pub use premise::{Premise, attribute_names};

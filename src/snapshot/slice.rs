@@ -29,6 +29,8 @@ pub struct Asked<'a> {
     pub mentioned: &'a [EntityUid],
     /// Entities that stand in for the snapshot's of the same uid.
     pub supplied: &'a [&'a Supplied],
+    /// What else is looked at, beside the policies.
+    pub also: &'a [&'a Depth],
     /// The request itself: what cannot match any like it is left out. Without one, all candidates stay.
     pub request: Option<&'a Request>,
 }
@@ -76,10 +78,11 @@ impl Slice {
             (above_principal.unwrap_or_default(), above_resource.unwrap_or_default());
         let mut found = candidates(snapshot, asked, &above_principal, &above_resource, keep);
         gathering.take(&asked.action.uid)?;
-        for uid in asked.mentioned.iter().chain(found.iter().flat_map(|found| found.depth.literals.iter())) {
+        let depths = || found.iter().map(|found| found.depth).chain(asked.also.iter().copied());
+        for uid in asked.mentioned.iter().chain(depths().flat_map(|depth| depth.literals.iter())) {
             gathering.take(uid)?;
         }
-        gathering.follow(found.iter().map(|found| found.depth.level).max().unwrap_or(1))?;
+        gathering.follow(depths().map(|depth| depth.level).max().unwrap_or(1))?;
         let entities = gathering.finish()?;
         if let Some(request) = asked.request {
             leave_out_false(&mut found, request, &entities);

@@ -78,7 +78,7 @@ fn read_top_level(tree: &mut Tree, path: &Path, name: &str) {
         return;
     }
     if name == PLATFORM {
-        match read_folder(path, &[]) {
+        match read_folder(path, &[INVARIANTS]) {
             Ok(folder) => tree.platform = only_policies(folder, &mut tree.faults),
             Err(faults) => tree.faults.extend(faults),
         }
@@ -174,6 +174,31 @@ pub fn read_manifests(dir: &Path) -> Result<PolicyFolder, Faults> {
         }
     }
     faults.or(folder)
+}
+
+/// Reads what must hold of a tenant's policies: what holds for every tenant first.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn read_invariants(policies: &Path, tenant: &TenantId) -> Result<Vec<SourceFile>, Faults> {
+    let mut files = Vec::new();
+    let mut faults = Faults::default();
+    for owner in [PLATFORM, tenant.as_str()] {
+        let dir = policies.join(owner).join(INVARIANTS);
+        if !dir.is_dir() {
+            continue;
+        }
+        for (path, relative) in files_below(&dir, &[])? {
+            if !relative.ends_with(".cedar") {
+                continue;
+            }
+            match read_file(&path, relative) {
+                Ok(file) => files.push(file),
+                Err(fault) => faults.push(fault),
+            }
+        }
+    }
+    faults.or(files)
 }
 
 /// Every file below a folder as (path, name below it), sorted by name; some folders in it are not looked into.

@@ -17,7 +17,7 @@ use serde_json::{Map, Value, json};
 use crate::decide::{AccessQuery, ActionName, Answer, Decider, QueryError, ResourceQuery, Staged};
 use crate::model::EntityRef;
 use crate::principal::Principal;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Depth, Snapshot};
 use crate::tree::one_line;
 use crate::vocabulary;
 
@@ -54,6 +54,14 @@ impl Scene {
     /// # Errors
     /// When the scene does not fit the schema.
     pub fn stage<'a>(&self, world: &World<'a>) -> Result<Staged<'a>, QueryError> {
+        self.stage_for(world, &[])
+    }
+
+    /// The same, for someone who looks with other policies too.
+    ///
+    /// # Errors
+    /// As [`Scene::stage`].
+    pub fn stage_for<'a>(&self, world: &World<'a>, also: &[&Depth]) -> Result<Staged<'a>, QueryError> {
         let schema = &world.snapshot.schema;
         let principal = schema.types.uid_of(&self.principal);
         let principal = principal.ok_or_else(|| QueryError::UnknownResourceType(self.principal.entity_type.clone()))?;
@@ -68,7 +76,7 @@ impl Scene {
             read.map_err(|error| QueryError::Resource(one_line(&error)))
         });
         let entities = entities.collect::<Result<Vec<_>, _>>()?;
-        world.decider.stage(world.snapshot, &Principal::named(principal), &query, &entities)
+        world.decider.stage_for(world.snapshot, &Principal::named(principal), &query, &entities, also)
     }
 
     /// What the server would answer.

@@ -3,6 +3,7 @@
 //! In: a checked schema. Out: a `Shape`, which everything that makes scenes goes by.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 use cedar_policy::EntityTypeName;
@@ -34,6 +35,12 @@ pub struct TypeShape {
     pub above: Vec<String>,
     /// The only ids that there are.
     pub ids: Option<Vec<String>>,
+}
+
+impl fmt::Display for Environment {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} by {} on {}", self.action, self.principal, self.resource)
+    }
 }
 
 impl Shape {

@@ -64,6 +64,19 @@ impl WrittenTemplate {
 }
 
 impl PolicyFile {
+    /// Reads a file of policies that decide: an invariant, which only speaks of them, is not to be one.
+    pub(crate) fn read_live(file: &SourceFile, origin: Origin, schema: &LoadedSchema) -> (Self, Faults) {
+        let (read, mut faults) = Self::read(file, origin, Some(schema));
+        for written in &read.policies {
+            if written.policy.annotations().any(|(key, _)| INVARIANT.contains(&key.as_ref())) {
+                let message = "says what must hold of policies and is none itself: move it to `invariants/`".to_owned();
+                let (line, column) = (written.source.line, written.column);
+                faults.push(Fault { file: file.name.clone(), line, column, message });
+            }
+        }
+        (read, faults)
+    }
+
     /// Reads a file; without a schema, only whether it parses.
     pub(crate) fn read(file: &SourceFile, origin: Origin, schema: Option<&LoadedSchema>) -> (Self, Faults) {
         let mut faults = Faults::default();
@@ -146,6 +159,13 @@ impl PolicyFile {
     }
 }
 
+/// The policies of a text that is not live, and where its templates stand, validated as those that decide are.
+pub fn read_policies(file: &SourceFile, schema: &LoadedSchema) -> (Vec<WrittenPolicy>, Vec<PolicySource>, Faults) {
+    let (read, faults) = PolicyFile::read(file, Origin::of_file(file), Some(schema));
+    let templates = read.templates.into_iter().map(|written| written.source).collect();
+    (read.policies, templates, faults)
+}
+
 fn annotation<'a>(mut all: impl Iterator<Item = (&'a ast::AnyId, &'a ast::Annotation)>) -> Option<&'a str> {
     all.find(|(name, _)| name.as_ref() == "id").map(|(_, annotation)| annotation.as_ref())
 }
@@ -172,3 +192,6 @@ fn identify(
     }
     Some(PolicyID::from_string(id))
 }
+
+/// The annotations of invariants.
+const INVARIANT: [&str; 2] = ["never", "always"];

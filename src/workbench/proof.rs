@@ -1,0 +1,95 @@
+//! Proof: an invariant, or that two policy sets decide alike, for every request that there can be.
+//!
+//! Policies become questions to the cvc5 solver by `cedar-policy-symcc`. In: a laid-out tenant and what is to hold. Out:
+//! that it holds; or a scene, which the server's decider was asked about before it is believed; or why nobody knows.
+//!
+//! What is proved is about every directory, not only the one that is there: the grants are as they are, but who is in
+//! which team, and what is in which workspace, may be anything that the schema lets be. Everything is in its tenant.
+
+mod ask;
+mod counterexample;
+mod translate;
+
+pub use ask::{Prover, ProverError};
+
+use std::time::{Duration, Instant};
+
+use cedar_policy_core::ast;
+
+use self::ask::{Answered, Question};
+use super::invariant::{Claim, Invariant};
+use super::scene::Scene;
+use super::shape::Environment;
+use super::verify::{Judged, Laid, judge};
+
+/// What a proof came to.
+#[derive(Clone, Debug)]
+pub enum Proof {
+    /// It holds for every possible request.
+    Holds { questions: usize, took: Duration },
+    /// Shown by a request that the decider confirmed.
+    Refuted { scene: Scene, took: Duration },
+    /// Neither was shown.
+    Unknown { reason: String, took: Duration },
+}
+
+/// Proves an invariant, one kind of request after the other.
+pub fn prove(prover: &Prover, laid: &Laid<'_>, invariant: &Invariant, environments: &[&Environment]) -> Proof {
+    let started = Instant::now();
+    let shows = |scene: &Scene| judge(&laid.world, invariant, scene) == Judged::Breaks;
+    let mut unknown = None;
+    let mut questions = 0;
+    for environment in environments {
+        let policies = match whole(laid, environment) {
+            Ok(policies) => policies,
+            Err(reason) => {
+                unknown.get_or_insert(reason);
+                continue;
+            }
+        };
+        let about = translate::within_tenant(&invariant.policy, laid, environment);
+        let question = match invariant.claim {
+            Claim::Never => Question::Disjoint { about, policies },
+            Claim::Always => Question::Allowed { about, policies },
+        };
+        questions += 1;
+        match prover.ask(&laid.world.snapshot.schema, environment, question) {
+            Ok(Answered::Holds) => {}
+            Ok(Answered::Example(found)) => {
+                let scene = counterexample::scene_of(&found, laid, environment);
+                match scene.and_then(|scene| counterexample::smallest(scene, &shows)) {
+                    Some(scene) => return Proof::Refuted { scene, took: started.elapsed() },
+                    None => {
+                        unknown.get_or_insert_with(|| {
+                            format!("the solver's example of {} is not one here: the decider disagrees", environment)
+                        });
+                    }
+                }
+            }
+            Ok(Answered::Unknown(reason)) => {
+                unknown.get_or_insert(reason);
+            }
+            Err(error) => {
+                unknown.get_or_insert(error.to_string());
+            }
+        }
+    }
+    match unknown {
+        None => Proof::Holds { questions, took: started.elapsed() },
+        Some(reason) => Proof::Unknown { reason, took: started.elapsed() },
+    }
+}
+
+/// All policies that a kind of request may match, as the solver takes them.
+pub(super) fn whole(laid: &Laid<'_>, environment: &Environment) -> Result<Vec<ast::Policy>, String> {
+    let grants = laid.book.count_grants(environment);
+    if grants > MOST_GRANTS {
+        return Err(format!("{grants} grants bear on {environment}: a solver is asked about {MOST_GRANTS} at most"));
+    }
+    let written = laid.book.written(environment).cloned();
+    let all = written.chain(laid.book.grants(environment, usize::MAX));
+    Ok(all.map(|policy| translate::as_static(&policy)).collect())
+}
+
+/// Measured: with a thousand grants a question takes seconds.
+const MOST_GRANTS: usize = 1_000;

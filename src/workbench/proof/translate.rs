@@ -1,0 +1,54 @@
+//! Policies as the solver takes them: without slots, and said of one tenant only.
+
+use cedar_policy_core::ast::{self, Effect, Expr, PolicyID, PrincipalOrResource, Var};
+
+use crate::schema::Identity;
+use crate::vocabulary::TENANT;
+use crate::workbench::shape::Environment;
+use crate::workbench::verify::Laid;
+
+/// A policy that says the same with no slots.
+pub(super) fn as_static(policy: &ast::Policy) -> ast::Policy {
+    if policy.is_static() {
+        return policy.clone();
+    }
+    ast::Policy::from_when_clause(policy.effect(), whole_condition(policy), policy.id().clone(), None)
+}
+
+/// What an invariant is about, of requests that are in their tenant.
+pub(super) fn within_tenant(policy: &ast::Policy, laid: &Laid<'_>, environment: &Environment) -> ast::Policy {
+    let condition = in_tenant(laid, environment)
+        .into_iter()
+        .fold(whole_condition(policy), |condition, part| Expr::and(condition, part));
+    ast::Policy::from_when_clause(Effect::Permit, condition, policy.id().clone(), None)
+}
+
+/// Forbids whatever is not in the tenant: no such request is ever asked.
+pub(super) fn only_in_tenant(laid: &Laid<'_>, environment: &Environment) -> Option<ast::Policy> {
+    let inside = in_tenant(laid, environment).into_iter().reduce(Expr::and)?;
+    let id = PolicyID::from_string(OUTSIDE);
+    Some(ast::Policy::from_when_clause(Effect::Forbid, Expr::not(inside), id, None))
+}
+
+fn in_tenant(laid: &Laid<'_>, environment: &Environment) -> Vec<Expr> {
+    let snapshot = laid.world.snapshot;
+    if snapshot.schema.identity == Identity::LeftOut {
+        return Vec::new();
+    }
+    let tenant: ast::EntityUID = snapshot.tenant_uid().clone().into();
+    let sides = [(Var::Principal, &environment.principal), (Var::Resource, &environment.resource)];
+    let placed = sides.into_iter().filter(|(_, kind)| *kind == TENANT || snapshot.schema.may_be_in(kind, TENANT));
+    placed.map(|(var, _)| Expr::is_in(Expr::var(var), Expr::val(tenant.clone()))).collect()
+}
+
+fn whole_condition(policy: &ast::Policy) -> Expr {
+    let principal = policy.principal_constraint().as_inner().as_expr(PrincipalOrResource::Principal);
+    let resource = policy.resource_constraint().as_inner().as_expr(PrincipalOrResource::Resource);
+    let scope = Expr::and(Expr::and(principal, policy.action_constraint().as_expr()), resource);
+    match policy.non_scope_constraints() {
+        Some(condition) => Expr::and(scope, condition.clone()),
+        None => scope,
+    }
+}
+
+const OUTSIDE: &str = "outside of the tenant";
