@@ -15,7 +15,9 @@ mod pull;
 mod report;
 mod serve;
 mod source;
+mod tenants;
 mod token;
+mod verify;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -60,6 +62,8 @@ enum Verb {
     Apply(plan::Apply),
     /// Write a directory as manifests, as it is or as it was
     Pull(pull::Pull),
+    /// Say whether what must hold of policies does, by random search and by proof
+    Verify(verify::Verify),
     /// Make a caller key, and the hash that the configuration keeps
     Key(key::Key),
 }
@@ -154,6 +158,7 @@ pub fn run() -> ExitCode {
         Verb::Plan(verb) => verb.run(),
         Verb::Apply(verb) => verb.run(),
         Verb::Pull(verb) => verb.run(),
+        Verb::Verify(verb) => verb.run(),
         Verb::Key(verb) => verb.run(),
     };
     ending.into()

@@ -9,7 +9,7 @@ mod keys;
 mod raw;
 mod sections;
 
-pub use environment::Environment;
+pub use environment::{Environment, solver_of_process};
 pub use http::HttpConfig;
 pub use keys::{CallerKey, CallerKeys, Permission};
 pub use raw::{RawAuditSink, RawCallerKey, RawConfig, RawDirectory, RawManifests, RawWhenFull};

@@ -58,6 +58,11 @@ impl Environment {
     }
 }
 
+/// The SMT solver that the process's environment names, in the variable that its users know.
+pub fn solver_of_process() -> Option<std::path::PathBuf> {
+    std::env::var_os("CVC5").filter(|path| !path.is_empty()).map(Into::into)
+}
+
 fn read_value(text: &str) -> Option<Value> {
     format!("value = {text}").parse::<Table>().ok()?.remove("value")
 }

@@ -18,7 +18,7 @@ use cedar_policy_core::ast;
 
 use self::ask::{Answered, Question};
 use super::invariant::{Claim, Invariant};
-use super::scene::Scene;
+use super::scene::{Scene, shrink};
 use super::shape::Environment;
 use super::verify::{Judged, Laid, judge};
 
@@ -57,8 +57,11 @@ pub fn prove(prover: &Prover, laid: &Laid<'_>, invariant: &Invariant, environmen
             Ok(Answered::Holds) => {}
             Ok(Answered::Example(found)) => {
                 let scene = counterexample::scene_of(&found, laid, environment);
-                match scene.and_then(|scene| counterexample::smallest(scene, &shows)) {
-                    Some(scene) => return Proof::Refuted { scene, took: started.elapsed() },
+                match scene.filter(&shows) {
+                    Some(scene) => {
+                        let scene = shrink(scene, &shows);
+                        return Proof::Refuted { scene, took: started.elapsed() };
+                    }
                     None => {
                         unknown.get_or_insert_with(|| {
                             format!("the solver's example of {} is not one here: the decider disagrees", environment)
@@ -78,6 +81,65 @@ pub fn prove(prover: &Prover, laid: &Laid<'_>, invariant: &Invariant, environmen
         None => Proof::Holds { questions, took: started.elapsed() },
         Some(reason) => Proof::Unknown { reason, took: started.elapsed() },
     }
+}
+
+/// Whether no request matches a policy; `None` where nobody knows.
+pub fn never_matches(
+    prover: &Prover,
+    laid: &Laid<'_>,
+    policy: &ast::Policy,
+    environments: &[&Environment],
+) -> Option<bool> {
+    of_all(prover, laid, environments, |environment| {
+        Question::NeverMatches(translate::within_tenant(policy, laid, environment))
+    })
+}
+
+/// Whether another policy matches all that a policy matches; `None` where nobody knows.
+pub fn covers(
+    prover: &Prover,
+    laid: &Laid<'_>,
+    policy: &ast::Policy,
+    other: &ast::Policy,
+    environments: &[&Environment],
+) -> Option<bool> {
+    of_all(prover, laid, environments, |environment| Question::Covers {
+        policy: translate::within_tenant(policy, laid, environment),
+        other: translate::within_tenant(other, laid, environment),
+    })
+}
+
+/// A scene in which a policy errors, if there is one.
+pub fn can_error(
+    prover: &Prover,
+    laid: &Laid<'_>,
+    policy: &ast::Policy,
+    environments: &[&Environment],
+) -> Option<Scene> {
+    let policy = translate::as_static(policy);
+    environments.iter().find_map(|environment| {
+        let question = Question::NeverErrors(policy.clone());
+        match prover.ask(&laid.world.snapshot.schema, environment, question).ok()? {
+            Answered::Example(found) => counterexample::scene_of(&found, laid, environment),
+            _ => None,
+        }
+    })
+}
+
+fn of_all(
+    prover: &Prover,
+    laid: &Laid<'_>,
+    environments: &[&Environment],
+    question: impl Fn(&Environment) -> Question,
+) -> Option<bool> {
+    for environment in environments {
+        match prover.ask(&laid.world.snapshot.schema, environment, question(environment)).ok()? {
+            Answered::Holds => {}
+            Answered::Example(_) => return Some(false),
+            Answered::Unknown(_) => return None,
+        }
+    }
+    Some(true)
 }
 
 /// All policies that a kind of request may match, as the solver takes them.

@@ -7,7 +7,7 @@ mod show;
 mod shrink;
 
 pub use show::{as_case, as_cedar, cedar_text};
-pub use shrink::{SceneTree, smaller};
+pub use shrink::{SceneTree, shrink, smaller};
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -35,6 +35,8 @@ pub struct Effort {
 pub struct Searched {
     /// How many scenes were looked at, until the first that showed it.
     pub cases: u32,
+    /// How many of them the question was about.
+    pub near: u32,
     /// How many of them did not fit the schema, and so were no request at all.
     pub unfit: u32,
     /// The smallest that shows it.
@@ -46,6 +48,8 @@ pub struct Searched {
 pub enum Shows {
     /// What is looked for.
     This,
+    /// It is what the question is about, and all is well.
+    Near,
     Nothing,
     /// It is no request of the schema.
     Unfit,
@@ -73,11 +77,12 @@ pub fn search(scenes: &Scenes<'_>, effort: Effort, question: &str, shows: impl F
         verbose: 0,
         ..Config::default()
     };
-    let (cases, unfit, is_shrinking) = (Cell::new(0), Cell::new(0), Cell::new(false));
+    let (cases, near, unfit, is_shrinking) = (Cell::new(0), Cell::new(0), Cell::new(0), Cell::new(false));
     let test = |scene: Scene| {
         let shown = shows(&scene);
         if !is_shrinking.get() {
             cases.set(cases.get() + 1);
+            near.set(near.get() + u32::from(matches!(shown, Shows::Near | Shows::This)));
             unfit.set(unfit.get() + u32::from(shown == Shows::Unfit));
             is_shrinking.set(shown == Shows::This);
         }
@@ -88,7 +93,7 @@ pub fn search(scenes: &Scenes<'_>, effort: Effort, question: &str, shows: impl F
         Err(TestError::Fail(_, scene)) => Some(scene),
         Ok(()) | Err(TestError::Abort(_)) => None,
     };
-    Searched { cases: cases.get(), unfit: unfit.get(), found }
+    Searched { cases: cases.get(), near: near.get(), unfit: unfit.get(), found }
 }
 
 /// Random numbers of one question.

@@ -93,17 +93,13 @@ fn verify_one<'i>(laid: &Laid<'_>, invariant: &'i Invariant, effort: Effort, pro
     let generator = laid.generator();
     let aims = environments.iter().flat_map(|environment| aims(laid, invariant, environment)).collect();
     let scenes = Scenes { generator: &generator, aims };
-    let matched = std::cell::Cell::new(0);
     let shows = |scene: &Scene| match judge(&laid.world, invariant, scene) {
         Judged::Unfit => Shows::Unfit,
         Judged::NotAbout => Shows::Nothing,
-        Judged::Holds => {
-            matched.set(matched.get() + 1);
-            Shows::Nothing
-        }
+        Judged::Holds => Shows::Near,
         Judged::Breaks => Shows::This,
     };
-    let Searched { cases, found, .. } = search(&scenes, effort, &invariant.name, shows);
+    let Searched { cases, near, found, .. } = search(&scenes, effort, &invariant.name, shows);
     let proof = prover.map(|prover| super::proof::prove(prover, laid, invariant, &environments));
     let by_search = found.map(|scene| (scene, FoundBy::Search));
     let by_proof = || match &proof {
@@ -118,10 +114,18 @@ fn verify_one<'i>(laid: &Laid<'_>, invariant: &'i Invariant, effort: Effort, pro
         invariant,
         environments: environments.len(),
         cases,
-        matched: matched.get() + u32::from(broken_by.is_some()),
+        matched: near,
         took: started.elapsed(),
         proof,
         broken_by,
+    }
+}
+
+/// What the answer should have been.
+pub fn expected(claim: Claim) -> Decision {
+    match claim {
+        Claim::Never => Decision::Deny,
+        Claim::Always => Decision::Allow,
     }
 }
 

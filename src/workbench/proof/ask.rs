@@ -69,8 +69,8 @@ pub(in crate::workbench) enum Question {
     NeverErrors(ast::Policy),
     /// No request of the tenant matches a policy.
     NeverMatches(ast::Policy),
-    /// Whatever the first matches, one of the others matches.
-    Covers { policy: ast::Policy, others: Vec<ast::Policy> },
+    /// Whatever a policy matches, another matches.
+    Covers { policy: ast::Policy, other: ast::Policy },
 }
 
 /// What the solver said.
@@ -132,10 +132,10 @@ impl Prover {
                 let set = asking.compile_all(std::slice::from_ref(&policy))?;
                 asking.example(&always_denies_asserts(&set), &[]).await
             }
-            Question::Covers { policy, others } => {
+            Question::Covers { policy, other } => {
                 let set = asking.compile_all(std::slice::from_ref(&policy))?;
-                let others = asking.compile_all(&others)?;
-                asking.example(&implies_asserts(&set, &others), &[]).await
+                let other = asking.compile_all(std::slice::from_ref(&other))?;
+                asking.example(&implies_asserts(&set, &other), &[]).await
             }
         }
     }

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 
 use cedar_policy::Entity;
 use cedar_policy_symcc::Env;
-use proptest::strategy::ValueTree;
 use serde_json::{Map, Value};
 
 use crate::model::EntityRef;
 use crate::schema::{DataType, DataTypes};
 use crate::vocabulary::{TENANT, entity_ref};
-use crate::workbench::scene::{Scene, SceneEntity, SceneTree, as_record};
+use crate::workbench::scene::{Scene, SceneEntity, as_record};
 use crate::workbench::shape::{Environment, context_types};
 use crate::workbench::verify::Laid;
 
@@ -55,24 +54,4 @@ fn known_members(members: Map<String, Value>, types: &DataTypes) -> Map<String, 
         Some((name, value))
     });
     known.collect()
-}
-
-/// The smallest scene that still shows it; `None` if this one does not.
-pub(super) fn smallest(scene: Scene, shows: &dyn Fn(&Scene) -> bool) -> Option<Scene> {
-    if !shows(&scene) {
-        return None;
-    }
-    let mut tree = SceneTree::new(scene);
-    let mut smallest = tree.current();
-    let mut goes_on = tree.simplify();
-    while goes_on {
-        let current = tree.current();
-        goes_on = if shows(&current) {
-            smallest = current;
-            tree.simplify()
-        } else {
-            tree.complicate()
-        };
-    }
-    Some(smallest)
 }

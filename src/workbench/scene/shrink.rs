@@ -64,6 +64,16 @@ impl ValueTree for SceneTree {
     }
 }
 
+/// The smallest scene that still shows what this one shows.
+pub fn shrink(scene: Scene, shows: impl Fn(&Scene) -> bool) -> Scene {
+    let mut tree = SceneTree::new(scene);
+    let mut goes_on = tree.simplify();
+    while goes_on {
+        goes_on = if shows(&tree.current()) { tree.simplify() } else { tree.complicate() };
+    }
+    tree.smallest
+}
+
 /// Every scene that is one step smaller, those first that leave out most.
 pub fn smaller(scene: &Scene) -> Vec<Scene> {
     let mut found = Vec::new();
@@ -92,7 +102,49 @@ pub fn smaller(scene: &Scene) -> Vec<Scene> {
         }
     }
     found.extend(smaller_members(&scene.context).into_iter().map(|context| Scene { context, ..scene.clone() }));
+    found.extend(nearer_together(scene));
     found
+}
+
+/// Numbers that are compared with each other come nearer to nothing only together.
+fn nearer_together(scene: &Scene) -> Vec<Scene> {
+    let mut numbers = Vec::new();
+    each_number(&mut scene.clone(), &mut |number| numbers.push(*number));
+    let size = |numbers: &[i64]| numbers.iter().map(|number| u128::from(number.unsigned_abs())).sum::<u128>();
+    let mut less = Vec::new();
+    for by in &numbers {
+        let Some(moved) = numbers.iter().map(|number| number.checked_sub(*by)).collect::<Option<Vec<_>>>() else {
+            continue;
+        };
+        if size(&moved) < size(&numbers) {
+            let mut nearer = scene.clone();
+            each_number(&mut nearer, &mut |number| *number = number.saturating_sub(*by));
+            less.push(nearer);
+        }
+    }
+    less.dedup();
+    less
+}
+
+fn each_number(scene: &mut Scene, change: &mut dyn FnMut(&mut i64)) {
+    let described = scene.entities.values_mut().flat_map(|entity| entity.attributes.values_mut());
+    for value in described.chain(scene.context.values_mut()) {
+        each_number_of(value, change);
+    }
+}
+
+fn each_number_of(value: &mut Value, change: &mut dyn FnMut(&mut i64)) {
+    match value {
+        Value::Number(number) => {
+            if let Some(mut whole) = number.as_i64() {
+                change(&mut whole);
+                *value = Value::from(whole);
+            }
+        }
+        Value::Array(elements) => elements.iter_mut().for_each(|element| each_number_of(element, change)),
+        Value::Object(members) => members.values_mut().for_each(|member| each_number_of(member, change)),
+        _ => {}
+    }
 }
 
 /// A record without one of its members, or with one of them smaller.
