@@ -7,6 +7,7 @@ mod check;
 mod compile;
 mod database;
 mod demo;
+mod diff;
 mod export;
 mod fmt;
 mod key;
@@ -64,6 +65,8 @@ enum Verb {
     Pull(pull::Pull),
     /// Say whether what must hold of policies does, by random search and by proof
     Verify(verify::Verify),
+    /// Say which requests change answer between two trees, and for whom
+    Diff(diff::Diff),
     /// Make a caller key, and the hash that the configuration keeps
     Key(key::Key),
 }
@@ -159,6 +162,7 @@ pub fn run() -> ExitCode {
         Verb::Apply(verb) => verb.run(),
         Verb::Pull(verb) => verb.run(),
         Verb::Verify(verb) => verb.run(),
+        Verb::Diff(verb) => verb.run(),
         Verb::Key(verb) => verb.run(),
     };
     ending.into()

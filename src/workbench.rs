@@ -7,6 +7,7 @@
 //! scenes that come near to what policies ask, `search` looks for one that breaks something and shrinks it.
 
 pub mod checks;
+pub mod diff;
 pub mod generate;
 pub mod invariant;
 pub mod policies;
@@ -14,4 +15,5 @@ pub mod proof;
 pub mod scene;
 pub mod search;
 pub mod shape;
+pub mod trees;
 pub mod verify;

@@ -15,7 +15,7 @@ use crate::snapshot::Snapshot;
 use crate::tree::read_invariants as invariant_files;
 use crate::workbench::invariant::{Invariant, read_invariants};
 use crate::workbench::proof::{Proof, Prover};
-use crate::workbench::scene::{World, as_case, as_cedar};
+use crate::workbench::scene::{Scene, World, as_case, as_cedar};
 use crate::workbench::search::Effort;
 use crate::workbench::shape::Shape;
 use crate::workbench::verify::{Example, Laid, Verified, expected, verify};
@@ -55,7 +55,7 @@ impl EffortArgs {
 pub(super) struct ProvingArgs {
     /// Also prove it for every possible request, with the cvc5 solver
     #[arg(long)]
-    prove: bool,
+    pub prove: bool,
     /// The solver [default: the environment variable CVC5, else `cvc5` on PATH]
     #[arg(long, value_name = "FILE")]
     solver: Option<PathBuf>,
@@ -106,7 +106,7 @@ impl Verify {
         let mut is_broken = false;
         let mut told = Vec::new();
         for (snapshot, invariants) in &tenants {
-            let world = World { snapshot, decider: config.decider };
+            let world = World::of(snapshot, config.decider);
             let shape = Shape::of(&snapshot.schema);
             let laid = Laid::of(world, &shape, invariants);
             let verified = verify(&laid, invariants, self.effort.effort(), usable);
@@ -217,21 +217,30 @@ fn as_json(one: &Verified<'_>) -> Value {
         "about": one.matched,
         "seconds": one.took.as_secs_f64(),
         "proof": proof,
-        "example": one.broken_by.as_ref().map(|example| example_json(example)),
+        "example": one.broken_by.as_ref().map(example_json),
     })
 }
 
-/// An example for programs.
-pub(super) fn example_json(example: &Example) -> Value {
-    let scene = &example.scene;
+fn example_json(example: &Example) -> Value {
+    let mut told = scene_json(&example.scene);
+    let answer = json!({
+        "decision": example.answer.decision,
+        "reason": example.answer.reason,
+        "policies": example.answer.policies.iter().map(|policy| policy.id.clone()).collect::<Vec<_>>(),
+    });
+    if let (Some(told), Value::Object(answer)) = (told.as_object_mut(), answer) {
+        told.extend(answer);
+    }
+    told
+}
+
+/// A scene for programs: what a case of `cases/` has.
+pub(super) fn scene_json(scene: &Scene) -> Value {
     json!({
         "principal": scene.principal.to_string(),
         "action": scene.action_id(),
         "resource": scene.resource.to_string(),
         "context": scene.context,
         "entities": scene.entities.iter().map(|(uid, entity)| entity.to_json(uid)).collect::<Vec<_>>(),
-        "decision": example.answer.decision,
-        "reason": example.answer.reason,
-        "policies": example.answer.policies.iter().map(|policy| policy.id.clone()).collect::<Vec<_>>(),
     })
 }

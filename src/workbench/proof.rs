@@ -63,9 +63,7 @@ pub fn prove(prover: &Prover, laid: &Laid<'_>, invariant: &Invariant, environmen
                         return Proof::Refuted { scene, took: started.elapsed() };
                     }
                     None => {
-                        unknown.get_or_insert_with(|| {
-                            format!("the solver's example of {} is not one here: the decider disagrees", environment)
-                        });
+                        unknown.get_or_insert_with(|| DISAGREES.to_owned());
                     }
                 }
             }
@@ -80,6 +78,42 @@ pub fn prove(prover: &Prover, laid: &Laid<'_>, invariant: &Invariant, environmen
     match unknown {
         None => Proof::Holds { questions, took: started.elapsed() },
         Some(reason) => Proof::Unknown { reason, took: started.elapsed() },
+    }
+}
+
+/// Whether what one allows, another allows.
+pub enum Compared {
+    Implied,
+    /// Shown by a request that the decider confirmed.
+    Not(Scene),
+    Unknown(String),
+}
+
+/// Whether all requests of a kind that `allowing` allows, `bound` allows too.
+pub fn implied(
+    prover: &Prover,
+    allowing: &Laid<'_>,
+    bound: &Laid<'_>,
+    environment: &Environment,
+    shows: &dyn Fn(&Scene) -> bool,
+) -> Compared {
+    let (policies, others) = match (whole(allowing, environment), whole(bound, environment)) {
+        (Ok(policies), Ok(others)) => (policies, others),
+        (Err(reason), _) | (_, Err(reason)) => return Compared::Unknown(reason),
+    };
+    let policies = policies.into_iter().chain(translate::only_in_tenant(allowing, environment)).collect();
+    let question = Question::Implies { policies, others };
+    match prover.ask(&allowing.world.snapshot.schema, environment, question) {
+        Ok(Answered::Holds) => Compared::Implied,
+        Ok(Answered::Example(found)) => {
+            let scene = counterexample::scene_of(&found, allowing, environment).filter(|scene| shows(scene));
+            match scene {
+                Some(scene) => Compared::Not(shrink(scene, shows)),
+                None => Compared::Unknown(DISAGREES.to_owned()),
+            }
+        }
+        Ok(Answered::Unknown(reason)) => Compared::Unknown(reason),
+        Err(error) => Compared::Unknown(error.to_string()),
     }
 }
 
@@ -153,5 +187,6 @@ pub(super) fn whole(laid: &Laid<'_>, environment: &Environment) -> Result<Vec<as
     Ok(all.map(|policy| translate::as_static(&policy)).collect())
 }
 
+const DISAGREES: &str = "the decider does not confirm the solver's example";
 /// Measured: with a thousand grants a question takes seconds.
 const MOST_GRANTS: usize = 1_000;

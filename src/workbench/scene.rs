@@ -48,6 +48,13 @@ pub struct World<'a> {
     pub decider: Decider,
 }
 
+impl<'a> World<'a> {
+    /// Nothing that is asked here is asked twice: no slices are kept.
+    pub fn of(snapshot: &'a Snapshot, decider: Decider) -> Self {
+        Self { snapshot, decider: Decider { slice_bytes: 0, ..decider } }
+    }
+}
+
 impl Scene {
     /// The scene's request with all that it is decided over.
     ///

@@ -38,6 +38,21 @@ impl Words {
         words
     }
 
+    /// Speaks of what another speaks of, too.
+    pub fn join(&mut self, other: &Self) {
+        for (name, values) in &other.values {
+            let own = self.values.entry(name.clone()).or_default();
+            own.extend(values.iter().filter(|value| !own.contains(value)).cloned().collect::<Vec<_>>());
+        }
+        for tag in &other.tags {
+            if !self.tags.contains(tag) {
+                self.tags.push(tag.clone());
+            }
+        }
+        self.tags.sort();
+        other.entities.values().flatten().for_each(|uid| self.name(uid.clone()));
+    }
+
     /// Values that policies compare an attribute or tag of this name with.
     pub fn near(&self, name: &str) -> &[Value] {
         self.values.get(name).map(Vec::as_slice).unwrap_or_default()
