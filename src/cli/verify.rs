@@ -1,24 +1,30 @@
 //! `verify`: do the invariants hold? Exit 4 when one is broken.
 
+mod json;
+mod text;
+
+pub(super) use json::scene_json;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::report::Trouble;
 use super::tenants::OfTenants;
 use super::{Ending, report};
 use crate::config::{Config, solver_of_process};
-use crate::model::{Faults, TenantId};
+use crate::model::Faults;
 use crate::snapshot::Snapshot;
 use crate::tree::read_invariants as invariant_files;
+use crate::workbench::checks::check;
 use crate::workbench::invariant::{Invariant, read_invariants};
-use crate::workbench::proof::{Proof, Prover};
-use crate::workbench::scene::{Scene, World, as_case, as_cedar};
+use crate::workbench::proof::Prover;
+use crate::workbench::scene::World;
 use crate::workbench::search::Effort;
 use crate::workbench::shape::Shape;
-use crate::workbench::verify::{Example, Laid, Verified, expected, verify};
+use crate::workbench::verify::{Laid, verify};
 
 #[derive(Debug, Args)]
 pub(super) struct Verify {
@@ -31,6 +37,9 @@ pub(super) struct Verify {
     effort: EffortArgs,
     #[command(flatten)]
     proving: ProvingArgs,
+    /// Fail also for what is wrong with policies in themselves
+    #[arg(long)]
+    strict: bool,
 }
 
 /// How much is tried at random.
@@ -106,17 +115,16 @@ impl Verify {
         let mut is_broken = false;
         let mut told = Vec::new();
         for (snapshot, invariants) in &tenants {
-            let world = World::of(snapshot, config.decider);
             let shape = Shape::of(&snapshot.schema);
-            let laid = Laid::of(world, &shape, invariants);
+            let laid = Laid::of(World::of(snapshot, config.decider), &shape, invariants);
             let verified = verify(&laid, invariants, self.effort.effort(), usable);
+            let findings = if self.filter.is_empty() { check(&laid, self.effort.effort(), usable) } else { Vec::new() };
             is_broken |= verified.iter().any(|verified| verified.broken_by.is_some());
+            is_broken |= self.strict && !findings.is_empty();
             if self.of_tenants.common.json {
-                told.push(
-                    json!({"tenant": snapshot.tenant, "invariants": verified.iter().map(as_json).collect::<Vec<_>>()}),
-                );
+                told.push(json::told(&snapshot.tenant, &verified, &findings));
             } else {
-                say(&snapshot.tenant, &verified);
+                text::say(&snapshot.tenant, &verified, &findings);
             }
         }
         // A proof that was asked for and could not be tried is no success.
@@ -141,106 +149,4 @@ impl Verify {
         };
         Ok(all.into_iter().filter(is_asked).collect())
     }
-}
-
-fn say(tenant: &TenantId, verified: &[Verified<'_>]) {
-    report::say(tenant.to_string());
-    if verified.is_empty() {
-        report::say(format!("  no invariants: write some in policies/{tenant}/invariants/*.cedar"));
-    }
-    for one in verified {
-        let verdict = if one.broken_by.is_some() { "BROKEN" } else { "holds " };
-        report::say(format!("  {verdict}  @{}(\"{}\")", one.invariant.claim.as_str(), one.invariant.name));
-        report::say(format!("          {}", tried(one)));
-        if let Some(example) = &one.broken_by {
-            report::say(format!("          {}", one.invariant.source));
-            say_example(example, &format!("{}: {}", one.invariant.claim.as_str(), one.invariant.name), one);
-        } else if one.matched == 0 {
-            report::say("          warning: no request was about it: does it say what you mean?");
-        }
-    }
-}
-
-fn tried(one: &Verified<'_>) -> String {
-    let mut text = format!(
-        "{} requests of {} kinds tried, {} of them about it, {:.1} s",
-        one.cases,
-        one.environments,
-        one.matched,
-        one.took.as_secs_f64()
-    );
-    match &one.proof {
-        None => {}
-        Some(Proof::Holds { questions, took }) => {
-            text.push_str(&format!(
-                "; proved for every possible request ({questions} questions, {:.1} s)",
-                took.as_secs_f64()
-            ));
-        }
-        Some(Proof::Refuted { took, .. }) => {
-            text.push_str(&format!("; refuted by proof ({:.1} s)", took.as_secs_f64()))
-        }
-        Some(Proof::Unknown { reason, .. }) => text.push_str(&format!("; not proved: {reason}")),
-    }
-    text
-}
-
-fn say_example(example: &Example, name: &str, one: &Verified<'_>) {
-    as_cedar(&example.scene).into_iter().for_each(|line| report::say(format!("            {line}")));
-    let answer = &example.answer;
-    report::say(format!("            answer     {} ({})", answer.decision.as_str(), answer.reason.as_str()));
-    for policy in &answer.policies {
-        report::say(format!("                       {} by {} at {}", policy.effect, policy.id, policy.source));
-    }
-    report::say("          as a case:");
-    for line in as_case(&example.scene, name, expected(one.invariant.claim)).lines() {
-        report::say(format!("            {line}"));
-    }
-}
-
-fn as_json(one: &Verified<'_>) -> Value {
-    let proof = one.proof.as_ref().map(|proof| match proof {
-        Proof::Holds { questions, took } => {
-            json!({"result": "holds", "questions": questions, "seconds": took.as_secs_f64()})
-        }
-        Proof::Refuted { took, .. } => json!({"result": "refuted", "seconds": took.as_secs_f64()}),
-        Proof::Unknown { reason, took } => {
-            json!({"result": "unknown", "reason": reason, "seconds": took.as_secs_f64()})
-        }
-    });
-    json!({
-        "claim": one.invariant.claim.as_str(),
-        "name": one.invariant.name,
-        "source": one.invariant.source.to_string(),
-        "holds": one.broken_by.is_none(),
-        "requests": one.cases,
-        "about": one.matched,
-        "seconds": one.took.as_secs_f64(),
-        "proof": proof,
-        "example": one.broken_by.as_ref().map(example_json),
-    })
-}
-
-fn example_json(example: &Example) -> Value {
-    let mut told = scene_json(&example.scene);
-    let answer = json!({
-        "decision": example.answer.decision,
-        "reason": example.answer.reason,
-        "policies": example.answer.policies.iter().map(|policy| policy.id.clone()).collect::<Vec<_>>(),
-    });
-    if let (Some(told), Value::Object(answer)) = (told.as_object_mut(), answer) {
-        told.extend(answer);
-    }
-    told
-}
-
-/// A scene for programs: what a case of `cases/` has.
-pub(super) fn scene_json(scene: &Scene) -> Value {
-    json!({
-        "principal": scene.principal.to_string(),
-        "action": scene.action_id(),
-        "resource": scene.resource.to_string(),
-        "context": scene.context,
-        "entities": scene.entities.iter().map(|(uid, entity)| entity.to_json(uid)).collect::<Vec<_>>(),
-    })
 }

@@ -4,7 +4,7 @@
 //! In: a laid-out tenant, how much to try, and a prover if there is one. Out: findings, each worth its author's look.
 //! Search alone says that something was never seen; with a prover, that it cannot be.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy_core::ast::{self, Effect, PrincipalOrResourceConstraint};
 use cedar_policy_core::authorizer::AuthorizationError;
@@ -195,16 +195,20 @@ fn is_wider_than_roles(laid: &Laid<'_>, policy: &ast::Policy, environments: &[&E
     if policy.non_scope_constraints().is_none() && is_open(policy.principal_constraint().as_inner()) {
         return true;
     }
-    let actions: HashSet<&str> = environments.iter().map(|environment| environment.action.as_str()).collect();
-    let all: HashSet<&str> = laid.shape.environments.iter().map(|environment| environment.action.as_str()).collect();
     let schema = &laid.world.snapshot.schema;
     let has = |role: &ActionSet, action: &str| {
         let found = crate::vocabulary::read_uid(action).and_then(|uid| schema.actions.get(&uid));
         found.is_some_and(|action| role.contains(action.number))
     };
+    let of_all = &laid.shape.environments;
     let templates = laid.world.snapshot.policies.written.templates();
-    let roles = templates.filter(|role| !all.iter().all(|action| has(&role.actions, action)));
-    !roles.into_iter().any(|role| actions.iter().all(|action| has(&role.actions, action)))
+    let is_over_all = |role: &ActionSet| of_all.iter().all(|environment| has(role, &environment.action));
+    let roles: Vec<&ActionSet> = templates.map(|role| &role.actions).filter(|actions| !is_over_all(actions)).collect();
+    let mut by_resource: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for environment in environments {
+        by_resource.entry(&environment.resource).or_default().insert(&environment.action);
+    }
+    by_resource.values().any(|actions| !roles.iter().any(|role| actions.iter().all(|action| has(role, action))))
 }
 
 fn is_compiled(laid: &Laid<'_>, written: &WrittenPolicy) -> bool {

@@ -52,6 +52,9 @@ impl Generator<'_> {
         }
         let mut aim = Aim { generator: self, rng, scene };
         goals.iter().for_each(|goal| aim.at(goal));
+        if aim.rng.random_bool(EXTREME) {
+            goals.iter().for_each(|goal| aim.overflow(goal));
+        }
         if aim.rng.random_bool(NOISE) {
             aim.disturb();
         }
@@ -125,6 +128,8 @@ pub(super) fn pick<'a, T>(rng: &mut TestRng, some: &'a [T]) -> Option<&'a T> {
 const KNOWN: f64 = 0.4;
 /// How often what need not be there is.
 const SOMETIMES: f64 = 0.15;
+/// How often numbers that are reckoned with are as large as they get, or as small.
+const EXTREME: f64 = 0.1;
 /// How often something is changed after all goals were aimed at.
 const NOISE: f64 = 0.3;
 /// Whoever the directory does not know.

@@ -5,9 +5,11 @@
 
 mod show;
 mod shrink;
+mod tidy;
 
 pub use show::{as_case, as_cedar, cedar_text};
 pub use shrink::{SceneTree, shrink, smaller};
+pub use tidy::tidied;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -11,7 +11,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, Test
 use siphasher::sip::SipHasher13;
 
 use super::generate::{Generator, Goal};
-use super::scene::{Scene, SceneTree};
+use super::scene::{Scene, SceneTree, tidied};
 use super::shape::Environment;
 
 /// Scenes of some kinds of request, each near to one of some lists of goals.
@@ -90,7 +90,7 @@ pub fn search(scenes: &Scenes<'_>, effort: Effort, question: &str, shows: impl F
     };
     let mut runner = TestRunner::new_with_rng(config, rng(effort.seed, question));
     let found = match runner.run(scenes, test) {
-        Err(TestError::Fail(_, scene)) => Some(scene),
+        Err(TestError::Fail(_, scene)) => Some(tidied(scene, |scene| shows(scene) == Shows::This)),
         Ok(()) | Err(TestError::Abort(_)) => None,
     };
     Searched { cases: cases.get(), near: near.get(), unfit: unfit.get(), found }

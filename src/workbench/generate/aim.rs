@@ -45,6 +45,24 @@ impl Aim<'_, '_> {
         }
     }
 
+    /// Makes reckoning go wrong: a number that is as large as numbers get, or as small.
+    pub fn overflow(&mut self, goal: &Goal) {
+        let Some(condition) = goal.policy.non_scope_constraints() else { return };
+        let sums = condition.subexpressions().filter(|part| {
+            let kind = part.expr_kind();
+            matches!(kind, ExprKind::BinaryApp { op: BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul, .. })
+                || matches!(kind, ExprKind::UnaryApp { op: UnaryOp::Neg, .. })
+        });
+        for operand in sums.flat_map(Expr::subexpressions) {
+            let extreme = if self.rng.random_bool(0.5) { i64::MAX } else { i64::MIN };
+            if let Some(place) = self.place_of(operand)
+                && self.kind_of(&place) == Some(DataType::Number)
+            {
+                self.put(&place, json!(extreme));
+            }
+        }
+    }
+
     /// Changes something for no reason.
     pub fn disturb(&mut self) {
         let smaller = crate::workbench::scene::smaller(&self.scene);
@@ -94,6 +112,26 @@ impl Aim<'_, '_> {
         } else if own.entity_type == other.entity_type {
             self.put(place, entity_value(other));
         }
+    }
+
+    /// Takes an entity out of another, and leaves it in all else that it is in.
+    fn not_be_in(&mut self, place: &Place, own: &EntityRef, other: &EntityRef) {
+        if own == other {
+            let unknown = EntityRef::new(&own.entity_type, UNKNOWN_ID);
+            return self.put(place, entity_value(&unknown));
+        }
+        if !self.leads_to(own, other, DEEPEST) {
+            return;
+        }
+        let parents = self.entity_mut(own).parents.clone();
+        let kept = parents.into_iter().filter(|parent| parent != other && !self.leads_to(parent, other, DEEPEST));
+        let kept = kept.collect();
+        self.entity_mut(own).parents = kept;
+    }
+
+    fn leads_to(&self, from: &EntityRef, to: &EntityRef, deepest: usize) -> bool {
+        let parents = self.entity(from).map(|entity| entity.parents).unwrap_or_default();
+        parents.iter().any(|parent| parent == to || (deepest > 0 && self.leads_to(parent, to, deepest - 1)))
     }
 
     /// Makes a condition true, or false.
@@ -240,20 +278,14 @@ impl Aim<'_, '_> {
                 None => return,
             },
         };
-        if !wanted {
-            if self.scene.entities.contains_key(&own) || self.rng.random_bool(0.5) {
-                self.entity_mut(&own).parents.clear();
-            } else {
-                let unknown = EntityRef::new(&own.entity_type, UNKNOWN_ID);
-                self.put(&place, entity_value(&unknown));
-            }
-            return;
-        }
         let targets = match self.value_of(right) {
             Some(Value::Array(targets)) => targets.iter().filter_map(as_entity).collect(),
             Some(target) => as_entity(&target).into_iter().collect::<Vec<_>>(),
             None => Vec::new(),
         };
+        if !wanted {
+            return targets.iter().for_each(|target| self.not_be_in(&place, &own, target));
+        }
         if let Some(target) = pick(self.rng, &targets).cloned() {
             return self.be_in(&place, &own, &target);
         }
@@ -287,3 +319,6 @@ impl Aim<'_, '_> {
         }
     }
 }
+
+/// As far up as is looked, so that a circle of a scene's own ends.
+const DEEPEST: usize = 16;

@@ -133,7 +133,7 @@ impl Aim<'_, '_> {
     }
 
     /// An entity as the scene or else the directory has it.
-    fn entity(&self, uid: &EntityRef) -> Option<SceneEntity> {
+    pub(super) fn entity(&self, uid: &EntityRef) -> Option<SceneEntity> {
         self.scene.entities.get(uid).cloned().or_else(|| self.known(uid))
     }
 

@@ -7,6 +7,7 @@
 use proptest::strategy::ValueTree;
 use serde_json::{Map, Value};
 
+use super::tidy::tidied;
 use super::{Scene, as_entity, as_extension, as_record};
 
 /// A scene on its way to the smallest.
@@ -64,14 +65,16 @@ impl ValueTree for SceneTree {
     }
 }
 
-/// The smallest scene that still shows what this one shows.
+/// The smallest scene that still shows what this one shows, with names that can be read.
 pub fn shrink(scene: Scene, shows: impl Fn(&Scene) -> bool) -> Scene {
     let mut tree = SceneTree::new(scene);
     let mut goes_on = tree.simplify();
-    while goes_on {
+    let mut steps = 0;
+    while goes_on && steps < MOST_STEPS {
+        steps += 1;
         goes_on = if shows(&tree.current()) { tree.simplify() } else { tree.complicate() };
     }
-    tree.smallest
+    tidied(tree.smallest, shows)
 }
 
 /// Every scene that is one step smaller, those first that leave out most.
@@ -199,12 +202,13 @@ fn smaller_values(value: &Value) -> Vec<Value> {
     }
 }
 
-/// Nearer to nothing, so that a threshold ends up on its edge.
+/// Nearer to nothing, by all of it, by half of it, and so on down to one: a threshold is found in few steps.
 fn smaller_numbers(number: i64) -> Vec<Value> {
-    let nearer = [0, number / 2, number - number.signum()];
-    let mut found: Vec<_> = nearer.into_iter().filter(|nearer| nearer.unsigned_abs() < number.unsigned_abs()).collect();
-    found.dedup();
-    found.into_iter().map(Value::from).collect()
+    let nearer = (0..i64::BITS).map_while(|halvings| {
+        let by = number / 1_i64.checked_shl(halvings).filter(|divisor| *divisor > 0)?;
+        (by != 0).then(|| Value::from(number - by))
+    });
+    nearer.collect()
 }
 
 fn plainer_extension((function, argument): (&str, &str)) -> Vec<Value> {
@@ -219,3 +223,6 @@ fn plainer_extension((function, argument): (&str, &str)) -> Vec<Value> {
 
 /// What stands for any text.
 const PLAIN: &str = "a";
+
+/// Far more than any scene takes.
+const MOST_STEPS: usize = 100_000;
