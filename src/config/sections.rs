@@ -166,6 +166,7 @@ impl TryFrom<RawConfig> for Config {
                 bundle_dir: raw.bundle.dir,
                 identity,
                 manifests: if is_applied { ManifestsAre::AWayIn } else { ManifestsAre::TheDirectory },
+                beside: None,
             },
             default_tenant,
             issuer: raw.tokens.issuer,
