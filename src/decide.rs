@@ -5,6 +5,7 @@
 //! that a person can find in a file.
 
 mod answer;
+mod change;
 mod context;
 mod explain;
 mod query;
@@ -13,6 +14,7 @@ mod staged;
 
 pub use crate::snapshot::ToldPolicy;
 pub use answer::{Answer, Decision, EvaluationError, Reason, Work};
+pub use change::Change;
 pub use explain::{Explanation, NearMiss};
 pub use query::{AccessQuery, ActionName, QueryError, ResourceQuery};
 pub use staged::Staged;

@@ -8,7 +8,6 @@
 //! is in an external identity is asked anew of the logged claims, since the conditions of external identities are
 //! policies as any other, and an edit of them is just what one wants to see the effect of.
 
-mod compare;
 mod difference;
 mod inputs;
 mod judge;
@@ -18,7 +17,6 @@ mod people;
 mod report;
 mod tally;
 
-pub use compare::Change;
 pub use difference::{Difference, Example, Kind, Placed, Side};
 pub use inputs::Input;
 pub use people::PrincipalsFrom;

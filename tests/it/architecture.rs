@@ -21,6 +21,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("bundle", &["crate::snapshot", "crate::manifest", "crate::http", "tokio", "cedar_policy"]),
     ("snapshot", &["crate::http", "crate::authn", "crate::manifest", "crate::audit", "crate::ask", "crate::decide"]),
     ("audit", &["crate::http", "crate::snapshot", "crate::authn"]),
+    ("shadow", &["crate::http", "crate::audit", "crate::bundle", "crate::publish", "crate::admin", "std::fs"]),
     ("listen", &["crate::http", "crate::config", "crate::ask", "crate::snapshot"]),
     (
         "directory",

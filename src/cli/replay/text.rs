@@ -1,6 +1,7 @@
 //! A replay's report for people.
 
-use crate::workbench::replay::{Change, Difference, Placed, Report, Side};
+use crate::decide::Change;
+use crate::workbench::replay::{Difference, Placed, Report, Side};
 
 /// Line by line.
 pub(super) fn lines(report: &Report, is_strict: bool) -> Vec<String> {

@@ -2,8 +2,7 @@
 
 use serde::Serialize;
 
-use super::Change;
-use crate::decide::{Answer, Reason};
+use crate::decide::{Answer, Change, Reason};
 
 /// What such answers have in common.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

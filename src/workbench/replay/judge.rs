@@ -6,14 +6,13 @@ use cedar_policy::PolicyId;
 use serde_json::error::Category;
 
 use super::Replay;
-use super::compare::Change;
 use super::difference::{Example, Kind, Placed, Side};
 use super::inputs::{Batch, MAX_LINE_BYTES};
 use super::logged::Logged;
 use super::masked::Read;
 use super::people::{MASKED_KIND, NOT_A_RECORD, People, Remade};
 use super::tally::Tally;
-use crate::decide::{AccessQuery, Answer, QueryError};
+use crate::decide::{AccessQuery, Answer, Change, QueryError};
 use crate::model::TenantId;
 use crate::snapshot::Snapshot;
 

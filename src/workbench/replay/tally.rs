@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::compare::Change;
 use super::difference::{Example, Kind};
+use crate::decide::Change;
 use crate::model::Fault;
 
 /// Counts of some lines that follow each other.

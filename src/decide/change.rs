@@ -1,8 +1,8 @@
-//! A past answer and today's: what changed.
+//! Two answers to one question, of two trees or of two times: what is different.
 
 use serde::Serialize;
 
-use crate::decide::{Answer, Decision, Reason};
+use super::{Answer, Decision, Reason};
 
 /// How an answer changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
