@@ -148,6 +148,11 @@ impl<'a> Asking<'a> {
     }
 
     fn cut(&self, keep: fn(&ast::Policy) -> bool) -> Result<Slice, QueryError> {
+        self.cut_for(Some(&self.request), keep)
+    }
+
+    /// Without a request, policies stay whose conditions are known to be false.
+    fn cut_for(&self, request: Option<&Request>, keep: fn(&ast::Policy) -> bool) -> Result<Slice, QueryError> {
         let (resource, query) = (&self.resource.0, self.resource.1);
         let known = self.instead.iter().find(|entity| entity.uid() == *resource);
         let described = resource::describe(self.snapshot, self.principal, query, resource, known)?;
@@ -159,7 +164,7 @@ impl<'a> Asking<'a> {
             resource,
             mentioned: &self.mentioned,
             supplied: &supplied,
-            request: Some(&self.request),
+            request,
         };
         Slice::cut(self.snapshot, &asked, keep).map_err(QueryError::Entities)
     }

@@ -4,7 +4,7 @@ mod progress;
 mod text;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 
 use clap::{Args, ValueEnum};
@@ -108,7 +108,7 @@ impl Replay {
         }
     }
 
-    fn inputs(&self, log: &PathBuf) -> Vec<Input> {
+    fn inputs(&self, log: &Path) -> Vec<Input> {
         if self.rotated { Input::with_rotated(log) } else { vec![Input::of(log)] }
     }
 

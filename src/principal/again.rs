@@ -129,7 +129,7 @@ fn tags_of(entity: &ast::Entity) -> Tags {
     let texts = |value: &PartialValue| {
         let PartialValue::Value(value) = value else { return None };
         let ValueKind::Set(set) = value.value_kind() else { return None };
-        Some(set.iter().filter_map(|value| text_of(value)).collect())
+        Some(set.iter().filter_map(text_of).collect())
     };
     entity.tags().filter_map(|(name, value)| Some((name.to_string(), texts(value)?))).collect()
 }

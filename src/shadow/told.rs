@@ -30,15 +30,20 @@ impl Differences {
         if !self.may_tell(Instant::now()) {
             return;
         }
-        let untold = std::mem::take(&mut self.untold);
+        let untold = self.take_untold();
         match compared {
             Compared::Changed(change, answer) => tell(decided, change.as_str(), answer, candidate, untold),
             Compared::Refused(refusal) => tell_refusal(decided, refusal.slug(), candidate, untold),
         }
     }
 
+    /// How many were not told since this was asked last.
+    pub fn take_untold(&mut self) -> u64 {
+        std::mem::take(&mut self.untold)
+    }
+
     /// Whether there is room for one more in this second.
-    fn may_tell(&mut self, now: Instant) -> bool {
+    pub fn may_tell(&mut self, now: Instant) -> bool {
         if self.since.is_none_or(|since| now.saturating_duration_since(since) >= A_SECOND) {
             self.since = Some(now);
             self.told = 0;

@@ -1,8 +1,6 @@
 //! A candidate beside the live tree: it is asked everything, answers nothing, and what it would have answered
 //! otherwise is counted.
 
-use std::fs;
-
 use cedargate::config::RawConfig;
 use serde_json::{Value, json};
 
@@ -241,10 +239,15 @@ async fn without_a_candidate_nothing_is_spent() {
         "{text}"
     );
     assert_eq!(server.get("/status").await.body["candidate"], Value::Null);
-    let threads = fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
-    let names = threads.filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok());
-    // Other tests of this process have candidates of their own: only where this one runs alone can it tell.
-    let _ = names.filter(|name| name.trim() == "candidate").count();
+    // And no thread waits for what never comes.
+    let (okta, github) = issuers().await;
+    let tree = TestTree::sample(&okta, &github);
+    let of_candidate = |server: &ServerProcess| server.threads().iter().any(|name| name.trim() == "candidate");
+    assert!(!of_candidate(&ServerProcess::start(&tree, "")));
+    let with_one = format!("policies.candidate = \"{}\"\n", tree.path().join("candidate").display());
+    if cfg!(target_os = "linux") {
+        assert!(of_candidate(&ServerProcess::start(&tree, &with_one)), "or the names are others");
+    }
 }
 
 #[tokio::test]

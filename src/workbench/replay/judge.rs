@@ -113,10 +113,10 @@ impl<'a> Judge<'a> {
         if tenant.read.first_of(&remade.masked).is_none() {
             return decider.decide(tenant.snapshot, principal, query).map_err(refused);
         }
-        // Some policy reads what is masked; whether one of this request does, its slice tells.
-        let staged = decider.stage(tenant.snapshot, principal, query, &[]).map_err(refused)?;
-        match Read::by(staged.slice.policies()).first_of(&remade.masked) {
-            None => Ok(staged.answer(decider)),
+        // Some policy reads what is masked: is it one that may be about this request?
+        let reach = decider.reach(tenant.snapshot, principal, query).map_err(refused)?;
+        match Read::by(reach.policies()).first_of(&remade.masked) {
+            None => decider.decide(tenant.snapshot, principal, query).map_err(refused),
             Some(name) => Err((MASKED_KIND, format!("the answer may depend on `{name}`, which the log masks"))),
         }
     }

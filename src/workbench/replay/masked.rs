@@ -81,6 +81,9 @@ impl Read {
                 ExprKind::GetAttr { attr, .. } | ExprKind::HasAttr { attr, .. } => {
                     self.names.insert(attr.to_string());
                 }
+                ExprKind::ExtHasAttr { attrs, .. } => {
+                    self.names.extend(attrs.iter().map(ToString::to_string));
+                }
                 // Of a tag; another text of that name only makes us more careful.
                 ExprKind::Lit(Literal::String(text)) => {
                     self.names.insert(text.to_string());

@@ -290,3 +290,47 @@ async fn several_files_rotated_ones_and_standard_input_are_one_log() {
     fs::write(broken, "permit").unwrap();
     assert_eq!(replay(&tree, &["log", "--candidate", &denied]).code, 3);
 }
+
+/// Run by hand: `LINES=5000000 cargo test --test it --  --ignored a_large_log --nocapture`, and again with a release
+/// build.
+#[tokio::test]
+#[ignore = "takes as long as its log is"]
+async fn a_large_log_takes_no_more_memory_than_a_small_one() {
+    let tree = logged().await;
+    let text = tree.read("decisions.log");
+    let wanted: usize = std::env::var_os("LINES").map_or(200_000, |lines| lines.to_str().unwrap().parse().unwrap());
+    let mut peaks = Vec::new();
+    for lines in [wanted / 10, wanted] {
+        let mut file = std::io::BufWriter::new(fs::File::create(tree.path().join("large.log")).unwrap());
+        for (number, line) in text.lines().cycle().take(lines).enumerate() {
+            // Each thousandth person comes anew.
+            let subject = format!("00u9-{}", number % 1009 + number / 1000);
+            writeln!(file, "{}", line.replace("00u9", &subject)).unwrap();
+        }
+        file.into_inner().unwrap();
+        let (report, peak, seconds) = measured(&tree);
+        assert_eq!(report["lines"], lines, "{report}");
+        assert_eq!(report["decided"], lines, "{report}");
+        let _ = writeln!(std::io::stderr(), "{lines} lines: {:.0} a second, {} MB", lines as f64 / seconds, peak >> 20);
+        peaks.push(peak);
+    }
+    assert!(peaks[1] < peaks[0] + (32 << 20), "{peaks:?}");
+}
+
+/// The report, the most memory that it took, and how long.
+fn measured(tree: &TestTree) -> (Value, u64, f64) {
+    let started = std::time::Instant::now();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cedargate"));
+    command.args(["replay", "--json", "large.log"]).current_dir(tree.path()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
+        let highest =
+            status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix(" kB")?.parse().ok());
+        peak = peak.max(highest.unwrap_or(0_u64) * 1024);
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let output = child.wait_with_output().unwrap();
+    (serde_json::from_slice(&output.stdout).unwrap(), peak, started.elapsed().as_secs_f64())
+}
