@@ -123,7 +123,8 @@ fn production_code() -> Vec<(PathBuf, String, String)> {
 }
 
 fn is_test(path: &Path) -> bool {
-    let is = |part: &std::ffi::OsStr| matches!(part.to_str(), Some("tests.rs" | "properties.rs" | "tests"));
+    let is =
+        |part: &std::ffi::OsStr| matches!(part.to_str(), Some("tests.rs" | "properties.rs" | "tests" | "properties"));
     path.iter().any(is)
 }
 

@@ -58,6 +58,17 @@ async fn a_candidate_has_the_directory_that_serves_and_its_changes_are_no_differ
         assert_eq!(compared(&acme, outcome).await, 0, "{outcome}");
     }
 
+    // One that stays behind: what the directory's change makes different is nothing of its doing.
+    acme.server.tree.write("candidate/acme/broken.cedar", "permit (\n");
+    eventually("the fault is seen", || async { candidate(&acme).await["last_reload"]["ok"] == false }).await;
+    let dropped = count(&acme, behind).await;
+    let revision = acme.admin.put(member, Value::Null).await.ok().revision();
+    assert_eq!(acme.ask(&zoe, "viewModel", MODEL, revision).await.ok().body["decision"], "allow");
+    eventually("it is not compared", || async { count(&acme, behind).await == dropped + 1 }).await;
+    assert_eq!(compared(&acme, "newly_denied").await, 0);
+    acme.server.tree.remove("candidate/acme/broken.cedar");
+    eventually("the candidate has the revision", || async { candidate(&acme).await["revision"] == revision }).await;
+
     // A policy of its own is one.
     let jane = acme.token("jane@acme.com");
     let generation = candidate(&acme).await["generation"].clone();
