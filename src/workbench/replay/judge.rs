@@ -1,6 +1,7 @@
 //! A line of the log in, what becomes of it now out: the server's decider over the principal as it was.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use cedar_policy::PolicyId;
 use serde_json::error::Category;
@@ -50,7 +51,9 @@ impl<'a> Judge<'a> {
             } else if line.trim_ascii().is_empty() {
                 continue;
             } else {
-                self.judge(line, file, number, &mut tally)
+                // One line that brings a worker down would leave all that follow without their turn.
+                let judged = catch_unwind(AssertUnwindSafe(|| self.judge(line, file, number, &mut tally)));
+                judged.unwrap_or_else(|_| Err(("internal", "a fault of cedargate's own: please report it".to_owned())))
             };
             tally.lines += 1;
             if let Err((kind, message)) = judged {
