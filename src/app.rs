@@ -1,6 +1,7 @@
 //! The composition root: configuration in, a running server out, and its end.
 
 mod directory;
+mod shadow;
 
 pub use directory::OpenError;
 
@@ -24,7 +25,8 @@ use crate::config::{AuditConfig, AuditSink, Config};
 use crate::http::{AppState, DefaultTenant, Limits, Readiness, Served, router};
 use crate::listen::{ConnectionLimits, ListenError, Listeners};
 use crate::publish::{Publisher, UnderWay};
-use crate::reload::{Reloader, background};
+use crate::reload::{Purpose, Reloader, background};
+use crate::shadow::{Comparing, Shadow};
 use crate::snapshot::{Tenants, WatchError, Watcher};
 use crate::telemetry::Metrics;
 use directory::Opened;
@@ -40,6 +42,8 @@ pub enum AppError {
     Log(#[from] SinkError),
     #[error("the system gives no thread for the decision log")]
     LogThread(#[source] io::Error),
+    #[error("the system gives no thread for the candidate")]
+    CandidateThread(#[source] io::Error),
     #[error("the server stopped")]
     Serve(#[source] io::Error),
     #[error("the server stopped listening by a fault of its own")]
@@ -85,8 +89,8 @@ impl App {
             under_way: UnderWay::default(),
             layout: config.layout.clone(),
             tenants: Arc::clone(&tenants),
-            keys: Arc::clone(&keys),
-            metrics: metrics.clone(),
+            purpose: Purpose::Serve(Arc::clone(&keys)),
+            metrics: metrics.reloads.clone(),
             clock: Arc::clone(&clock),
             threads: Arc::new(background()?),
         };
@@ -117,14 +121,32 @@ impl App {
         }
         let first = reloader.clone();
         let seen = tokio::task::spawn_blocking(move || first.load_first()).await.map_err(AppError::FirstLoad)?;
-        background.push(tokio::spawn(reloader.follow(watcher, seen)).abort_handle());
+        background.push(tokio::spawn(reloader.clone().follow(watcher, seen)).abort_handle());
         let listeners = Listeners::bind(config.http.listen).await?;
+        let remembered_bytes = config.tokens.remembered_bytes;
+        let verifier = Verifier::new(config.tokens, keys, Arc::clone(&clock));
+        let comparing = Comparing {
+            decider: config.decider,
+            verifier: verifier.clone(),
+            principals: KnownPrincipals::within(remembered_bytes),
+            metrics: metrics.shadow.clone(),
+        };
+        let shadow = match config.candidate {
+            None => Shadow::off(),
+            Some(candidate) => {
+                let watched = (&reloader, config.watch);
+                let (shadow, following) = shadow::start(candidate, watched, &metrics, comparing)?;
+                background.push(following);
+                shadow
+            }
+        };
         let ask = Ask {
             tenants: Arc::clone(&tenants),
-            principals: Arc::new(KnownPrincipals::within(config.tokens.remembered_bytes)),
-            verifier: Verifier::new(config.tokens, keys, Arc::clone(&clock)),
+            principals: Arc::new(KnownPrincipals::within(remembered_bytes)),
+            verifier,
             decider: config.decider,
             audit,
+            shadow,
             metrics: metrics.clone(),
             clock: Arc::clone(&clock),
             patience: config.http.at_least_timeout,

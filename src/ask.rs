@@ -23,6 +23,7 @@ use crate::clock::SharedClock;
 use crate::decide::{AccessQuery, Answer, Decider, QueryError};
 use crate::model::{Generation, Revision, TenantId};
 use crate::principal::{Principal, PrincipalError};
+use crate::shadow::{Decided, Proof, Shadow};
 use crate::snapshot::{Snapshot, Tenants};
 use crate::telemetry::{Metrics, SlugLabels};
 
@@ -114,6 +115,24 @@ impl OwnTokenError {
     }
 }
 
+/// Whom a question is about, and the token that says so, if one does.
+struct Someone {
+    principal: Arc<Principal>,
+    proof: Option<Proof>,
+}
+
+impl Someone {
+    fn parts(&self) -> (&Arc<Principal>, Option<&Proof>) {
+        (&self.principal, self.proof.as_ref())
+    }
+}
+
+impl From<Principal> for Someone {
+    fn from(principal: Principal) -> Self {
+        Self { principal: Arc::new(principal), proof: None }
+    }
+}
+
 /// Answers questions.
 #[derive(Clone)]
 pub struct Ask {
@@ -122,6 +141,8 @@ pub struct Ask {
     pub principals: Arc<KnownPrincipals>,
     pub decider: Decider,
     pub audit: Audit,
+    /// What a candidate would answer.
+    pub shadow: Shadow,
     pub metrics: Metrics,
     pub clock: SharedClock,
     /// How long a question waits for the revision that it asks for.
@@ -141,8 +162,8 @@ impl Ask {
         asker: &Asker,
     ) -> Result<Answered, AskError> {
         let snapshot = self.snapshot(tenant, at_least).await?;
-        let principal = self.principal(&snapshot, &question.who).await?;
-        self.decide(&snapshot, &principal, question.query, asker).await
+        let someone = self.identify(&snapshot, &question.who).await?;
+        self.decide(&snapshot, &someone, question.query, asker).await
     }
 
     /// Answers many, in order, all from one snapshot; a fault of one is a fault of all.
@@ -157,16 +178,16 @@ impl Ask {
         asker: &Asker,
     ) -> Result<Vec<Answered>, AskError> {
         let snapshot = self.snapshot(tenant, at_least).await?;
-        let mut principals: HashMap<Who, Arc<Principal>> = HashMap::new();
+        let mut known: HashMap<Who, Someone> = HashMap::new();
         let mut answers = Vec::with_capacity(questions.len());
         for (index, question) in questions.into_iter().enumerate() {
             let failed = |source| AskError::InBatch { index, source: Box::new(source) };
-            if !principals.contains_key(&question.who) {
-                let found = self.principal(&snapshot, &question.who).await.map_err(failed)?;
-                principals.insert(question.who.clone(), found);
+            if !known.contains_key(&question.who) {
+                let found = self.identify(&snapshot, &question.who).await.map_err(failed)?;
+                known.insert(question.who.clone(), found);
             }
-            let Some(principal) = principals.get(&question.who) else { continue };
-            answers.push(self.decide(&snapshot, principal, question.query, asker).await.map_err(failed)?);
+            let Some(someone) = known.get(&question.who) else { continue };
+            answers.push(self.decide(&snapshot, someone, question.query, asker).await.map_err(failed)?);
             // Deciding is work without a pause: others, and this request's own time limit, get their turn here.
             tokio::task::yield_now().await;
         }
@@ -192,14 +213,18 @@ impl Ask {
     /// # Errors
     /// When the token is not valid.
     pub async fn principal(&self, snapshot: &Snapshot, who: &Who) -> Result<Arc<Principal>, AskError> {
+        Ok(self.identify(snapshot, who).await?.principal)
+    }
+
+    async fn identify(&self, snapshot: &Snapshot, who: &Who) -> Result<Someone, AskError> {
         let token = match who {
-            Who::Named(uid) => return Ok(Arc::new(Principal::named(uid.clone()))),
+            Who::Named(uid) => return Ok(Principal::named(uid.clone()).into()),
             Who::Token(token) => token,
         };
         let digest = digest_of(token);
         // Signed ones too: they are good only as long as they are known.
         if is_of_our_form(token) || snapshot.sign_ins.token(&digest).is_some() {
-            return self.own(snapshot, token, &digest).map(Arc::new).inspect_err(|error| {
+            return self.own(snapshot, token, &digest).map(Someone::from).inspect_err(|error| {
                 if let AskError::OwnToken(error) = error {
                     self.metrics.token_refusals.get_or_create(&SlugLabels { slug: error.slug() }).inc();
                 }
@@ -209,7 +234,8 @@ impl Ask {
         let verified = verified.inspect_err(|error| {
             self.metrics.token_refusals.get_or_create(&SlugLabels { slug: error.slug() }).inc();
         })?;
-        Ok(self.principals.get_or_resolve(snapshot, token, digest, &verified)?)
+        let principal = self.principals.get_or_resolve(snapshot, token.len(), digest, &verified)?;
+        Ok(Someone { principal, proof: Some(Proof { verified, digest, token_bytes: token.len() }) })
     }
 
     /// Whom a token of our own stands for.
@@ -232,15 +258,19 @@ impl Ask {
     async fn decide(
         &self,
         snapshot: &Snapshot,
-        principal: &Arc<Principal>,
+        someone: &Someone,
         query: AccessQuery,
         asker: &Asker,
     ) -> Result<Answered, AskError> {
+        let principal = &someone.principal;
         let started = Instant::now();
         let answer = self.decider.decide(snapshot, principal, &query)?;
         let elapsed = started.elapsed();
         self.metrics.decided(snapshot.tenant.as_str(), &answer, elapsed);
         let decision_id = Ulid::generate();
+        if let Some(place) = self.shadow.place(&snapshot.tenant) {
+            place.take(Decided::of(snapshot, someone.parts(), &query, &answer, (decision_id, &asker.request_id)));
+        }
         if self.audit.is_on() {
             let record = DecisionRecord {
                 time: self.clock.now(),

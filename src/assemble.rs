@@ -30,6 +30,8 @@ pub struct Layout {
     pub bundle_dir: Option<PathBuf>,
     pub identity: Identity,
     pub manifests: ManifestsAre,
+    /// Of a candidate: the tree that serves, whose directories it has where it declares none of its own.
+    pub beside: Option<Box<Layout>>,
 }
 
 /// What a tenant's `manifests/` are to a server.
@@ -49,14 +51,34 @@ impl Layout {
             && self.dirs.policies.join(tenant.as_str()).join(crate::tree::MANIFESTS).is_dir()
     }
 
+    /// A candidate for this tree: a folder of policies, or one with `policies/` and, if that changes too, `schema/` in
+    /// it. Nothing of a candidate is ever published.
+    pub fn of_candidate(&self, dir: &Path) -> Self {
+        let (policies, schema) = (dir.join(POLICIES), dir.join(SCHEMA));
+        let is_tree = policies.is_dir();
+        let live = TreeDirs::clone(&self.dirs);
+        let dirs = TreeDirs {
+            policies: if is_tree { policies } else { dir.to_owned() },
+            schema: if is_tree && schema.is_dir() { schema } else { live.schema },
+        };
+        Self { dirs, bundle_dir: None, beside: Some(Box::new(self.clone())), ..self.clone() }
+    }
+
     /// Every folder that a change can come from.
     pub fn folders(&self) -> Vec<PathBuf> {
         let own = [&self.dirs.policies, &self.dirs.schema];
-        own.into_iter().chain(&self.bundle_dir).cloned().collect()
+        let mut folders: Vec<_> = own.into_iter().chain(&self.bundle_dir).cloned().collect();
+        folders.extend(self.beside.iter().flat_map(|live| live.folders()));
+        folders.sort();
+        folders.dedup();
+        folders
     }
 
     /// Where a tenant's bundle is kept.
     pub fn bundle_folder(&self, tenant: &TenantId) -> PathBuf {
+        if let Some(live) = self.beside.as_ref().filter(|_| !self.is_of_manifests(tenant)) {
+            return live.bundle_folder(tenant);
+        }
         match &self.bundle_dir {
             Some(dir) => dir.join(tenant.as_str()),
             None => self.dirs.policies.join(tenant.as_str()).join(bundle::FOLDER),
@@ -153,6 +175,10 @@ pub fn publish(layout: &Layout, tenant: &TenantId, bundle: &Bundle) -> Result<Ve
     }
     bundle::publish(&folder, bundle).map_err(|error| Fault::of_file(shown(&folder), with_causes(&error)))
 }
+
+/// What a candidate's folder may hold.
+const POLICIES: &str = "policies";
+const SCHEMA: &str = "schema";
 
 fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()

@@ -9,7 +9,7 @@ mod record;
 mod sink;
 mod writer;
 
-pub use mask::Mask;
+pub use mask::{MASKED, Mask};
 pub use record::DecisionRecord;
 pub use sink::{Sink, SinkError};
 pub use writer::{Audit, AuditCounters, AuditSettings, Unrecorded, WhenFull};

@@ -13,6 +13,7 @@ mod fmt;
 mod key;
 mod plan;
 mod pull;
+mod replay;
 mod report;
 mod serve;
 mod source;
@@ -55,6 +56,8 @@ enum Verb {
     Token(token::Token),
     /// Format the tree's Cedar files
     Fmt(fmt::Fmt),
+    /// Decide a decision log again: which past answers would the tree, or a candidate, give otherwise?
+    Replay(replay::Replay),
     /// Measure how fast a tenant's requests are decided on this machine
     Bench(bench::Bench),
     /// Show what manifests would change in a directory
@@ -157,6 +160,7 @@ pub fn run() -> ExitCode {
         Verb::Authorize(verb) => verb.run(),
         Verb::Token(verb) => verb.run(),
         Verb::Fmt(verb) => verb.run(),
+        Verb::Replay(verb) => verb.run(),
         Verb::Bench(verb) => verb.run(),
         Verb::Plan(verb) => verb.run(),
         Verb::Apply(verb) => verb.run(),

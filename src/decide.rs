@@ -5,6 +5,7 @@
 //! that a person can find in a file.
 
 mod answer;
+mod change;
 mod context;
 mod explain;
 mod query;
@@ -13,6 +14,7 @@ mod staged;
 
 pub use crate::snapshot::ToldPolicy;
 pub use answer::{Answer, Decision, EvaluationError, Reason, Work};
+pub use change::Change;
 pub use explain::{Explanation, NearMiss};
 pub use query::{AccessQuery, ActionName, QueryError, ResourceQuery};
 pub use staged::Staged;
@@ -146,6 +148,16 @@ impl<'a> Asking<'a> {
     }
 
     fn cut(&self, also: &[&Depth], keep: fn(&ast::Policy) -> bool) -> Result<Slice, QueryError> {
+        self.cut_for(Some(&self.request), also, keep)
+    }
+
+    /// Without a request, policies stay whose conditions are known to be false.
+    fn cut_for(
+        &self,
+        request: Option<&Request>,
+        also: &[&Depth],
+        keep: fn(&ast::Policy) -> bool,
+    ) -> Result<Slice, QueryError> {
         let (resource, query) = (&self.resource.0, self.resource.1);
         let known = self.instead.iter().find(|entity| entity.uid() == *resource);
         let described = resource::describe(self.snapshot, self.principal, query, resource, known)?;
@@ -158,7 +170,7 @@ impl<'a> Asking<'a> {
             mentioned: &self.mentioned,
             supplied: &supplied,
             also,
-            request: Some(&self.request),
+            request,
         };
         Slice::cut(self.snapshot, &asked, keep).map_err(QueryError::Entities)
     }

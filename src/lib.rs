@@ -13,6 +13,7 @@
 //! | 4 | [`principal`] | what it proves becomes a Cedar entity: attributes, tags, parents |
 //! | 5 | [`decide`] | Cedar decides over the policies and the entities in reach |
 //! | 6 | [`audit`] | one line is kept of it, enough to decide it again |
+//! | 7 | [`shadow`] | a candidate decides it as well, if there is one, and nobody waits for that |
 //!
 //! **The rules change.** A running request never notices; the next one sees all of the change or nothing. People
 //! change files, or the directory in a database, which becomes files too; what decides is always read from files:
@@ -53,6 +54,8 @@ pub mod decide;
 pub mod mismatch;
 
 pub mod audit;
+
+pub mod shadow;
 
 pub mod admin;
 pub mod apply;

@@ -3,11 +3,13 @@
 //! In: a `VerifiedToken` and a snapshot (mappings, users, assume policies). Out: a `Principal`. No I/O. Only what
 //! the token proves and the directory knows goes in; nothing of a request ever does.
 
+mod again;
 mod identities;
 mod resolve;
 mod tags;
 mod typed;
 
+pub use again::{Remembered, resolve_again};
 pub use identities::IdentityOutcome;
 pub use resolve::{PrincipalError, resolve, resolve_explained};
 pub use tags::{Tags, tags};

@@ -4,10 +4,11 @@
 //! log, in `/status` and in a metric.
 
 mod background;
+mod purpose;
 
-pub use background::background;
+pub use background::{background, stand_back};
+pub use purpose::Purpose;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,13 +19,12 @@ use crate::apply::Wanted;
 use crate::assemble::{
     Layout, ManifestsAre, Outcome, Shared, assemble_shared, assemble_tenant, check_directory, publish,
 };
-use crate::authn::KeyRegistry;
 use crate::clock::SharedClock;
 use crate::directory::Rules;
 use crate::model::{Faults, TenantId};
 use crate::publish::UnderWay;
 use crate::snapshot::{Cause, ReloadOutcome, Snapshot, TenantHandle, Tenants, Watcher};
-use crate::telemetry::{Metrics, ReloadLabels, ReloadResult, SizeLabels, TenantLabels};
+use crate::telemetry::{ReloadMetrics, ReloadResult};
 use crate::tree::{Fingerprint, PolicyFolder, Stamps, Tree, read_tree, stamps_in};
 
 /// How a reading of the tree ended.
@@ -49,8 +49,8 @@ pub struct Reloader {
     pub under_way: UnderWay,
     pub layout: Layout,
     pub tenants: Arc<Tenants>,
-    pub keys: Arc<KeyRegistry>,
-    pub metrics: Metrics,
+    pub purpose: Purpose,
+    pub metrics: ReloadMetrics,
     pub clock: SharedClock,
     pub threads: Arc<ThreadPool>,
 }
@@ -92,6 +92,12 @@ impl Reloader {
                 }
             }
         }
+    }
+
+    /// Loads for the first time where nothing waits for it, and follows from there.
+    pub async fn load_and_follow(self, watcher: Watcher) {
+        let seen = self.aside(Self::load_first).await.flatten();
+        self.follow(watcher, seen).await;
     }
 
     /// Works where no request waits for it.
@@ -149,7 +155,7 @@ impl Reloader {
         let new = after.tenants().filter(|tenant| !is_settled(tenant)).map(|_| Reloaded::Unsettled);
         // Every tenant has its turn, whatever became of the one before.
         let worst = handles.iter().map(reload).chain(new).max();
-        self.configure_keys();
+        self.purpose.configure_keys(&self.tenants);
         replaced.into_iter().for_each(let_go);
         let of_shared = if shared.is_ok() { Reloaded::Good } else { Reloaded::Faulty };
         worst.map_or(of_shared, |worst| worst.max(of_shared))
@@ -160,7 +166,7 @@ impl Reloader {
         let errors: Vec<_> = faults.into_iter().chain([strays]).flat_map(|faults| faults.0.clone()).collect();
         let before = self.tenants.shared();
         for fault in errors.iter().filter(|fault| !before.errors.contains(fault)) {
-            tracing::error!(%fault, "the tree has a fault");
+            tracing::error!(%fault, "{} has a fault", self.purpose.tree());
         }
         self.tenants.note_shared(ReloadOutcome {
             ok: errors.is_empty(),
@@ -276,7 +282,7 @@ impl Reloader {
             }
             // Its last file may have come between the reading and the look at it.
             assembled = assemble();
-            if assembled.is_err() {
+            if assembled.is_err() && self.purpose.publishes() {
                 self.under_way.suspect(tenant);
             }
         }
@@ -284,66 +290,42 @@ impl Reloader {
             Ok(Outcome::Ready(assembled)) => assembled,
             Ok(Outcome::Unchanged) => {
                 handle.confirm(now);
-                self.note_outcome(tenant, true);
+                self.metrics.is_ok(tenant.as_str(), true);
                 return Reloaded::Good;
             }
             Err(faults) => return self.fail(tenant, handle, faults),
         };
-        if let Some(bundle) = &assembled.bundle
+        if let Some(bundle) = assembled.bundle.as_ref().filter(|_| self.purpose.publishes())
             && let Err(fault) = publish(&self.layout, tenant, bundle)
         {
             return self.fail(tenant, handle, fault.into());
         }
         let mut snapshot = assembled.snapshot;
         snapshot.built.took = started.elapsed();
-        for (kind, size) in snapshot.sizes() {
-            let labels = SizeLabels { tenant: tenant.to_string(), kind };
-            self.metrics.snapshot_size.get_or_create(&labels).set(i64::try_from(size).unwrap_or(i64::MAX));
-        }
-        self.metrics.reloaded(tenant.as_str(), &snapshot.built);
+        self.metrics.loaded(&snapshot, now);
         let (generation, revision) = (snapshot.generation, snapshot.revision);
         for warning in &snapshot.warnings {
             tracing::warn!(%tenant, %warning, "worth a look");
         }
         // Whoever asks of this very revision finds its providers' keys, or waits for them.
-        self.keys.add(snapshot.identity_providers.iter().map(|provider| provider.jwks_uri.as_str()));
+        self.purpose.add_keys(&snapshot);
         replaced.extend(handle.swap(snapshot));
-        self.count(tenant, ReloadResult::ok);
-        self.note_outcome(tenant, true);
-        #[expect(clippy::cast_precision_loss, reason = "seconds since the epoch fit a float exactly")]
-        let seconds = now.timestamp() as f64;
-        self.metrics.last_reload.get_or_create(&TenantLabels { tenant: tenant.to_string() }).set(seconds);
-        tracing::info!(%tenant, %generation, %revision, "a new snapshot serves");
+        self.metrics.attempted(tenant.as_str(), ReloadResult::ok);
+        self.metrics.is_ok(tenant.as_str(), true);
+        tracing::info!(%tenant, %generation, %revision, "{}", self.purpose.of_new_snapshot());
         Reloaded::Good
     }
 
     fn fail(&self, tenant: &TenantId, handle: &TenantHandle, faults: Faults) -> Reloaded {
         if is_news(handle, &faults) {
             for fault in &faults.0 {
-                tracing::error!(%tenant, %fault, "the tree has a fault; the last good snapshot goes on serving");
+                tracing::error!(%tenant, %fault, "{} has a fault; {}", self.purpose.tree(), self.purpose.meanwhile());
             }
-            self.count(tenant, ReloadResult::failed);
+            self.metrics.attempted(tenant.as_str(), ReloadResult::failed);
         }
-        self.note_outcome(tenant, false);
+        self.metrics.is_ok(tenant.as_str(), false);
         handle.fail(self.clock.now(), faults.0);
         Reloaded::Faulty
-    }
-
-    fn count(&self, tenant: &TenantId, outcome: ReloadResult) {
-        self.metrics.reloads.get_or_create(&ReloadLabels { tenant: tenant.to_string(), outcome }).inc();
-    }
-
-    fn note_outcome(&self, tenant: &TenantId, ok: bool) {
-        self.metrics.reload_ok.get_or_create(&TenantLabels { tenant: tenant.to_string() }).set(i64::from(ok));
-    }
-
-    /// Keys are fetched for exactly the providers of the serving snapshots.
-    fn configure_keys(&self) {
-        let all = self.tenants.all();
-        let snapshots: Vec<_> = all.values().filter_map(|handle| handle.snapshot()).collect();
-        let providers = snapshots.iter().flat_map(|snapshot| snapshot.identity_providers.iter());
-        let uris: BTreeSet<_> = providers.map(|provider| provider.jwks_uri.clone()).collect();
-        self.keys.configure(&uris);
     }
 }
 

@@ -114,6 +114,11 @@ impl Snapshot {
         ]
     }
 
+    /// Whether its directory was read from a bundle on disk, and not compiled from manifests beside it.
+    pub fn is_of_kept_bundle(&self) -> bool {
+        !self.bundle_stamps.is_empty()
+    }
+
     /// The tenant's own entity.
     pub fn tenant_uid(&self) -> &EntityUid {
         &self.tenant_uid

@@ -1,11 +1,17 @@
 //! What an operator sees: logs by `tracing`, numbers for Prometheus.
 
+mod reloads;
+mod shadow;
+
+pub use reloads::{ReloadMetrics, ReloadResult};
+pub use shadow::ShadowMetrics;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -15,7 +21,6 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogConfig, LogFormat};
 use crate::decide::Answer;
-use crate::snapshot::Built;
 
 /// Installs the log for the whole process; lines go to standard error.
 pub fn install_log(config: &LogConfig) {
@@ -42,12 +47,10 @@ pub struct Metrics {
     pub slice_entities: Histogram,
     pub cache_lookups: Family<CacheLabels, Gauge>,
     pub slice_lookups: Family<OutcomeLabels, Counter>,
-    pub reload_seconds: Family<TenantLabels, Gauge<f64, AtomicU64>>,
-    pub reload_files: Family<SizeLabels, Gauge>,
-    pub reloads: Family<ReloadLabels, Counter>,
-    pub reload_ok: Family<TenantLabels, Gauge>,
-    pub last_reload: Family<TenantLabels, Gauge<f64, AtomicU64>>,
-    pub snapshot_size: Family<SizeLabels, Gauge>,
+    pub reloads: ReloadMetrics,
+    /// Of the candidate's tree.
+    pub candidate_reloads: ReloadMetrics,
+    pub shadow: ShadowMetrics,
     pub log_records: Family<OutcomeLabels, Gauge>,
     pub log_queue: Gauge,
     pub key_fetches: Gauge,
@@ -80,20 +83,6 @@ struct ListenerLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct TenantLabels {
     pub tenant: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ReloadLabels {
-    pub tenant: String,
-    pub outcome: ReloadResult,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum ReloadResult {
-    #[expect(non_camel_case_types, reason = "the label's value is the variant's name")]
-    ok,
-    #[expect(non_camel_case_types, reason = "the label's value is the variant's name")]
-    failed,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -148,17 +137,9 @@ impl Default for Metrics {
         let slice_entities = register!("slice_entities", "Entities that a decision could look at", sizes());
         let slice_lookups = register!("slice_lookups", "Slices looked for among those kept", Family::default());
         let cache_lookups = register!("cache_lookups", "Tokens and principals looked for", Family::default());
-        let reload_seconds =
-            register!("last_reload_duration_seconds", "The tenant's last reload took", Family::default());
-        let reload_files = register!("last_reload_files", "Files read, and shared with before", Family::default());
-        let reloads = register!("reloads", "Attempts to load a tenant", Family::default());
-        let reload_ok = register!("last_reload_ok", "1 when the tenant's last load succeeded", Family::default());
-        let last_reload = register!(
-            "last_successful_reload_timestamp_seconds",
-            "When the tenant's serving snapshot was loaded",
-            Family::default()
-        );
-        let snapshot_size = register!("snapshot_size", "What the serving snapshot holds", Family::default());
+        let reloads = ReloadMetrics::register(&mut registry);
+        let candidate_reloads = ReloadMetrics::register(registry.sub_registry_with_prefix("candidate"));
+        let shadow = ShadowMetrics::register(&mut registry);
         let log_records = register!("decision_log_records", "Decision log records, by outcome", Family::default());
         let log_queue = register!("decision_log_queue", "Decision log records waiting", Gauge::default());
         let key_fetches = register!("key_fetches", "Fetches of key sets since the start", Gauge::default());
@@ -185,12 +166,9 @@ impl Default for Metrics {
             slice_entities,
             cache_lookups,
             slice_lookups,
-            reload_seconds,
-            reload_files,
             reloads,
-            reload_ok,
-            last_reload,
-            snapshot_size,
+            candidate_reloads,
+            shadow,
             log_records,
             log_queue,
             key_fetches,
@@ -215,16 +193,6 @@ impl Metrics {
         observe(&self.slice_entities, answer.work.entities);
         let outcome = if answer.work.is_kept { "hit" } else { "miss" };
         self.slice_lookups.get_or_create(&OutcomeLabels { outcome }).inc();
-    }
-
-    /// Notes what a reload took.
-    pub fn reloaded(&self, tenant: &str, built: &Built) {
-        let labels = TenantLabels { tenant: tenant.to_owned() };
-        self.reload_seconds.get_or_create(&labels).set(built.took.as_secs_f64());
-        for (kind, count) in [("read", built.files_read), ("shared", built.files_shared)] {
-            let labels = SizeLabels { tenant: tenant.to_owned(), kind };
-            self.reload_files.get_or_create(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
-        }
     }
 
     /// Counts an answer to a request.

@@ -12,6 +12,7 @@ pub mod generate;
 pub mod invariant;
 pub mod policies;
 pub mod proof;
+pub mod replay;
 pub mod scene;
 pub mod search;
 pub mod shape;

@@ -51,7 +51,7 @@ impl KnownPrincipals {
     pub fn get_or_resolve(
         &self,
         snapshot: &Snapshot,
-        token: &str,
+        token_bytes: usize,
         digest: TokenDigest,
         verified: &VerifiedToken,
     ) -> Result<Arc<Principal>, PrincipalError> {
@@ -59,7 +59,7 @@ impl KnownPrincipals {
         let (Some(principals), Some(provider)) = (&self.principals, provider) else {
             return resolve(verified, snapshot).map(Arc::new);
         };
-        let key = Key { identity_serial: snapshot.identity_serial, provider, digest, token_bytes: token.len() };
+        let key = Key { identity_serial: snapshot.identity_serial, provider, digest, token_bytes };
         let known = principals.get(&key);
         self.lookups.count(known.is_some());
         if let Some(known) = known {

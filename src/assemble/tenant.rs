@@ -139,7 +139,9 @@ fn kept(layout: &Layout, tenant: &TenantId, folder: &PolicyFolder) -> Result<Dir
     let kept = layout.bundle_folder(tenant);
     let fault = |message: String| Faults::from(Fault::of_file(kept.to_string_lossy(), message));
     let bundle = StoredBundle::open(&kept).map_err(|error| fault(with_causes(&error)))?;
-    if bundle.as_ref().is_some_and(|bundle| bundle.index.hand_written) && folder.policies.is_empty() {
+    let stood_beside = bundle.as_ref().is_some_and(|bundle| bundle.index.hand_written);
+    // A candidate serves nobody, and may be to do without them.
+    if stood_beside && folder.policies.is_empty() && layout.beside.is_none() {
         // INVARIANT: grants never serve without the guard rails that stood beside them.
         return Err(fault(
             "the hand-written policies that stood beside this bundle are gone: put them back, or remove the folder"

@@ -47,4 +47,5 @@ impl Mask {
     }
 }
 
-const MASKED: &str = "***";
+/// What is written instead of a masked value.
+pub const MASKED: &str = "***";

@@ -219,6 +219,22 @@ impl Verifier {
         })
     }
 
+    /// What another tree makes of a token that verified: its provider of the same name may want another issuer or
+    /// audience, and read other claims. No key is looked at, and no clock: signature and times are known to be good.
+    ///
+    /// # Errors
+    /// When the provider does not take the token.
+    pub fn taken_by(
+        &self,
+        verified: &VerifiedToken,
+        provider: &IdentityProvider,
+    ) -> Result<VerifiedToken, VerifyError> {
+        checks::issuer(&verified.claims, provider, self.settings.trailing_slash)?;
+        checks::audience(&verified.claims, provider)?;
+        let taken = self.trust(verified.claims.clone(), provider)?;
+        Ok(VerifiedToken { key_id: verified.key_id.clone(), algorithm: verified.algorithm, ..taken })
+    }
+
     fn attempt<O: Observer>(
         &self,
         token: &str,

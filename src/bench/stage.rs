@@ -170,8 +170,13 @@ mod tests {
         write("policies/other/b.cedar", "b");
         write("policies/platform/c.cedar", "c");
         let dirs = TreeDirs { policies: real.path().join("policies"), schema: real.path().join("schema") };
-        let layout =
-            Layout { dirs, bundle_dir: None, identity: Identity::Included, manifests: ManifestsAre::default() };
+        let layout = Layout {
+            dirs,
+            bundle_dir: None,
+            identity: Identity::Included,
+            manifests: ManifestsAre::default(),
+            beside: None,
+        };
         let acme = TenantId::parse("acme").unwrap();
 
         let stage = Stage::of(&layout, Some(acme)).unwrap();

@@ -4,9 +4,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Common, Ending, report};
-use crate::assemble::assemble_all;
+use crate::assemble::{Layout, assemble_all};
 use crate::clock::{Clock, SystemClock};
-use crate::model::{Fault, Faults};
+use crate::model::{Fault, Faults, TenantId};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -20,44 +20,73 @@ impl Check {
             Ok(config) => config,
             Err(faults) => return report::invalid(self.common.json, &faults),
         };
-        let (tree, everything) = assemble_all(&config.layout, SystemClock.now());
-        let mut faults = tree.strays.clone();
-        let mut warnings: Vec<Fault> = Vec::new();
+        let mut found = Found::default();
+        let good = found.look(&config.layout);
+        let candidate = config.candidate.as_ref().map(|(layout, _)| found.look(layout));
+        found.warnings.sort();
+        found.warnings.dedup();
+        report(self.common.json, &good, candidate.as_deref(), &found.warnings, found.faults)
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    faults: Faults,
+    warnings: Vec<Fault>,
+}
+
+impl Found {
+    /// Looks at a whole tree; the tenants that are good.
+    fn look(&mut self, layout: &Layout) -> Vec<TenantId> {
+        let (tree, everything) = assemble_all(layout, SystemClock.now());
+        self.faults.extend(tree.strays);
         let mut good = Vec::new();
         match everything {
             Ok(everything) => {
                 let schema_warnings = everything.shared.schema.warnings.iter();
-                warnings.extend(schema_warnings.map(|warning| Fault::of_file("schema", warning)));
+                let schema = layout.dirs.schema.to_string_lossy();
+                self.warnings.extend(schema_warnings.map(|warning| Fault::of_file(schema.as_ref(), warning)));
                 for (tenant, outcome) in everything.tenants {
                     match outcome {
                         Ok(assembled) => {
-                            warnings.extend(assembled.snapshot.warnings);
+                            self.warnings.extend(assembled.snapshot.warnings);
                             good.push(tenant);
                         }
-                        Err(found) => faults.extend(found),
+                        Err(found) => self.faults.extend(found),
                     }
                 }
             }
-            Err(found) => faults.extend(found),
+            Err(found) => self.faults.extend(found),
         }
-        warnings.sort();
-        warnings.dedup();
-        report(self.common.json, &good, &warnings, faults)
+        good
     }
 }
 
-fn report(as_json: bool, good: &[crate::model::TenantId], warnings: &[Fault], faults: Faults) -> Ending {
+fn report(
+    as_json: bool,
+    good: &[TenantId],
+    candidate: Option<&[TenantId]>,
+    warnings: &[Fault],
+    faults: Faults,
+) -> Ending {
     let checked = faults.or(());
     let found = checked.as_ref().err().map(|faults| faults.0.as_slice()).unwrap_or_default();
     if as_json {
         let (ok, faults) = (found.is_empty(), found);
-        report::say_json(&json!({"ok": ok, "tenants": good, "faults": faults, "warnings": warnings}));
+        let mut told = json!({"ok": ok, "tenants": good, "faults": faults, "warnings": warnings});
+        if let (Some(told), Some(candidate)) = (told.as_object_mut(), candidate) {
+            told.insert("candidate".to_owned(), json!({"tenants": candidate}));
+        }
+        report::say_json(&told);
     } else {
         warnings.iter().for_each(|warning| report::say(format!("warning: {warning}")));
         found.iter().for_each(|fault| report::complain(fault.to_string()));
         if found.is_empty() {
-            let names: Vec<_> = good.iter().map(ToString::to_string).collect();
-            report::say(format!("valid: schema, platform and {} tenant(s): {}", names.len(), names.join(", ")));
+            let names = |tenants: &[TenantId]| tenants.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            report::say(format!("valid: schema, platform and {} tenant(s): {}", good.len(), names(good)));
+            if let Some(candidate) = candidate {
+                report::say(format!("valid: the candidate with {} tenant(s): {}", candidate.len(), names(candidate)));
+            }
         } else {
             report::complain(format!("{} fault(s)", found.len()));
         }

@@ -10,7 +10,8 @@ use crate::model::{Fault, Faults};
 #[serde(default, deny_unknown_fields)]
 pub struct RawConfig {
     pub http: RawHttp,
-    pub policies: RawDir,
+    pub policies: RawPolicies,
+    pub shadow: RawShadow,
     pub schema: RawSchema,
     pub bundle: RawBundle,
     /// Where tenants without manifests have their directory.
@@ -72,7 +73,18 @@ section!(RawHttp {
     /// How long requests under way may take to finish when the server stops.
     drain_timeout_seconds: u64 = 20,
 });
-section!(RawDir { dir: Option<PathBuf> = None, });
+section!(RawPolicies {
+    dir: Option<PathBuf> = None,
+    /// A candidate beside it: a folder as this one, or one with `policies/` and `schema/` in it. Every decision is made by
+    /// it as well, and answers never are.
+    candidate: Option<PathBuf> = None,
+});
+section!(RawShadow {
+    /// Decisions that wait for the candidate; one more is not compared.
+    queue: usize = 10_000,
+    /// Differences that are told in the log each second; all are counted.
+    log_per_second: u32 = 5,
+});
 section!(RawSchema { dir: Option<PathBuf> = None, identity: bool = true, });
 section!(RawBundle { dir: Option<PathBuf> = None, });
 section!(RawDatabase {

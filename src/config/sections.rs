@@ -15,6 +15,7 @@ use crate::authn::{KeySettings, TokenSettings, TrailingSlash};
 use crate::decide::{Decider, ForbidErrors};
 use crate::model::{Fault, Faults, TenantId};
 use crate::schema::Identity;
+use crate::shadow::ShadowSettings;
 use crate::snapshot::WatchSettings;
 use crate::tree::TreeDirs;
 
@@ -32,6 +33,8 @@ pub struct Config {
     pub decider: Decider,
     pub callers: CallersConfig,
     pub audit: AuditConfig,
+    /// The candidate's tree, and how it is compared with.
+    pub candidate: Option<(Layout, ShadowSettings)>,
     pub watch: WatchSettings,
     pub log: LogConfig,
 }
@@ -115,6 +118,7 @@ impl TryFrom<RawConfig> for Config {
             ("tokens.max_bytes", raw.tokens.max_bytes),
             ("audit.queue", raw.audit.queue),
             ("audit.rotate_bytes", raw.audit.rotate_bytes),
+            ("shadow.queue", raw.shadow.queue),
         ] {
             if value == 0 {
                 fault(key, "must be more than 0".to_owned());
@@ -155,18 +159,25 @@ impl TryFrom<RawConfig> for Config {
             }
         };
         let policies = raw.policies.dir.unwrap_or_else(|| "policies".into());
+        if raw.policies.candidate.as_ref().is_some_and(|candidate| candidate.starts_with(&policies)) {
+            fault("policies.candidate", "is in `policies.dir`, and would be a tenant: put it beside that".to_owned());
+        }
         let identity = if raw.schema.identity { Identity::Included } else { Identity::LeftOut };
         let directory = directory(raw.directory, &raw.database, &policies, identity, &mut fault);
         let is_applied = directory != DirectoryConfig::Files && raw.database.manifests == RawManifests::Apply;
+        let layout = Layout {
+            dirs: TreeDirs { policies, schema: raw.schema.dir.unwrap_or_else(|| "schema".into()) },
+            bundle_dir: raw.bundle.dir,
+            identity,
+            manifests: if is_applied { ManifestsAre::AWayIn } else { ManifestsAre::TheDirectory },
+            beside: None,
+        };
+        let shadow = ShadowSettings { queue: raw.shadow.queue, log_per_second: raw.shadow.log_per_second };
         let config = Self {
             http,
             directory,
-            layout: Layout {
-                dirs: TreeDirs { policies, schema: raw.schema.dir.unwrap_or_else(|| "schema".into()) },
-                bundle_dir: raw.bundle.dir,
-                identity,
-                manifests: if is_applied { ManifestsAre::AWayIn } else { ManifestsAre::TheDirectory },
-            },
+            candidate: raw.policies.candidate.map(|dir| (layout.of_candidate(&dir), shadow)),
+            layout,
             default_tenant,
             issuer: raw.tokens.issuer,
             tokens: TokenSettings {

@@ -353,3 +353,35 @@ fn a_new_key_has_its_kind_and_a_checksum() {
     assert!(new_key("admin").unwrap().starts_with("cgadmin_"));
     assert_eq!(hash_key("abc"), "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
+
+#[test]
+fn a_candidate_is_a_policies_folder_or_has_one_and_is_not_a_tenant() {
+    let config = checked("").unwrap();
+    assert!(config.candidate.is_none());
+    let dir = tempfile::tempdir().unwrap();
+    let place = |name: &str| format!("{:?}", dir.path().join(name).display().to_string());
+    let of = |name: &str, more: &str| {
+        let text = format!("[policies]\ncandidate = {}\n[schema]\ndir = \"live-schema\"\n{more}", place(name));
+        checked(&text).unwrap().candidate.unwrap()
+    };
+    let (layout, settings) = of("plain", "");
+    assert_eq!(layout.dirs.policies, dir.path().join("plain"));
+    assert_eq!(layout.dirs.schema, Path::new("live-schema"));
+    assert_eq!((settings.queue, settings.log_per_second), (10_000, 5));
+    std::fs::create_dir_all(dir.path().join("tree/policies")).unwrap();
+    let (layout, settings) = of("tree", "[shadow]\nqueue = 7\nlog_per_second = 0\n");
+    assert_eq!(layout.dirs.policies, dir.path().join("tree/policies"));
+    assert_eq!(layout.dirs.schema, Path::new("live-schema"), "it has none of its own");
+    assert_eq!((settings.queue, settings.log_per_second), (7, 0));
+    std::fs::create_dir_all(dir.path().join("tree/schema")).unwrap();
+    assert_eq!(of("tree", "").0.dirs.schema, dir.path().join("tree/schema"));
+    for (text, fault) in [
+        (
+            "policies.candidate = \"policies/next\"",
+            "configuration: `policies.candidate`: is in `policies.dir`, and would be a tenant: put it beside that",
+        ),
+        ("shadow.queue = 0", "configuration: `shadow.queue`: must be more than 0"),
+    ] {
+        assert_eq!(checked(text).unwrap_err(), [fault]);
+    }
+}

@@ -62,6 +62,15 @@ impl Decider {
         let slice = Arc::new(asking.cut(also, keep)?);
         Ok(Staged { snapshot, request: asking.request, slice })
     }
+
+    /// All policies whose scope lets them be about a query, with what else they would be evaluated over: what a
+    /// decision could depend on if more were known of the principal than is.
+    ///
+    /// # Errors
+    /// When the query does not fit the schema.
+    pub fn reach(&self, snapshot: &Snapshot, principal: &Principal, query: &AccessQuery) -> Result<Slice, QueryError> {
+        Asking::of(snapshot, principal, query, &[])?.cut_for(None, &[], |_| true)
+    }
 }
 
 impl Staged<'_> {

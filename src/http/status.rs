@@ -8,13 +8,21 @@ use serde_json::{Map, Value, json};
 
 use super::state::AppState;
 use crate::authn::KeyRegistry;
-use crate::snapshot::{Snapshot, TenantHandle};
+use crate::snapshot::{Snapshot, TenantHandle, Tenants};
 
 pub(super) async fn status(State(state): State<AppState>) -> Json<Value> {
     let keys = state.ask.verifier.keys();
-    let tenants: Map<String, Value> =
-        state.tenants.all().iter().map(|(tenant, handle)| (tenant.to_string(), tenant_status(handle, keys))).collect();
-    Json(json!({"version": env!("CARGO_PKG_VERSION"), "tree": *state.tenants.shared(), "tenants": tenants}))
+    let version = env!("CARGO_PKG_VERSION");
+    let mut told = json!({"version": version, "tree": *state.tenants.shared(), "tenants": all(&state.tenants, keys)});
+    if let (Some(told), Some(candidate)) = (told.as_object_mut(), state.ask.shadow.candidate()) {
+        let (tree, tenants, queued) = (candidate.shared(), all(candidate, keys), state.ask.shadow.queued());
+        told.insert("candidate".into(), json!({"tree": *tree, "tenants": tenants, "queued": queued}));
+    }
+    Json(told)
+}
+
+fn all(tenants: &Tenants, keys: &KeyRegistry) -> Map<String, Value> {
+    tenants.all().iter().map(|(tenant, handle)| (tenant.to_string(), tenant_status(handle, keys))).collect()
 }
 
 fn tenant_status(handle: &TenantHandle, keys: &KeyRegistry) -> Value {

@@ -51,19 +51,19 @@ pub fn resolve_explained(
 }
 
 /// A token as we read it, before it is known who it is.
-struct Seen<'a> {
+pub(super) struct Seen<'a> {
     token: &'a VerifiedToken,
     snapshot: &'a Snapshot,
     provider: &'a ProviderRecord,
     subject: EntityUid,
     provider_uid: EntityUid,
-    claims: Option<Value>,
-    tags: Tags,
+    pub claims: Option<Value>,
+    pub tags: Tags,
     dropped: Vec<DroppedClaim>,
 }
 
 impl<'a> Seen<'a> {
-    fn of(token: &'a VerifiedToken, snapshot: &'a Snapshot) -> Result<Self, PrincipalError> {
+    pub fn of(token: &'a VerifiedToken, snapshot: &'a Snapshot) -> Result<Self, PrincipalError> {
         let provider = snapshot
             .provider(&token.provider)
             .ok_or_else(|| PrincipalError::ProviderGone(token.provider.to_string()))?;
@@ -82,7 +82,7 @@ impl<'a> Seen<'a> {
         })
     }
 
-    fn principal(self) -> Result<Principal, PrincipalError> {
+    pub fn principal(self) -> Result<Principal, PrincipalError> {
         let mut parents = HashSet::from([self.snapshot.tenant_uid().clone()]);
         let (uid, identities) = if let Some(user) = self.user()? {
             parents.extend(self.snapshot.entities.parents_of_uid(&user));
@@ -136,7 +136,7 @@ impl<'a> Seen<'a> {
         mapped.flatten().map(crate::model::TeamName::as_str).collect()
     }
 
-    fn identities(&self) -> Result<Vec<ExternalIdentityName>, PrincipalError> {
+    pub fn identities(&self) -> Result<Vec<ExternalIdentityName>, PrincipalError> {
         if self.provider.identities.is_empty() {
             return Ok(Vec::new());
         }

@@ -42,7 +42,7 @@ impl World {
 
     fn layout(&self) -> Layout {
         let dirs = TreeDirs { policies: self.dir.path().join("policies"), schema: self.dir.path().join("schema") };
-        Layout { dirs, bundle_dir: None, identity: Identity::Included, manifests: ManifestsAre::AWayIn }
+        Layout { dirs, bundle_dir: None, identity: Identity::Included, manifests: ManifestsAre::AWayIn, beside: None }
     }
 
     fn publisher(&self) -> Publisher {

@@ -231,7 +231,7 @@ fn principals(snapshot: &Snapshot, known: &KnownPrincipals) -> Vec<String> {
     let principal = |number| {
         let verified = verified(snapshot, "okta", claims(number));
         let token = number.to_string();
-        let principal = known.get_or_resolve(snapshot, &token, digest_of(&token), &verified).unwrap();
+        let principal = known.get_or_resolve(snapshot, token.len(), digest_of(&token), &verified).unwrap();
         let entity = principal.entity.as_ref().unwrap();
         let mut ancestors: Vec<_> = entity.core().ancestors().map(ToString::to_string).collect();
         ancestors.sort();

@@ -11,6 +11,7 @@ mod nouns;
 mod pages;
 mod refusals;
 mod secrets;
+mod shadowed;
 mod signed;
 mod tenants;
 mod tokens;

@@ -21,6 +21,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("bundle", &["crate::snapshot", "crate::manifest", "crate::http", "tokio", "cedar_policy"]),
     ("snapshot", &["crate::http", "crate::authn", "crate::manifest", "crate::audit", "crate::ask", "crate::decide"]),
     ("audit", &["crate::http", "crate::snapshot", "crate::authn"]),
+    ("shadow", &["crate::http", "crate::audit", "crate::bundle", "crate::publish", "crate::admin", "std::fs"]),
     ("listen", &["crate::http", "crate::config", "crate::ask", "crate::snapshot"]),
     (
         "directory",
@@ -122,7 +123,8 @@ fn production_code() -> Vec<(PathBuf, String, String)> {
 }
 
 fn is_test(path: &Path) -> bool {
-    let is = |part: &std::ffi::OsStr| matches!(part.to_str(), Some("tests.rs" | "properties.rs" | "tests"));
+    let is =
+        |part: &std::ffi::OsStr| matches!(part.to_str(), Some("tests.rs" | "properties.rs" | "tests" | "properties"));
     path.iter().any(is)
 }
 

@@ -8,6 +8,7 @@ mod config;
 mod demo;
 mod formatting;
 mod manifests;
+mod replay;
 
 use std::path::Path;
 use std::process::Command;

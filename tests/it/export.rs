@@ -111,8 +111,13 @@ struct Own {
 impl Own {
     fn read(tree: &TestTree) -> Self {
         let dirs = TreeDirs { policies: tree.policies(), schema: tree.path().join("schema") };
-        let layout =
-            Layout { dirs, bundle_dir: None, identity: Identity::Included, manifests: ManifestsAre::default() };
+        let layout = Layout {
+            dirs,
+            bundle_dir: None,
+            identity: Identity::Included,
+            manifests: ManifestsAre::default(),
+            beside: None,
+        };
         let (_, everything) = assemble_all(&layout, DateTime::UNIX_EPOCH);
         let assembled = everything.unwrap().tenants.remove(&TenantId::parse("acme").unwrap()).unwrap();
         let clock = Arc::new(ManualClock::at(0));

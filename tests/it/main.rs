@@ -29,5 +29,6 @@ mod promises;
 mod reload;
 mod sample;
 mod schemathesis;
+mod shadow;
 mod stop;
 mod support;

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::{cedargate, sample};
 use crate::support::TestTree;
+use crate::support::tree::copy;
 
 /// One fault in each kind of file: what is written, and where the fault is.
 const FAULTS: [(&str, &str, u64, u64); 5] = [
@@ -128,4 +129,22 @@ fn folders_can_be_elsewhere() {
     let ran = cedargate(empty.path(), &["check", "--policies", "nowhere", "--json"]);
     assert_eq!(ran.code, 3);
     assert_eq!(ran.json()["faults"][0]["file"], "nowhere");
+}
+
+#[test]
+fn a_candidate_is_checked_as_well_if_there_is_one() {
+    let tree = sample();
+    copy(&tree.policies(), &tree.path().join("next"));
+    tree.write("cedargate.toml", "policies.candidate = \"next\"\n");
+    let check =
+        |arguments: &[&str]| cedargate(tree.path(), &[&["check", "--config", "cedargate.toml"], arguments].concat());
+    let ran = check(&[]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.ends_with("valid: the candidate with 1 tenant(s): acme\n"), "{}", ran.stdout);
+    assert_eq!(check(&["--json"]).json()["candidate"]["tenants"], serde_json::json!(["acme"]));
+    tree.write("next/acme/broken.cedar", "\n  permit (principal, action, resource)\n");
+    let ran = check(&["--json"]);
+    let fault = &ran.json()["faults"][0];
+    assert_eq!((ran.code, &fault["file"]), (3, &serde_json::json!("next/acme/broken.cedar")), "{fault}");
+    assert_eq!(cedargate(tree.path(), &["check", "--json"]).json().get("candidate"), None);
 }

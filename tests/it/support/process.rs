@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use cedargate::authn::hash_key;
@@ -17,6 +17,7 @@ pub struct ServerProcess {
     child: Child,
     pub url: String,
     pub client: reqwest::Client,
+    log: Arc<Mutex<String>>,
 }
 
 impl ServerProcess {
@@ -42,16 +43,24 @@ impl ServerProcess {
             .unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let (say, said) = mpsc::channel();
+        let log: Arc<Mutex<String>> = Arc::default();
+        let kept = Arc::clone(&log);
         // Read to the end, so that the server never waits for its own log.
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
+                kept.lock().unwrap().extend([line.as_str(), "\n"]);
                 if let Some((_, address)) = line.split_once("listening address=") {
                     let _ = say.send(address.trim().to_owned());
                 }
             }
         });
         let address = said.recv_timeout(Duration::from_secs(60)).unwrap();
-        Self { child, url: format!("http://{address}"), client: reqwest::Client::new() }
+        Self { child, url: format!("http://{address}"), client: reqwest::Client::new(), log }
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
     }
 
     /// What it says on standard output; until this is taken and read, its pipe fills.
@@ -90,6 +99,12 @@ impl ServerProcess {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
+    }
+
+    /// The names of its threads, where `/proc` tells.
+    pub fn threads(&self) -> Vec<String> {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).into_iter().flatten().flatten();
+        threads.filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok()).collect()
     }
 
     /// Sends `TERM` or `INT`.
