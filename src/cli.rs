@@ -15,6 +15,7 @@ mod pull;
 mod report;
 mod serve;
 mod source;
+mod test;
 mod token;
 
 use std::path::PathBuf;
@@ -50,6 +51,8 @@ enum Verb {
     /// Look into tokens
     #[command(subcommand)]
     Token(token::Token),
+    /// Run decision cases
+    Test(test::Test),
     /// Format the tree's Cedar files
     Fmt(fmt::Fmt),
     /// Measure how fast a tenant's requests are decided on this machine
@@ -149,6 +152,7 @@ pub fn run() -> ExitCode {
         Verb::Export(verb) => verb.run(),
         Verb::Authorize(verb) => verb.run(),
         Verb::Token(verb) => verb.run(),
+        Verb::Test(verb) => verb.run(),
         Verb::Fmt(verb) => verb.run(),
         Verb::Bench(verb) => verb.run(),
         Verb::Plan(verb) => verb.run(),

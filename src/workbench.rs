@@ -2,3 +2,7 @@
 //!
 //! In: a tenant's snapshot, assembled as the server assembles it. Out: what the policies do, found out by cases, by
 //! random search and by proof. Every answer here is the server's decider's.
+
+pub mod cases;
+pub mod coverage;
+

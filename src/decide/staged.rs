@@ -10,7 +10,7 @@ use cedar_policy::{Entity, Request};
 use cedar_policy_core::ast;
 use cedar_policy_core::authorizer::Response;
 
-use super::{AccessQuery, Answer, Asking, Decider, QueryError, Work, answer};
+use super::{AccessQuery, Answer, Asking, Decider, Explanation, QueryError, Work, answer, explain};
 use crate::principal::Principal;
 use crate::schema::Identity;
 use crate::snapshot::{Slice, Snapshot, Supplied, place_in_tenant, takes_part_in_assuming};
@@ -58,6 +58,11 @@ impl Staged<'_> {
         let mut answer = answer::from_response(self.snapshot, &self.slice, &self.response(), decider.forbid_errors);
         answer.work = Work { policies: self.slice.len(), entities: self.slice.entities.len(), is_kept: false };
         answer
+    }
+
+    /// Why the policies that did not match did not.
+    pub fn explanation(&self) -> Explanation {
+        explain::explain(self.snapshot, &self.request, &self.slice, &self.response())
     }
 }
 

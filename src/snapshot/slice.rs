@@ -106,6 +106,11 @@ impl Slice {
         self.policies.get(id)
     }
 
+    /// The policies that the request is decided by.
+    pub fn policies(&self) -> impl Iterator<Item = &ast::Policy> {
+        self.candidates.iter().filter_map(|candidate| self.policies.get(&candidate.id))
+    }
+
     /// What an answer tells of a policy of the slice; `snapshot` is the one that it was cut from.
     pub fn told(&self, snapshot: &Snapshot, id: &ast::PolicyID) -> Option<Arc<ToldPolicy>> {
         let candidate = self.candidates.iter().find(|candidate| candidate.id == *id)?;
