@@ -5,4 +5,4 @@
 
 pub mod cases;
 pub mod coverage;
-
+pub mod editor;

@@ -113,7 +113,11 @@ impl Test {
         loop {
             let seen = selection.stamps(dirs);
             let separator = format!("-- {}", SystemClock.now().format("%H:%M:%S UTC"));
-            if self.common.json { report::complain(separator) } else { report::say(separator) }
+            if self.common.json {
+                report::complain(separator)
+            } else {
+                report::say(separator)
+            }
             self.once(selection, config);
             while selection.stamps(dirs) == seen {
                 watcher.changed().await;

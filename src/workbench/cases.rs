@@ -35,5 +35,5 @@ pub use question::GroupKind;
 pub use report::{GroupReport, Report, SuiteReport, to_junit};
 pub use run::Runner;
 
-#[cfg(any())]
+#[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ use cedar_policy_core::extensions::Extensions;
 
 use self::conditions::Condition;
 use crate::decide::Staged;
+use crate::model::ExternalIdentityName;
 use crate::principal::Principal;
 use crate::snapshot::{PolicySource, Snapshot, exact};
 
@@ -28,7 +29,7 @@ pub struct Coverage<'a> {
     /// By the ids of policies and templates.
     policies: BTreeMap<String, Policy>,
     /// Each by name, and whether anyone was in it.
-    external_identities: BTreeMap<String, bool>,
+    external_identities: BTreeMap<ExternalIdentityName, bool>,
     /// The hand-written ones, by their place among the written, with their scopes.
     scopes: Vec<(u32, Expr)>,
 }
@@ -68,16 +69,14 @@ impl<'a> Coverage<'a> {
             coverage.policies.insert(exact(&template.id()).to_owned(), policy);
         }
         let identities = snapshot.providers.iter().flat_map(|provider| &provider.identities);
-        coverage.external_identities = identities.map(|identity| (identity.name.to_string(), false)).collect();
+        coverage.external_identities = identities.map(|identity| (identity.name.clone(), false)).collect();
         coverage
     }
 
     /// Notes a decision.
     pub fn note(&mut self, staged: &Staged<'_>, principal: &Principal) {
-        for name in &principal.external_identities {
-            if let Some(seen) = self.external_identities.get_mut(name) {
-                *seen = true;
-            }
+        for (name, seen) in &mut self.external_identities {
+            *seen |= principal.external_identities.iter().any(|one| one == name.as_str());
         }
         let request: &ast::Request = staged.request.as_ref();
         let entities = staged.slice.entities.as_ref();

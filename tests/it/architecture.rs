@@ -46,7 +46,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("prometheus_client", &["telemetry"]),
     ("file_rotate", &["audit"]),
     ("sqlx", &["directory"]),
-    ("schemars", &["directory", "http", "workbench"]),
+    ("schemars", &["config", "directory", "http", "workbench"]),
     ("toml", &["config"]),
     ("proptest", &["workbench"]),
     ("cedar_policy_symcc", &["workbench"]),
@@ -122,7 +122,8 @@ fn production_code() -> Vec<(PathBuf, String, String)> {
 }
 
 fn is_test(path: &Path) -> bool {
-    let is = |part: &std::ffi::OsStr| matches!(part.to_str(), Some("tests.rs" | "properties.rs" | "tests"));
+    let is =
+        |part: &std::ffi::OsStr| matches!(part.to_str(), Some("tests.rs" | "properties.rs" | "tests" | "properties"));
     path.iter().any(is)
 }
 

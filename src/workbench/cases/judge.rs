@@ -9,9 +9,7 @@ use serde_json::Value;
 use super::people::Refused;
 use super::question::{Asks, Candidate, Check, Errors, Expected, Policies, Question};
 use super::shape::At;
-use crate::decide::{
-    Answer, Decider, Decision, EvaluationError, NearMiss, QueryError, Reason, Staged, ToldPolicy,
-};
+use crate::decide::{Answer, Decider, Decision, EvaluationError, NearMiss, QueryError, Reason, Staged, ToldPolicy};
 use crate::principal::Principal;
 use crate::snapshot::Snapshot;
 use crate::vocabulary;

@@ -7,7 +7,7 @@ mod things;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use cedar_policy::Entity;
+use cedar_policy::{Entity, PolicyId};
 use serde_json::Value;
 
 use self::things::Shown;
@@ -16,10 +16,12 @@ use super::people::{People, Who};
 use super::question::{Asks, Check, Errors, Expected, Group, GroupKind, Policies, Question};
 use super::read::Suite;
 use super::shape::{At, Placed, ShortOrFull};
-use super::written::{WrittenCase, WrittenContext, WrittenExpectation, WrittenPrincipal, WrittenResource, WrittenSuite};
+use super::written::{
+    WrittenCase, WrittenContext, WrittenExpectation, WrittenPrincipal, WrittenResource, WrittenSuite,
+};
 use crate::decide::{AccessQuery, ActionName, ResourceQuery};
 use crate::model::{Fault, Faults};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, exact};
 
 /// The groups of a suite, and what is worth a look of its author.
 #[derive(Debug, Default)]
@@ -89,7 +91,12 @@ struct Around {
 }
 
 impl<'a> Plan<'a> {
-    fn new(snapshot: &'a Snapshot, suite: &'a Suite, written: Option<&'a WrittenSuite>, people: &'a People<'a>) -> Self {
+    fn new(
+        snapshot: &'a Snapshot,
+        suite: &'a Suite,
+        written: Option<&'a WrittenSuite>,
+        people: &'a People<'a>,
+    ) -> Self {
         let (known, shared) = (BTreeMap::new(), Vec::new());
         Self { snapshot, suite, written, people, known, shared, faults: Faults::default(), warnings: Vec::new() }
     }
@@ -186,12 +193,27 @@ impl<'a> Plan<'a> {
         let question = self.question(called, who, &action, thing.query, &around);
         let expected = Expected {
             decision: Some(case.decision.into()),
-            policies: Some(Policies::AtLeast(case.reason.iter().cloned().collect())),
+            policies: Some(Policies::AtLeast(case.reason.iter().map(|id| self.our_id(id)).collect())),
             errors: Some(Errors::Count(case.errors)),
             ..Expected::default()
         };
         let name = case.name.clone().unwrap_or_else(|| format!("case {number}"));
         Some(Check { name, at: case.at, why: None, asks: Asks::One(Box::new(question), expected) })
+    }
+
+    /// The official command line counts the policies of its one file: `policy2`; here that is the one of this position,
+    /// where there is just one.
+    fn our_id(&self, id: &str) -> String {
+        let policies = &self.snapshot.policies;
+        let Some(position) = id.strip_prefix("policy").filter(|_| policies.find(&PolicyId::new(id)).is_none()) else {
+            return id.to_owned();
+        };
+        let end = format!("#{position}");
+        let mut same = policies.written.iter().map(|written| written.id()).filter(|id| exact(id).ends_with(&end));
+        match (same.next(), same.next()) {
+            (Some(one), None) => exact(&one).to_owned(),
+            _ => id.to_owned(),
+        }
     }
 
     /// Context and entities; a question without a context has its place elsewhere.

@@ -105,7 +105,8 @@ mod tests {
 
     #[test]
     fn a_file_holds_one_suite_a_document_named_after_the_file_or_by_itself() {
-        let suites = read("models.yaml", "# one\ntype: cases\n---\ntype: cases\nname: other\n---\n# nothing\n").unwrap();
+        let suites =
+            read("models.yaml", "# one\ntype: cases\n---\ntype: cases\nname: other\n---\n# nothing\n").unwrap();
         let names: Vec<_> = suites.iter().map(|suite| suite.name.as_str()).collect();
         assert_eq!(names, ["models", "other"]);
     }

@@ -39,12 +39,8 @@ impl Runner {
     /// Over two folders, with everything else as a server has it that is not configured otherwise.
     pub fn over(policies: impl AsRef<Path>, schema: impl AsRef<Path>) -> Self {
         let dirs = TreeDirs { policies: policies.as_ref().to_owned(), schema: schema.as_ref().to_owned() };
-        let layout = Layout {
-            dirs,
-            bundle_dir: None,
-            identity: Identity::Included,
-            manifests: ManifestsAre::TheDirectory,
-        };
+        let layout =
+            Layout { dirs, bundle_dir: None, identity: Identity::Included, manifests: ManifestsAre::TheDirectory };
         Self { layout, decider: Decider::default(), verifying: Verifying::default(), covers: false }
     }
 
@@ -188,7 +184,9 @@ impl Runner {
         }
         match known {
             [only] => Ok(only.clone()),
-            _ => Err(Fault::of_file(&suite.file, "whose policies decide? say `tenant: NAME` in it, or `--tenant NAME`")),
+            _ => {
+                Err(Fault::of_file(&suite.file, "whose policies decide? say `tenant: NAME` in it, or `--tenant NAME`"))
+            }
         }
     }
 

@@ -30,13 +30,13 @@ pub struct WrittenSuite {
     /// here are verified with keys fetched from it.
     #[serde(default)]
     pub keys: Entries<String>,
-    /// Names for who asks.
+    /// Names for who asks: an entity as `User::jane@acme.com`, or whoever claims or a token stand for.
     #[serde(default)]
     pub principals: Entries<WrittenPrincipal>,
-    /// Names for what is asked about.
+    /// Names for what is asked about: an entity as `Model::gpt-4o`, or one that the request describes.
     #[serde(default)]
     pub resources: Entries<WrittenResource>,
-    /// Names for contexts.
+    /// Names for contexts, in Cedar's JSON: `{ip: 10.1.2.3, time: 2026-11-01T23:00:00Z}`.
     #[serde(default)]
     pub contexts: Entries<Map<String, Value>>,
     /// Entities that stand in for those of the directory, or add to them, in every case: Cedar's entity JSON.
@@ -54,8 +54,7 @@ pub struct WrittenSuite {
     pub lists: Vec<Placed<WrittenList>>,
 }
 
-/// A name of this suite's `principals`; or an entity as `User::jane@acme.com` or `User::"jane@acme.com"`, exactly as
-/// the directory knows it; or whoever claims or a token stand for.
+/// Somebody, in short or in full.
 pub type WrittenPrincipal = ShortOrFull<String, Vouched>;
 
 /// Someone whom an identity provider vouches for: by claims, or by a signed token.
@@ -72,8 +71,7 @@ pub struct Vouched {
     pub token: Option<Placed<String>>,
 }
 
-/// A name of this suite's `resources`; or an entity as `Model::gpt-4o` or `Model::"gpt-4o"`; or one that the request
-/// describes.
+/// Something, in short or in full.
 pub type WrittenResource = ShortOrFull<String, Described>;
 
 /// A resource with what the request says of it, over what the directory knows.
@@ -93,7 +91,7 @@ pub struct Described {
     pub parents: Vec<Placed<String>>,
 }
 
-/// A name of this suite's `contexts`, a context in Cedar's JSON, or a list of both, of which later ones win.
+/// Names, contexts, or both.
 pub type WrittenContext = OneOrMany<ShortOrFull<String, Map<String, Value>>>;
 
 /// One question with its answer.
@@ -103,13 +101,16 @@ pub type WrittenContext = OneOrMany<ShortOrFull<String, Map<String, Value>>>;
 pub struct WrittenCase {
     /// What the case shows, in a few words.
     pub name: Option<String>,
-    /// Who asks.
+    /// Who asks: a name of `principals`; an entity, exactly as the directory knows it, as `User::jane@acme.com` or
+    /// `User::"jane@acme.com"`; or whoever claims or a token stand for.
     pub principal: Placed<WrittenPrincipal>,
     /// What they want to do: an action of the schema.
     pub action: Placed<String>,
-    /// What they want to do it to.
+    /// What they want to do it to: a name of `resources`; an entity, as `Model::gpt-4o` or `Model::"gpt-4o"`; or one
+    /// that the request describes.
     pub resource: Placed<WrittenResource>,
-    /// What else is known of the request.
+    /// What else is known of the request: a name of `contexts`, a context in Cedar's JSON, or a list of both, of which
+    /// later ones win.
     pub context: Option<Placed<WrittenContext>>,
     /// Entities for this case alone; they win over the suite's.
     #[serde(default)]
@@ -135,7 +136,7 @@ pub struct WrittenExpectation {
     pub external_identities: Option<Vec<String>>,
     /// The ids of the policies that cannot be evaluated: these and no others.
     pub errors: Option<Vec<String>>,
-    /// The principal's token stands for nobody, for this reason: `token-expired`, `signature-invalid`, ...
+    /// The principal's token stands for nobody, for this reason: `token-expired`, `token-audience`, ...
     pub refused: Option<String>,
 }
 
@@ -172,8 +173,9 @@ pub struct WrittenMatrix {
     /// Resources beside those of the columns: all is denied on them.
     #[serde(default)]
     pub resources: Vec<Placed<String>>,
-    /// What else is known of each request.
+    /// What else is known of each request, as in a case.
     pub context: Option<Placed<WrittenContext>>,
+    /// Entities for this table alone; they win over the suite's.
     #[serde(default)]
     #[schemars(with = "Vec<EntityJson>")]
     pub entities: Vec<Placed<Value>>,
@@ -194,11 +196,15 @@ pub type Allowed = OneOrMany<String>;
 #[schemars(title = "List")]
 pub struct WrittenList {
     pub name: Option<String>,
+    /// Who asks, as in a case; where left out, `only` lists principals.
     pub principal: Option<Placed<WrittenPrincipal>>,
+    /// An action of the schema; where left out, `only` lists actions.
     pub action: Option<Placed<String>>,
+    /// As in a case; where left out, `only` lists resources.
     pub resource: Option<Placed<WrittenResource>>,
-    /// What else is known of each request.
+    /// What else is known of each request, as in a case.
     pub context: Option<Placed<WrittenContext>>,
+    /// Entities for this list alone; they win over the suite's.
     #[serde(default)]
     #[schemars(with = "Vec<EntityJson>")]
     pub entities: Vec<Placed<Value>>,

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::{Display, Formatter, Result};
 
+use cedar_policy::PolicyId;
 use serde::Serialize;
 
 use super::{Coverage, Policy};
+use crate::compile::external_identity_policy_id;
 
 /// Of all there is to exercise, how much was.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -51,9 +53,10 @@ pub(super) fn report<'a>(all: impl IntoIterator<Item = Coverage<'a>>) -> Coverag
             of_policy(id, policy, &mut note);
         }
         for (name, seen) in &coverage.external_identities {
-            let tenant = coverage.snapshot.tenant.to_string();
+            let source = coverage.snapshot.source(&PolicyId::new(external_identity_policy_id(name)));
+            let (file, line) = source.map(|source| (source.file, source.line)).unwrap_or_default();
             let kind = Kind::ExternalIdentity;
-            note(Unexercised { file: tenant, line: 0, kind, id: name.clone(), text: None, never: None }, *seen);
+            note(Unexercised { file, line, kind, id: name.to_string(), text: None, never: None }, *seen);
         }
     }
     let (of, exercised) = (things.len(), things.values().filter(|exercised| **exercised).count());
@@ -106,7 +109,7 @@ impl Display for Unexercised {
         match (kind, text, never) {
             (Kind::Condition, Some(text), Some(never)) => write!(out, "{file}:{line}: never {never}: {text}"),
             (Kind::Role, ..) => write!(out, "{file}:{line}: no case needs `{id}`"),
-            (Kind::ExternalIdentity, ..) => write!(out, "nobody in a case is in external identity `{id}` of {file}"),
+            (Kind::ExternalIdentity, ..) => write!(out, "{file}:{line}: nobody in a case is in `{id}`"),
             _ => write!(out, "{file}:{line}: no case makes `{id}` match"),
         }
     }

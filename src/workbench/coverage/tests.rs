@@ -14,7 +14,10 @@ fn parts(policy: &str) -> Vec<(String, usize)> {
 #[test]
 fn a_condition_falls_into_the_parts_that_its_author_wrote() {
     for (conditions, expected) in [
-        ("when { context.a && context.b && context.c && context.d }", &["context.a", "context.b", "context.c", "context.d"][..]),
+        (
+            "when { context.a && context.b && context.c && context.d }",
+            &["context.a", "context.b", "context.c", "context.d"][..],
+        ),
         ("when { context.a || context.b || !(context.c) }", &["context.a", "context.b", "context.c"]),
         ("when { context.a > 1 && context.b != 2 }", &["context.a > 1", "context.b != 2"]),
         ("unless { context.a > 1 } unless { context.b == 2 }", &["context.a > 1", "context.b == 2"]),
@@ -23,14 +26,23 @@ fn a_condition_falls_into_the_parts_that_its_author_wrote() {
         ("when { principal is User in Team::\"a\" && context.b }", &["principal is User in Team::\"a\"", "context.b"]),
         ("when { principal is User && principal in Team::\"a\" }", &["principal is User", "principal in Team::\"a\""]),
         ("when { if context.a then context.b else !context.c }", &["context.a", "context.b", "context.c"]),
-        ("when { context has a.b && context.a.b.contains(\"x\") }", &["context has a.b", "context.a.b.contains(\"x\")"]),
+        (
+            "when { context has a.b && context.a.b.contains(\"x\") }",
+            &["context has a.b", "context.a.b.contains(\"x\")"],
+        ),
         ("when { [context.a && context.b].contains(true) }", &["[context.a && context.b].contains(true)"]),
-        ("when { (context.a || context.b) && (context.c || context.d) }", &["context.a", "context.b", "context.c", "context.d"]),
+        (
+            "when { (context.a || context.b) && (context.c || context.d) }",
+            &["context.a", "context.b", "context.c", "context.d"],
+        ),
     ] {
-        let found: Vec<_> =
-            parts(&format!("permit (principal, action, resource) {conditions};")).into_iter().map(|part| part.0).collect();
+        let found: Vec<_> = parts(&format!("permit (principal, action, resource) {conditions};"))
+            .into_iter()
+            .map(|part| part.0)
+            .collect();
         assert_eq!(found, expected, "{conditions}");
     }
-    let lines = parts("permit (principal, action, resource)\nwhen { context.a\n  && context.b }\nunless { context.c };");
+    let lines =
+        parts("permit (principal, action, resource)\nwhen { context.a\n  && context.b }\nunless { context.c };");
     assert_eq!(lines.iter().map(|part| part.1).collect::<Vec<_>>(), [2, 3, 4]);
 }

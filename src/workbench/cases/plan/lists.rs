@@ -62,8 +62,7 @@ impl<'a> Plan<'a> {
             }
         };
         let name = list.name.clone().unwrap_or_else(|| "a list".to_owned());
-        let check =
-            Check { name: name.clone(), at: written.at, why: list.why.clone(), asks: Asks::Only(candidates?) };
+        let check = Check { name: name.clone(), at: written.at, why: list.why.clone(), asks: Asks::Only(candidates?) };
         Some(Group { kind: GroupKind::List, name: Some(name), checks: vec![check] })
     }
 
@@ -84,11 +83,10 @@ impl<'a> Plan<'a> {
                 }
                 None => {
                     is_whole = false;
-                    let message = match (kind, read_entity(&text.value)) {
-                        ("action", _) | (_, Some(_)) => {
-                            format!("`{}` is not among those that this could be: see its type", text.value)
-                        }
-                        _ => unknown_name(&text.value, &[], kind),
+                    let message = match kind {
+                        "action" => format!("`{}` is no action that applies to them", text.value),
+                        _ if read_entity(&text.value).is_none() => unknown_name(&text.value, &[], kind),
+                        _ => format!("`{}` is not among the {kind}s that there are for this action", text.value),
                     };
                     self.fault(text.at, message);
                 }

@@ -67,10 +67,11 @@ impl<'a> Plan<'a> {
             let principals = rows.iter().any(|row| facts.applies_to_principal(row.uid.type_name()));
             principals && columns.iter().any(|column| facts.applies_to_resource(column.thing.uid.type_name()))
         };
-        for (at, facts) in actions.iter().filter(|(_, facts)| !is_complete && !fits(facts)) {
+        let unfit: Vec<_> = actions.iter().filter(|(_, facts)| !is_complete && !fits(facts)).collect();
+        for (at, facts) in &unfit {
             self.fault(*at, format!("`{}` applies to nothing in this table", action_label(facts)));
         }
-        if checks.is_empty() {
+        if checks.is_empty() && unfit.is_empty() {
             self.fault(written.at, "the table is empty: it needs principals, resources and actions for them");
         }
         Some(Group { kind: GroupKind::Matrix, name: Some(title(matrix)), checks })

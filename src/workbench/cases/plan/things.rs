@@ -118,7 +118,7 @@ impl<'a> Plan<'a> {
                 ShortOrFull::Short(name) => {
                     let Some(named) = self.written.and_then(|suite| suite.contexts.get(name)) else {
                         let names: Vec<_> = self.written.iter().flat_map(|suite| suite.contexts.names()).collect();
-                        let known = names.join(", ");
+                        let known = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
                         self.fault(written.at, format!("`{name}` is no context of this suite; there are: {known}"));
                         return None;
                     };
@@ -133,13 +133,15 @@ impl<'a> Plan<'a> {
     pub(super) fn entities(&mut self, given: &[Placed<Value>]) -> Vec<Entity> {
         let mut entities: Vec<Entity> = Vec::new();
         for entity in given {
+            if is_action(&entity.value) {
+                continue;
+            }
             let mut json = entity.value.clone();
             if let Some(members) = json.as_object_mut() {
                 members.entry("attrs").or_insert_with(|| json!({}));
                 members.entry("parents").or_insert_with(|| json!([]));
             }
             match Entity::from_json_value(json, Some(&self.snapshot.schema.schema)) {
-                Ok(read) if read.uid().type_name().basename() == ACTION => {}
                 Ok(read) if entities.iter().any(|other| other.uid() == read.uid()) => {
                     self.fault(entity.at, format!("entity {} is given twice", read.uid()));
                 }
@@ -149,6 +151,12 @@ impl<'a> Plan<'a> {
         }
         entities
     }
+}
+
+fn is_action(entity: &Value) -> bool {
+    let uid = entity.get("uid").map(|uid| uid.get("__entity").unwrap_or(uid));
+    let kind = uid.and_then(|uid| uid.get("type")?.as_str());
+    kind.is_some_and(|kind| kind.rsplit("::").next() == Some(ACTION))
 }
 
 /// How an action is called in cases.

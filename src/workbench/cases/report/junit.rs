@@ -81,6 +81,9 @@ mod tests {
 
     #[test]
     fn what_xml_cannot_hold_is_escaped_or_replaced() {
-        assert_eq!(escaped("a<b>&\"c\"\u{0}\u{1b}\n\u{ffff}é"), "a&lt;b&gt;&amp;&quot;c&quot;\u{fffd}\u{fffd}\n\u{fffd}é");
+        assert_eq!(
+            escaped("a<b>&\"c\"\u{0}\u{1b}\n\u{ffff}é"),
+            "a&lt;b&gt;&amp;&quot;c&quot;\u{fffd}\u{fffd}\n\u{fffd}é"
+        );
     }
 }
