@@ -417,6 +417,25 @@ fn coverage_tells_both_outcomes_of_each_part_that_was_come_to() {
 }
 
 #[test]
+fn what_stands_after_an_or_that_is_true_was_not_come_to() {
+    let text = "
+type: cases
+principals: {partner: {provider: okta, claims: {sub: p, department: research, realm_access: {roles: partner}}}}
+cases:
+  - {principal: partner, action: invokeModel, resource: Model::gpt-4o, context: {time: 2026-11-01T23:00:00Z}, \
+     expect: deny}
+";
+    let coverage = run(text).unwrap().coverage.unwrap();
+    let of_hours = coverage.unexercised.iter().filter(|thing| thing.id == "acme/gold-models-at-night");
+    let never: Vec<_> = of_hours.map(|thing| (thing.text.as_deref().unwrap(), thing.never.unwrap())).collect();
+    let (evening, morning) = ("context.time.toTime() >= duration(\"22h\")", "context.time.toTime() < duration(\"6h\")");
+    for expected in [(evening, false), (morning, false), (morning, true)] {
+        assert!(never.contains(&expected), "{never:#?}");
+    }
+    assert!(!never.contains(&(evening, true)), "{never:#?}");
+}
+
+#[test]
 fn the_official_format_is_read() {
     let text = json!([
         {

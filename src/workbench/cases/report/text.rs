@@ -129,10 +129,29 @@ fn is_same(called: &str, principal: &str) -> bool {
     called == principal || crate::manifest::read_entity(called) == crate::manifest::read_entity(principal)
 }
 
+/// As many as people read; JSON has all.
 fn listed(ids: &BTreeSet<String>) -> String {
-    ids.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+    let shown = ids.iter().take(MOST_LISTED).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match ids.len().saturating_sub(MOST_LISTED) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 fn plural(count: usize, noun: &str) -> String {
     if count == 1 { noun.to_owned() } else { format!("{noun}s") }
+}
+
+const MOST_LISTED: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_list_is_cut_and_says_so() {
+        let ids = |count: usize| (0..count).map(|number| format!("{number:02}")).collect();
+        assert!(listed(&ids(20)).ends_with(", 18, 19"));
+        assert!(listed(&ids(22)).ends_with(", 18, 19 and 2 more"));
+    }
 }
