@@ -18,6 +18,7 @@ mod report;
 mod serve;
 mod source;
 mod tenants;
+mod test;
 mod token;
 mod verify;
 
@@ -54,6 +55,8 @@ enum Verb {
     /// Look into tokens
     #[command(subcommand)]
     Token(token::Token),
+    /// Run decision cases
+    Test(test::Test),
     /// Format the tree's Cedar files
     Fmt(fmt::Fmt),
     /// Decide a decision log again: which past answers would the tree, or a candidate, give otherwise?
@@ -159,6 +162,7 @@ pub fn run() -> ExitCode {
         Verb::Export(verb) => verb.run(),
         Verb::Authorize(verb) => verb.run(),
         Verb::Token(verb) => verb.run(),
+        Verb::Test(verb) => verb.run(),
         Verb::Fmt(verb) => verb.run(),
         Verb::Replay(verb) => verb.run(),
         Verb::Bench(verb) => verb.run(),

@@ -12,6 +12,7 @@ mod write;
 
 pub use check::{Checked, OpenParent, check_manifests, syntax_faults};
 pub(crate) use declare::{check_entity, condition_values, read_entity, uri_refusal};
+pub(crate) use raw::{split_documents, yaml_fault};
 pub(crate) use roles::action_refusal;
 pub use roles::{DefaultRoles, read_default_roles};
 pub use write::{WriteError, write_documents};

@@ -6,8 +6,11 @@
 //! `scene` is one request with the entities that it is about, `shape` what the schema lets there be, `generate` makes
 //! scenes that come near to what policies ask, `search` looks for one that breaks something and shrinks it.
 
+pub mod cases;
 pub mod checks;
+pub mod coverage;
 pub mod diff;
+pub mod editor;
 pub mod generate;
 pub mod invariant;
 pub mod policies;

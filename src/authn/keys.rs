@@ -21,6 +21,7 @@ use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::jwks::KeySet;
 use crate::clock::SharedClock;
 pub use fetch::FetchError;
 use fetch::Fetcher;
@@ -129,6 +130,15 @@ impl KeyRegistry {
         if !new.is_empty() {
             self.configure(&current.keys().cloned().chain(new).collect());
         }
+    }
+
+    /// Takes these keys as those at an address, which is then never asked.
+    pub fn hold(&self, jwks_uri: &str, keys: KeySet) {
+        let _one_at_a_time = self.configuring.lock().unwrap_or_else(PoisonError::into_inner);
+        let source = KeySource::holding(jwks_uri, Arc::clone(&self.changes), keys, self.clock.now());
+        let mut sources = self.sources.load_full().as_ref().clone();
+        sources.insert(jwks_uri.to_owned(), Arc::new(Entry { source: Arc::new(source), task: None }));
+        self.sources.store(Arc::new(sources));
     }
 
     fn start(&self, jwks_uri: &str) -> Entry {

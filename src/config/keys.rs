@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::raw::RawCallerKey;
@@ -11,7 +12,7 @@ use crate::digest::read_hex;
 use crate::model::TenantId;
 
 /// What a key allows beyond asking with a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Permission {
     /// To name a principal instead of bringing its token.

@@ -2,36 +2,54 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::model::{Fault, Faults};
 
-#[derive(Clone, Debug, Default, Deserialize)]
+/// How cedargate runs. Each key may also be set by the environment: `CEDARGATE_HTTP__BIND` is `http.bind`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
+#[schemars(title = "cedargate configuration")]
 pub struct RawConfig {
+    /// What the server listens on, and its limits.
     pub http: RawHttp,
+    /// Where the policy tree is, and a candidate beside it.
     pub policies: RawPolicies,
+    /// How a candidate is compared.
     pub shadow: RawShadow,
+    /// Where the schema is.
     pub schema: RawSchema,
+    /// Where compiled bundles are kept.
     pub bundle: RawBundle,
     /// Where tenants without manifests have their directory.
     pub directory: Option<RawDirectory>,
+    /// The directory's database.
     pub database: RawDatabase,
+    /// Which tenant is asked about.
     pub tenants: RawTenants,
+    /// How tokens are verified.
     pub tokens: RawTokens,
+    /// How the keys of identity providers are fetched.
     pub keys: RawKeys,
+    /// What an answer means.
     pub decisions: RawDecisions,
+    /// How much is remembered; it never changes an answer.
     pub cache: RawCache,
+    /// Who may call the server.
     pub callers: RawCallers,
+    /// Where decisions are recorded.
     pub audit: RawAudit,
+    /// When the tree is looked at again.
     pub watch: RawWatch,
+    /// What the server says of itself, on standard error.
     pub log: RawLog,
 }
 
 macro_rules! section {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $type:ty = $default:expr),* $(,)? }) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, Deserialize)]
+        #[derive(Clone, Debug, Deserialize, JsonSchema)]
         #[serde(default, deny_unknown_fields)]
         pub struct $name { $($(#[$field_doc])* pub $field: $type,)* }
 
@@ -44,6 +62,7 @@ macro_rules! section {
 }
 
 section!(RawHttp {
+    /// Address and port to listen on.
     bind: String = "127.0.0.1:8180".into(),
     /// A Unix socket to listen on as well.
     unix_socket: Option<PathBuf> = None,
@@ -56,17 +75,21 @@ section!(RawHttp {
     /// How long a connection is kept without a request. Longer than gateways keep theirs, so that they end them: a
     /// request can then not meet a connection that is just being closed.
     idle_timeout_seconds: u64 = 620,
+    /// The largest head of a request.
     max_header_bytes: u32 = 32 * 1024,
     /// Requests under way at once on one HTTP/2 connection.
     max_streams: u32 = 256,
+    /// The largest body of a question.
     max_body_bytes: usize = 256 * 1024,
     /// Of a change of many things at once.
     max_batch_body_bytes: usize = 32 * 1024 * 1024,
     /// How long a decision waits for a revision that it asks for.
     at_least_timeout_milliseconds: u64 = 5000,
+    /// The most questions in one request.
     max_batch: usize = 100,
     /// Requests that may be under way at once; one more is answered 429.
     max_in_flight: usize = 4096,
+    /// How long one request may take.
     request_timeout_seconds: u64 = 10,
     /// How long the server goes on taking requests after it says that it is not ready.
     stop_delay_milliseconds: u64 = 500,
@@ -74,6 +97,7 @@ section!(RawHttp {
     drain_timeout_seconds: u64 = 20,
 });
 section!(RawPolicies {
+    /// The folder; `policies` where left out.
     dir: Option<PathBuf> = None,
     /// A candidate beside it: a folder as this one, or one with `policies/` and `schema/` in it. Every decision is made by
     /// it as well, and answers never are.
@@ -85,33 +109,56 @@ section!(RawShadow {
     /// Differences that are told in the log each second; all are counted.
     log_per_second: u32 = 5,
 });
-section!(RawSchema { dir: Option<PathBuf> = None, identity: bool = true, });
-section!(RawBundle { dir: Option<PathBuf> = None, });
+section!(RawSchema {
+    /// The folder; `schema` where left out.
+    dir: Option<PathBuf> = None,
+    /// Whether cedargate's own identity types are added: users, teams, external identities.
+    identity: bool = true,
+});
+section!(RawBundle {
+    /// A folder a tenant in here, instead of `compiled/` in the tenant's own.
+    dir: Option<PathBuf> = None,
+});
 section!(RawDatabase {
     /// [default: `cedargate.db` beside the policies folder]
     path: Option<PathBuf> = None,
     /// What a tenant's `manifests/` are where there is a database.
     manifests: RawManifests = RawManifests::Serve,
 });
-section!(RawTenants { default: Option<String> = None, });
+section!(RawTenants {
+    /// Whom questions are about that name no tenant.
+    default: Option<String> = None,
+});
 section!(RawTokens {
+    /// How far an issuer's clock may differ.
     leeway_seconds: u64 = 30,
+    /// The longest token that is read.
     max_bytes: usize = 16 * 1024,
     /// Of signed tokens of our own: where this server is to be found from outside.
     issuer: Option<String> = None,
+    /// Whether `https://a` and `https://a/` are one issuer.
     issuer_trailing_slash: RawTrailingSlash = RawTrailingSlash::Exact,
 });
 section!(RawKeys {
+    /// Between fetches, where the issuer does not say.
     refresh_seconds: u64 = 15 * 60,
+    /// The issuer's `max-age` is not taken below this.
     min_refresh_seconds: u64 = 60,
+    /// The issuer's `max-age` is not taken above this.
     max_refresh_seconds: u64 = 24 * 60 * 60,
+    /// At most one fetch in this time because of tokens with unknown keys.
     unknown_key_interval_seconds: u64 = 5,
+    /// How long keys serve when they cannot be fetched again.
     max_stale_seconds: u64 = 3 * 24 * 60 * 60,
+    /// For one fetch.
     timeout_seconds: u64 = 5,
     /// Hosts, `name` or `name:port`, that keys may be fetched from without TLS; loopback always may.
     allow_http: Vec<String> = Vec::new(),
 });
-section!(RawDecisions { forbid_errors: RawForbidErrors = RawForbidErrors::Deny });
+section!(RawDecisions {
+    /// What a forbid that cannot be evaluated means: the answer is deny, or it is passed over as Cedar does.
+    forbid_errors: RawForbidErrors = RawForbidErrors::Deny,
+});
 section!(RawCache {
     /// Of each snapshot; 0 keeps none.
     slice_megabytes: usize = 64,
@@ -119,30 +166,50 @@ section!(RawCache {
     token_megabytes: usize = 32,
 });
 section!(RawCallers {
+    /// Whether whoever has a token may ask about it without a key.
     anonymous: RawAnonymous = RawAnonymous::Token,
     /// Who may ask for explanations: they name grants and people of the directory.
     explain: RawExplain = RawExplain::Anyone,
+    /// Callers that have a key.
     keys: Vec<RawCallerKey> = Vec::new(),
 });
 section!(RawAudit {
+    /// Where records go.
     sink: RawAuditSink = RawAuditSink::Off,
+    /// The file, of the sink `file`.
     path: Option<PathBuf> = None,
+    /// How large it gets before another is begun.
     rotate_bytes: usize = 100 * 1024 * 1024,
+    /// How many earlier files are kept.
     keep: usize = 10,
+    /// Records that may wait to be written.
     queue: usize = 10_000,
+    /// What happens when so many wait: the record is lost, or the request waits too.
     when_full: RawWhenFull = RawWhenFull::Drop,
     /// Claims whose values are not written, by path.
     mask: Vec<String> = Vec::new(),
 });
-section!(RawWatch { debounce_milliseconds: u64 = 100, poll_seconds: u64 = 5 });
-section!(RawLog { level: String = "info".into(), format: RawLogFormat = RawLogFormat::Text });
+section!(RawWatch {
+    /// Files must have stayed the same for this long.
+    debounce_milliseconds: u64 = 100,
+    /// Looks even when the system told of no change.
+    poll_seconds: u64 = 5,
+});
+section!(RawLog {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or a filter as `info,cedargate=debug`.
+    level: String = "info".into(),
+    format: RawLogFormat = RawLogFormat::Text,
+});
 
-#[derive(Clone, Debug, Deserialize)]
+/// Who holds a key, and what they may do.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RawCallerKey {
+    /// What records call it.
     pub name: String,
     /// `sha256:…`, as `cedargate key` prints it.
     pub hash: String,
+    /// What it may do beside asking about tokens.
     #[serde(default)]
     pub may: Vec<super::Permission>,
     /// The tenants it may ask about; all when left out.
@@ -151,7 +218,7 @@ pub struct RawCallerKey {
 
 macro_rules! choice {
     ($name:ident { $($variant:ident),* }) => {
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
         #[serde(rename_all = "kebab-case")]
         pub enum $name { $($variant),* }
     };

@@ -160,6 +160,7 @@ fn a_variable_is_taken_as_the_type_of_its_setting() {
         ("CEDARGATE_TEST_CEDAR_CLI", "1"),
         ("CEDARGATE_TEST_CASES", "10"),
         ("CEDARGATE_TEST_SOAK", "1"),
+        ("CEDARGATE_TEST_BLESS", "1"),
     ])
     .unwrap();
     assert_eq!((raw.http.bind.as_str(), raw.http.max_batch, raw.schema.identity), ("0.0.0.0:80", 7, false));

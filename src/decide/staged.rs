@@ -12,7 +12,7 @@ use cedar_policy_core::authorizer::Response;
 use cedar_policy_core::evaluator::Evaluator;
 use cedar_policy_core::extensions::Extensions;
 
-use super::{AccessQuery, Answer, Asking, Decider, QueryError, Work, answer};
+use super::{AccessQuery, Answer, Asking, Decider, Explanation, QueryError, Work, answer, explain};
 use crate::principal::Principal;
 use crate::schema::Identity;
 use crate::snapshot::{Depth, Slice, Snapshot, Supplied, place_in_tenant, takes_part_in_assuming};
@@ -91,6 +91,11 @@ impl Staged<'_> {
         let mut answer = answer::from_response(self.snapshot, &self.slice, &self.response(), decider.forbid_errors);
         answer.work = Work { policies: self.slice.len(), entities: self.slice.entities.len(), is_kept: false };
         answer
+    }
+
+    /// Why the policies that did not match did not.
+    pub fn explanation(&self) -> Explanation {
+        explain::explain(self.snapshot, &self.request, &self.slice, &self.response())
     }
 }
 

@@ -82,7 +82,11 @@ macro_rules! sample_file {
     };
 }
 
-const SAMPLE: [(&str, &str); 19] = [
+const SAMPLE: [(&str, &str); 26] = [
+    sample_file!("policies/acme/cases/administration.yaml"),
+    sample_file!("policies/acme/cases/models.yaml"),
+    sample_file!("policies/acme/cases/outsiders.yaml"),
+    sample_file!("policies/acme/cases/tools.yaml"),
     sample_file!("policies/acme/grants/owners.cedar"),
     sample_file!("policies/acme/grants/releases.cedar"),
     sample_file!("policies/acme/grants/research.cedar"),
@@ -100,8 +104,11 @@ const SAMPLE: [(&str, &str); 19] = [
     sample_file!("policies/platform/networks.cedar"),
     sample_file!("policies/platform/outsiders.cedar"),
     sample_file!("policies/platform/sessions.cedar"),
+    sample_file!("schema/cases.schema.json"),
+    sample_file!("schema/config.schema.json"),
     sample_file!("schema/gateway.cedarschema"),
     sample_file!("schema/gateway.roles.yaml"),
+    sample_file!("schema/manifests.schema.json"),
 ];
 
 #[cfg(test)]

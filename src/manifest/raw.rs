@@ -105,7 +105,7 @@ pub(super) fn read_documents(files: &[SourceFile]) -> (Vec<Document>, Faults) {
             }
             match serde_saphyr::from_str::<RawDocument>(&text) {
                 Ok(raw) => documents.push(Document { file: file.name.clone(), first_line, raw }),
-                Err(error) => faults.push(fault(file, first_line, &error)),
+                Err(error) => faults.push(yaml_fault(file, first_line, &error)),
             }
         }
     }
@@ -114,7 +114,7 @@ pub(super) fn read_documents(files: &[SourceFile]) -> (Vec<Document>, Faults) {
 
 /// The documents of a YAML stream with the number of lines before each. A line that starts with `---` is a
 /// document's start wherever it stands (YAML 1.2 §9.1.2): scalars cannot hold one.
-fn split_documents(text: &str) -> Vec<(usize, String)> {
+pub(crate) fn split_documents(text: &str) -> Vec<(usize, String)> {
     let mut documents = vec![(0, String::new())];
     for (number, line) in text.lines().enumerate() {
         let starts = line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
@@ -134,7 +134,8 @@ fn split_documents(text: &str) -> Vec<(usize, String)> {
     documents
 }
 
-fn fault(file: &SourceFile, first_line: usize, error: &serde_saphyr::Error) -> Fault {
+/// What the YAML reader says of a document, with its place in the file.
+pub(crate) fn yaml_fault(file: &SourceFile, first_line: usize, error: &serde_saphyr::Error) -> Fault {
     let plain = error.without_snippet();
     let (line, column) = plain
         .location()

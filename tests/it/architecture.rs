@@ -47,7 +47,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("prometheus_client", &["telemetry"]),
     ("file_rotate", &["audit"]),
     ("sqlx", &["directory"]),
-    ("schemars", &["directory", "http", "workbench"]),
+    ("schemars", &["config", "directory", "http", "workbench"]),
     ("toml", &["config"]),
     ("proptest", &["workbench"]),
     ("cedar_policy_symcc", &["workbench"]),

@@ -2,6 +2,7 @@
 
 mod asking;
 mod bench;
+mod cases;
 mod check;
 mod compile;
 mod config;
@@ -19,10 +20,10 @@ use crate::support::TestTree;
 use crate::support::tree::{copy, repository};
 
 /// How a run ended.
-struct Ran {
-    code: i32,
-    stdout: String,
-    stderr: String,
+pub struct Ran {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 impl Ran {
@@ -34,7 +35,7 @@ impl Ran {
     }
 }
 
-fn cedargate(dir: &Path, arguments: &[&str]) -> Ran {
+pub fn cedargate(dir: &Path, arguments: &[&str]) -> Ran {
     cedargate_with(dir, arguments, &[])
 }
 

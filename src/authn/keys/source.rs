@@ -87,6 +87,13 @@ impl KeySource {
         (source, sender)
     }
 
+    /// A source of keys that someone has at hand; nothing feeds it.
+    pub fn holding(jwks_uri: &str, changes: Arc<AtomicU64>, keys: KeySet, now: DateTime<Utc>) -> Self {
+        let (source, _) = Self::new(jwks_uri, changes);
+        source.fetched.store(Some(Arc::new(FetchedKeys { keys, fetched_at: now })));
+        source
+    }
+
     pub fn current(&self, now: DateTime<Utc>, max_stale: Duration) -> Option<Arc<FetchedKeys>> {
         let fetched = self.fetched.load_full()?;
         let max_stale = TimeDelta::from_std(max_stale).unwrap_or(TimeDelta::MAX);
