@@ -13,6 +13,7 @@ pub mod diff;
 pub mod editor;
 pub mod generate;
 pub mod invariant;
+pub mod library;
 pub mod policies;
 pub mod proof;
 pub mod replay;
@@ -21,3 +22,5 @@ pub mod search;
 pub mod shape;
 pub mod trees;
 pub mod verify;
+
+pub use library::{Tenant, any_claims, any_entities, any_request};

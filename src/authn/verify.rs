@@ -68,6 +68,24 @@ pub struct VerifiedToken {
 }
 
 impl VerifiedToken {
+    /// Claims that someone else vouches for, as if a token had proved them.
+    ///
+    /// # Errors
+    /// When the claims have no unique id for the provider.
+    pub fn of_trusted(claims: Claims, provider: &IdentityProvider) -> Result<Self, VerifyError> {
+        let expires_at = claims.as_map().get("exp").and_then(super::claims::NumericDate::read);
+        Ok(Self {
+            provider: provider.name.clone(),
+            unique_id: checks::unique_id(&claims, provider)?,
+            email: checks::email(&claims, provider),
+            email_verified: checks::email_verified(&claims),
+            key_id: None,
+            algorithm: None,
+            expires_at: expires_at.map(super::claims::NumericDate::seconds),
+            claims,
+        })
+    }
+
     /// The email, unless the issuer says that it is not the subject's.
     pub fn trusted_email(&self) -> Option<&str> {
         self.email.as_deref().filter(|_| self.email_verified != Some(false))
@@ -206,17 +224,7 @@ impl Verifier {
     /// # Errors
     /// When the claims have no unique id for the provider.
     pub fn trust(&self, claims: Claims, provider: &IdentityProvider) -> Result<VerifiedToken, VerifyError> {
-        let expires_at = claims.as_map().get("exp").and_then(super::claims::NumericDate::read);
-        Ok(VerifiedToken {
-            provider: provider.name.clone(),
-            unique_id: checks::unique_id(&claims, provider)?,
-            email: checks::email(&claims, provider),
-            email_verified: checks::email_verified(&claims),
-            key_id: None,
-            algorithm: None,
-            expires_at: expires_at.map(super::claims::NumericDate::seconds),
-            claims,
-        })
+        VerifiedToken::of_trusted(claims, provider)
     }
 
     /// What another tree makes of a token that verified: its provider of the same name may want another issuer or

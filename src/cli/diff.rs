@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
-use super::report::Trouble;
+use super::report::{Trouble, counted};
 use super::tenants::snapshots;
 use super::verify::ProvingArgs;
 use super::{Common, Ending, report};
@@ -54,6 +54,9 @@ pub(super) struct Diff {
     /// As Markdown, for a comment on a pull request
     #[arg(long, conflicts_with = "json")]
     markdown: bool,
+    /// Also show each example as a case for `cedargate test`
+    #[arg(long)]
+    as_cases: bool,
     /// How many examples, and how many people, are shown each way
     #[arg(long, default_value_t = 10, value_name = "N")]
     examples: usize,
@@ -76,6 +79,7 @@ struct Told<'a> {
     new: &'a OpenedTree,
     effort: Effort,
     examples: usize,
+    as_cases: bool,
     /// Whether a solver was there to be asked.
     is_proving: bool,
 }
@@ -121,7 +125,8 @@ impl Diff {
                 FailOn::None => false,
             };
             let (examples, is_proving) = (self.examples, prover.is_some());
-            let result = Told { tenant, found: &found, old: &old, new: &new, effort, examples, is_proving };
+            let as_cases = self.as_cases;
+            let result = Told { tenant, found: &found, old: &old, new: &new, effort, examples, as_cases, is_proving };
             if self.common.json {
                 told.push(json::told(&result));
             } else if self.markdown {
@@ -170,30 +175,32 @@ impl Told<'_> {
     /// What changed, in one line.
     fn summary(&self) -> String {
         let changes = &self.found.changes;
-        let written = changes.policies.iter().filter(|change| change.is_written());
-        let names: Vec<_> = written.map(|change| change.id.as_str()).collect();
         let mut parts = Vec::new();
         if changes.is_schema_changed {
             parts.push("the schema changed".to_owned());
         }
-        match names.as_slice() {
-            [] => {}
-            [one] => parts.push(format!("policy {one} changed")),
-            many => parts.push(format!("{} policies changed ({})", many.len(), shortened(many))),
+        let written = || changes.policies.iter().filter(|change| change.is_written());
+        for (verb, is) in [("new", (false, true)), ("changed", (true, true)), ("gone", (true, false))] {
+            let these = written().filter(|change| (change.before.is_some(), change.after.is_some()) == is);
+            let names: Vec<_> = these.map(|change| change.id.as_str()).collect();
+            if !names.is_empty() {
+                parts.push(format!("{} {verb} ({})", counted(names.len(), "policy"), shortened(&names)));
+            }
         }
-        for (count, what) in [
-            (changes.roles.len(), "role(s) changed"),
-            (changes.grants_added, "grant(s) added"),
-            (changes.grants_removed, "grant(s) removed"),
-            (changes.entities.len(), "entity(ies) changed"),
+        for (count, noun, verb) in [
+            (changes.roles.len(), "role", "changed"),
+            (changes.grants_added, "grant", "added"),
+            (changes.grants_removed, "grant", "removed"),
+            (changes.entities.len(), "entity", "changed"),
         ] {
             if count > 0 {
-                parts.push(format!("{count} {what}"));
+                parts.push(format!("{} {verb}", counted(count, noun)));
             }
         }
         if !changes.providers.is_empty() {
-            let names = changes.providers.join(", ");
-            parts.push(format!("identity provider(s) changed, so tokens may stand for someone else: {names}"));
+            let (count, names) = (changes.providers.len(), changes.providers.join(", "));
+            let what = counted(count, "identity provider");
+            parts.push(format!("{what} changed ({names}), so tokens may stand for someone else"));
         }
         if parts.is_empty() { "nothing changed that decides".to_owned() } else { parts.join("; ") }
     }
@@ -207,13 +214,14 @@ impl Told<'_> {
         let tried = count(|outcome| matches!(outcome, Outcome::NoneFound(_)));
         let mut parts = Vec::new();
         if changed > 0 {
-            parts.push(format!("{changed} kind(s) of request"));
+            parts.push(format!("in {} of request", counted(changed, "kind")));
         }
         if proved > 0 {
-            parts.push(format!("none of {proved} kind(s) of request, by proof"));
+            parts.push(format!("nothing in {}, by proof", counted(proved, "kind")));
         }
         if tried > 0 {
-            parts.push(format!("none found in {} random requests for each of {tried} kind(s)", self.effort.cases));
+            let kinds = counted(tried, "kind");
+            parts.push(format!("nothing found in {kinds}, by {} random requests of each", self.effort.cases));
         }
         if parts.is_empty() { "nothing".to_owned() } else { parts.join("; ") }
     }

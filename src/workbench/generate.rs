@@ -21,14 +21,19 @@ use self::aim::Aim;
 use super::scene::{Scene, SceneEntity, as_entity, entity_value};
 use super::shape::{Environment, Shape, context_types};
 use crate::model::EntityRef;
-use crate::snapshot::Snapshot;
+use crate::schema::LoadedSchema;
+use crate::snapshot::EntityStore;
 use crate::vocabulary::{EXTERNAL_SUBJECT, IDENTITY_PROVIDER, TENANT};
 
 /// Makes scenes of one tenant.
 #[derive(Debug)]
 pub struct Generator<'a> {
     pub shape: &'a Shape,
-    pub snapshot: &'a Snapshot,
+    pub schema: &'a LoadedSchema,
+    /// The one that every request is within.
+    pub tenant: EntityRef,
+    /// What scenes do not describe; nothing for makers that only have a schema.
+    pub directory: Option<&'a EntityStore>,
     pub words: &'a Words,
     pub population: &'a Population,
 }
@@ -43,7 +48,7 @@ impl Generator<'_> {
             context: Map::new(),
             entities: std::collections::BTreeMap::new(),
         };
-        scene.context = self.members(rng, &context_types(&self.snapshot.schema, &environment.action), SOMETIMES);
+        scene.context = self.members(rng, &context_types(self.schema, &environment.action), SOMETIMES);
         for uid in [scene.principal.clone(), scene.resource.clone()] {
             if !self.population.knows(&uid) {
                 let entity = self.entity(rng, &uid);
@@ -64,7 +69,7 @@ impl Generator<'_> {
     /// Someone whom the directory knows, or whom it does not.
     fn someone(&self, rng: &mut TestRng, entity_type: &str) -> EntityRef {
         if entity_type == TENANT {
-            return crate::vocabulary::entity_ref(self.snapshot.tenant_uid());
+            return self.tenant.clone();
         }
         if let Some(ids) = self.shape.entity_type(entity_type).and_then(|found| found.ids.as_ref()) {
             return EntityRef::new(entity_type, pick(rng, ids).cloned().unwrap_or_default());
@@ -77,7 +82,7 @@ impl Generator<'_> {
     }
 
     /// An entity that the directory does not know.
-    fn entity(&self, rng: &mut TestRng, uid: &EntityRef) -> SceneEntity {
+    pub fn entity(&self, rng: &mut TestRng, uid: &EntityRef) -> SceneEntity {
         let Some(shape) = self.shape.entity_type(&uid.entity_type) else { return SceneEntity::default() };
         let mut entity = SceneEntity {
             attributes: self.members(rng, &shape.data.attributes, SOMETIMES),

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
 
 use cedar_policy::EntityTypeName;
 use cedar_policy_core::validator::ValidatorEntityTypeKind;
@@ -86,7 +85,7 @@ impl TypeShape {
 }
 
 /// What the context of an action's requests holds.
-pub fn context_types(schema: &Arc<LoadedSchema>, action: &str) -> DataTypes {
+pub fn context_types(schema: &LoadedSchema, action: &str) -> DataTypes {
     let action = crate::vocabulary::read_uid(action).and_then(|uid| schema.actions.get(&uid));
     action.map(|action| action.context.clone()).unwrap_or_default()
 }

@@ -67,7 +67,14 @@ impl<'a> Laid<'a> {
     }
 
     pub fn generator(&self) -> Generator<'_> {
-        Generator { shape: self.shape, snapshot: self.world.snapshot, words: &self.words, population: &self.population }
+        Generator {
+            shape: self.shape,
+            schema: &self.world.snapshot.schema,
+            tenant: crate::vocabulary::entity_ref(self.world.snapshot.tenant_uid()),
+            directory: Some(&self.world.snapshot.entities),
+            words: &self.words,
+            population: &self.population,
+        }
     }
 
     /// The policies that a kind of request may match, with some of the grants.

@@ -26,7 +26,7 @@ pub(super) fn told(told: &Told<'_>) -> Value {
         "newly_denied": of(told, Direction::Denied),
         "people": {
             "asked": people.asked,
-            "pairs": people.pairs,
+            "left_out": people.left_out,
             "impacts": people.impacts.iter().map(|impact| json!({
                 "principal": impact.principal,
                 "change": impact.direction.as_str(),

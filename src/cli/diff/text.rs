@@ -1,7 +1,7 @@
 //! A difference for people at a terminal.
 
 use super::{Told, shortened};
-use crate::cli::report::say as line;
+use crate::cli::report::{counted, say as line};
 use crate::decide::Answer;
 use crate::workbench::diff::{Direction, Example, Impact, Outcome};
 use crate::workbench::scene::{as_case, as_cedar};
@@ -21,7 +21,7 @@ pub(super) fn say(told: &Told<'_>) {
             .collect();
         for (difference, example) in examples.iter().take(told.examples) {
             let by = match example.found_by {
-                FoundBy::Search => format!("after {} request(s)", difference.cases),
+                FoundBy::Search => format!("found in {}", counted(difference.cases as usize, "request")),
                 FoundBy::Proof => "by proof".to_owned(),
             };
             line(format!("    {}  ({by})", difference.environment));
@@ -42,7 +42,7 @@ fn say_example(told: &Told<'_>, example: &Example) {
     as_cedar(&example.scene).into_iter().for_each(|text| line(format!("      {text}")));
     line(format!("      before     {}", answered(example.before.as_ref(), told.old)));
     line(format!("      after      {}", answered(example.after.as_ref(), told.new)));
-    if let Some(after) = &example.after {
+    if let Some(after) = example.after.as_ref().filter(|_| told.as_cases) {
         line("      as a case:");
         let case = as_case(&example.scene, "what changed", after.decision);
         case.lines().for_each(|text| line(format!("        {text}")));
@@ -60,11 +60,14 @@ pub(super) fn answered(answer: Option<&Answer>, tree: &OpenedTree) -> String {
 
 fn say_people(told: &Told<'_>) {
     let people = &told.found.people;
-    if people.pairs == 0 {
+    if people.asked == 0 {
         return;
     }
-    let of = if people.asked == people.pairs { String::new() } else { format!(" of {}", people.pairs) };
-    line(format!("  people: {} who-and-what asked{of}, with no context", people.asked));
+    let of = if people.left_out == 0 { String::new() } else { format!(", of {}", people.asked + people.left_out) };
+    line(format!(
+        "  people: {} of someone and something asked about{of}, with no context",
+        counted(people.asked, "pair")
+    ));
     for impact in people.impacts.iter().take(told.examples) {
         line(format!("    {}", impact_text(impact)));
     }

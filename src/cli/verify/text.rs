@@ -1,6 +1,6 @@
 //! Invariants and findings for people at a terminal.
 
-use crate::cli::report;
+use crate::cli::report::{self, counted};
 use crate::model::TenantId;
 use crate::workbench::checks::Finding;
 use crate::workbench::proof::Proof;
@@ -28,9 +28,9 @@ pub(super) fn say(tenant: &TenantId, verified: &[Verified<'_>], findings: &[Find
 
 fn tried(one: &Verified<'_>) -> String {
     let mut text = format!(
-        "{} requests of {} kinds tried, {} of them about it, {:.1} s",
-        one.cases,
-        one.environments,
+        "{} of {} tried, {} of them about it, {:.1} s",
+        counted(one.cases as usize, "request"),
+        counted(one.environments, "kind"),
         one.matched,
         one.took.as_secs_f64()
     );
@@ -38,7 +38,8 @@ fn tried(one: &Verified<'_>) -> String {
         None => {}
         Some(Proof::Holds { questions, took }) => {
             text.push_str(&format!(
-                "; proved for every possible request ({questions} questions, {:.1} s)",
+                "; proved for every possible request ({}, {:.1} s)",
+                counted(*questions, "question"),
                 took.as_secs_f64()
             ));
         }

@@ -23,9 +23,9 @@ use crate::workbench::verify::Laid;
 pub struct People {
     /// Sorted by principal.
     pub impacts: Vec<Impact>,
-    /// How many pairs of someone and something were asked about, of how many.
+    /// How many pairs of someone and something were asked about, and how many, about, were left out.
     pub asked: usize,
-    pub pairs: usize,
+    pub left_out: usize,
 }
 
 /// Someone who gains or loses an action on some resources.
@@ -51,7 +51,7 @@ pub(super) fn people(before: &Laid<'_>, after: &Laid<'_>, changes: &Changes, con
         let types = (environment.principal.as_str(), environment.resource.as_str());
         actions.entry(types).or_default().push(&environment.action);
     }
-    let (pairs, count) = pairs(before, after, changes, &actions);
+    let (pairs, left_out) = pairs(before, after, changes, &actions);
     let asked = pairs.len();
     let found: Vec<(String, Direction, String, String)> =
         pairs.par_iter().flat_map_iter(|pair| changed(before, after, pair, &actions)).collect();
@@ -65,7 +65,7 @@ pub(super) fn people(before: &Laid<'_>, after: &Laid<'_>, changes: &Changes, con
         action,
         resources: resources.into_iter().collect(),
     };
-    People { impacts: impacts.into_iter().map(impact).collect(), asked, pairs: count }
+    People { impacts: impacts.into_iter().map(impact).collect(), asked, left_out }
 }
 
 fn changed(
@@ -98,7 +98,7 @@ fn changed(
     found
 }
 
-/// Whom to ask about what, and how many there are in all.
+/// Whom to ask about what, and about how many are left out.
 fn pairs(
     before: &Laid<'_>,
     after: &Laid<'_>,
@@ -109,7 +109,7 @@ fn pairs(
     let resources: HashSet<&str> = actions.keys().map(|(_, resource)| *resource).collect();
     let mut first = BTreeSet::new();
     let mut others = BTreeSet::new();
-    let mut count = 0;
+    let mut left_out = 0;
     let changed_grants: HashSet<&str> = changes.policies.iter().map(|change| change.id.as_str()).collect();
     for snapshot in [before.world.snapshot, after.world.snapshot] {
         let below_subjects = Below::of(snapshot, &principals, &changes.entities);
@@ -119,13 +119,15 @@ fn pairs(
         for (number, link) in snapshot.policies.links.iter().enumerate() {
             let (Some(subject), Some(resource)) = (link.principal(types), link.resource(types)) else { continue };
             let (who, what) = (below_subjects.get(&subject), below_resources.get(&resource));
-            count += who.len() * what.len();
             let is_first = changed_grants.contains(link.id(types).as_str());
             // Of all other grants, so many as there is room for.
             let is_sampled = number % total.div_ceil(MOST_PAIRS / 4).max(1) == 0;
             if !is_first && !is_sampled && !below_subjects.has_changed(who) && !below_resources.has_changed(what) {
+                left_out += who.len() * what.len();
                 continue;
             }
+            let taken = who.len().min(MOST_OF_A_SIDE) * what.len().min(MOST_OF_A_SIDE);
+            left_out += (who.len() * what.len()).saturating_sub(taken);
             for principal in spread(who, MOST_OF_A_SIDE) {
                 for resource in spread(what, MOST_OF_A_SIDE) {
                     let is_first =
@@ -135,6 +137,8 @@ fn pairs(
                     let chosen = if is_first { &mut first } else { &mut others };
                     if chosen.len() < MOST_PAIRS {
                         chosen.insert((principal.clone(), resource.clone()));
+                    } else {
+                        left_out += 1;
                     }
                 }
             }
@@ -143,13 +147,13 @@ fn pairs(
     // A policy that people wrote need not follow any grant.
     if changes.policies.iter().any(super::Change::is_written) {
         for (principal, resource) in across(after, &principals, &resources) {
-            count += usize::from(others.insert((principal, resource)));
+            others.insert((principal, resource));
         }
     }
     let room = MOST_PAIRS.saturating_sub(first.len());
-    let rest: Vec<Pair> = others.into_iter().filter(|pair| !first.contains(pair)).take(room).collect();
-    let count = count.max(first.len() + rest.len());
-    (first.into_iter().chain(rest).collect(), count)
+    others.retain(|pair| !first.contains(pair));
+    left_out += others.len().saturating_sub(room);
+    (first.into_iter().chain(others.into_iter().take(room)).collect(), left_out)
 }
 
 /// Some of all principals with some of all resources.

@@ -72,7 +72,7 @@ impl Aim<'_, '_> {
             }
             return;
         }
-        let types = crate::workbench::shape::context_types(&self.generator.snapshot.schema, &self.scene.action);
+        let types = crate::workbench::shape::context_types(self.generator.schema, &self.scene.action);
         let names: Vec<_> = types.into_iter().collect();
         if let Some((name, (kind, _))) = pick(self.rng, &names).cloned() {
             let value = self.generator.value(self.rng, &name, &kind);

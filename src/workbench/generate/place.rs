@@ -73,7 +73,7 @@ impl Aim<'_, '_> {
         match place {
             Place::Principal => Some(DataType::Entity(self.scene.principal.entity_type.clone())),
             Place::Resource => Some(DataType::Entity(self.scene.resource.entity_type.clone())),
-            Place::Context(path) => inside(&context_types(&self.generator.snapshot.schema, &self.scene.action), path),
+            Place::Context(path) => inside(&context_types(self.generator.schema, &self.scene.action), path),
             Place::Attribute(uid, path) => inside(&shape.entity_type(&uid.entity_type)?.data.attributes, path),
             Place::Tag(uid, _) => shape.entity_type(&uid.entity_type)?.data.tags.clone(),
         }
@@ -138,8 +138,7 @@ impl Aim<'_, '_> {
     }
 
     fn known(&self, uid: &EntityRef) -> Option<SceneEntity> {
-        let snapshot = self.generator.snapshot;
-        snapshot.entities.get(&vocabulary::uid(uid).ok()?).map(|entity| SceneEntity::of(&entity))
+        self.generator.directory?.get(&vocabulary::uid(uid).ok()?).map(|entity| SceneEntity::of(&entity))
     }
 
     /// An entity, to be changed: from here on the scene describes it.
@@ -174,7 +173,7 @@ impl Aim<'_, '_> {
         let described = described.filter_map(|(uid, entity)| Entity::from_json_value(entity.to_json(uid), None).ok());
         let known = [(who, &scene.principal), (what, &scene.resource)].into_iter();
         let known = known.filter(|(_, uid)| !scene.entities.contains_key(uid));
-        let known = known.filter_map(|(uid, _)| self.generator.snapshot.entities.get(&uid));
+        let known = known.filter_map(|(uid, _)| self.generator.directory?.get(&uid));
         let entities = Entities::from_entities(described.chain(known), None).ok()?;
         let core: &CoreEntities = entities.as_ref();
         let request: &ast::Request = request.as_ref();

@@ -13,7 +13,7 @@ use cedar_policy_symcc::err::Error as SolvingError;
 use cedar_policy_symcc::solver::LocalSolver;
 use cedar_policy_symcc::term::Term;
 use cedar_policy_symcc::{
-    CedarSymCompiler, CompiledPolicy, CompiledPolicySet, Env, WellFormedAsserts, always_denies_asserts,
+    CedarSymCompiler, CompiledPolicy, CompiledPolicySet, Env, SymEnv, WellFormedAsserts, always_denies_asserts,
     disjoint_asserts, implies_asserts, never_errors_asserts, term_factory,
 };
 
@@ -114,12 +114,9 @@ impl Prover {
         // A solver that is no longer waited for does not go on.
         command.args(["--lang", "smt", &limit]).kill_on_drop(true);
         let solver = LocalSolver::from_command(&mut command).map_err(SolvingError::from)?;
-        let mut asking = Asking {
-            compiler: CedarSymCompiler::new(solver)?,
-            schema,
-            request: request_of(environment)?,
-            prover: self,
-        };
+        let request = request_of(environment)?;
+        let symbols = SymEnv::new(&schema.schema, &request)?;
+        let mut asking = Asking { compiler: CedarSymCompiler::new(solver)?, schema, request, symbols, prover: self };
         match question {
             Question::Disjoint { about, policies } => asking.disjoint(about, &policies).await,
             Question::Allowed { about, policies } => asking.allowed(about, &policies).await,
@@ -146,15 +143,23 @@ struct Asking<'a> {
     compiler: CedarSymCompiler<LocalSolver>,
     schema: &'a LoadedSchema,
     request: RequestEnv,
+    /// What the schema is to the solver: made once, since it is larger than most policies.
+    symbols: SymEnv,
     prover: &'a Prover,
 }
 
 impl Asking<'_> {
     async fn disjoint(&mut self, about: ast::Policy, policies: &[ast::Policy]) -> Result<Answered, ProverError> {
         let (set, about) = (self.compile_all(policies)?, self.compile_all(&[about])?);
-        let errors = self.errors(policies).await?;
-        let none_errs: Vec<Term> = errors.into_iter().map(term_factory::not).collect();
-        self.example(&disjoint_asserts(&set, &about), &none_errs).await
+        let asserts = disjoint_asserts(&set, &about);
+        match self.example(&asserts, &[]).await? {
+            // Perhaps it is an example only because Cedar passes over a forbid that errors.
+            Answered::Example(_) => {
+                let none_errs: Vec<Term> = self.errors(policies).await?.into_iter().map(term_factory::not).collect();
+                self.example(&asserts, &none_errs).await
+            }
+            other => Ok(other),
+        }
     }
 
     async fn allowed(&mut self, about: ast::Policy, policies: &[ast::Policy]) -> Result<Answered, ProverError> {
@@ -174,8 +179,9 @@ impl Asking<'_> {
 
     async fn implies(&mut self, policies: &[ast::Policy], others: &[ast::Policy]) -> Result<Answered, ProverError> {
         let (set, other_set) = (self.compile_all(policies)?, self.compile_all(others)?);
+        let asserts = implies_asserts(&set, &other_set);
         let none_errs: Vec<Term> = self.errors(policies).await?.into_iter().map(term_factory::not).collect();
-        match self.example(&implies_asserts(&set, &other_set), &none_errs).await? {
+        match self.example(&asserts, &none_errs).await? {
             Answered::Holds => {}
             other => return Ok(other),
         }
@@ -226,7 +232,8 @@ impl Asking<'_> {
 
     fn compile(&self, policy: &ast::Policy) -> Result<CompiledPolicy, ProverError> {
         let policy = Policy::from(policy.clone());
-        Ok(CompiledPolicy::compile(&policy, &self.request, &self.schema.schema)?)
+        let symbols = self.symbols.clone();
+        Ok(CompiledPolicy::compile_with_custom_symenv(&policy, &self.request, &self.schema.schema, symbols)?)
     }
 
     fn compile_all(&self, policies: &[ast::Policy]) -> Result<CompiledPolicySet, ProverError> {
@@ -234,7 +241,8 @@ impl Asking<'_> {
         for policy in policies {
             set.add(policy.clone()).map_err(|error| ProverError::Duplicate(error.to_string()))?;
         }
-        Ok(CompiledPolicySet::compile(&PolicySet::from(set), &self.request, &self.schema.schema)?)
+        let (set, symbols) = (PolicySet::from(set), self.symbols.clone());
+        Ok(CompiledPolicySet::compile_with_custom_symenv(&set, &self.request, &self.schema.schema, symbols)?)
     }
 }
 
