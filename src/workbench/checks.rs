@@ -125,6 +125,7 @@ fn check_one<'w>(
         }
     }
     let errs = seen.errs.or_else(|| prover.and_then(|prover| can_error(prover, laid, &written.policy, &environments)));
+    let errs = errs.filter(|scene| errors(laid, written, scene));
     if let Some(scene) = errs {
         let example = Some(shrink(scene, |scene| errors(laid, written, scene)));
         findings.push(Finding { example, ..finding(FindingKind::CanError, true) });
