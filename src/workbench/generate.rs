@@ -134,3 +134,6 @@ const EXTREME: f64 = 0.1;
 const NOISE: f64 = 0.3;
 /// Whoever the directory does not know.
 pub const UNKNOWN_ID: &str = "unknown";
+
+#[cfg(test)]
+mod tests;
