@@ -186,7 +186,8 @@ fn changed_entities(old: &Snapshot, new: &Snapshot) -> BTreeSet<String> {
             if one.schema.actions.get(&uid).is_some() {
                 continue;
             }
-            if other.entities.get(&uid).as_ref() != Some(&entity) {
+            // Cedar's `==` of entities is that of their uids.
+            if !other.entities.get(&uid).is_some_and(|found| found.deep_eq(&entity)) {
                 changed.insert(uid.to_string());
             }
         }
