@@ -12,6 +12,7 @@ mod values;
 
 pub use aim::Goal;
 pub use pools::{Population, Words};
+pub(super) use values::moment;
 
 use proptest::prelude::RngExt;
 use proptest::test_runner::TestRng;

@@ -59,7 +59,7 @@ pub fn prove(prover: &Prover, laid: &Laid<'_>, invariant: &Invariant, environmen
                 let scene = counterexample::scene_of(&found, laid, environment);
                 match scene.filter(&shows) {
                     Some(scene) => {
-                        let scene = shrink(scene, &shows);
+                        let scene = shrink(scene, shows);
                         return Proof::Refuted { scene, took: started.elapsed() };
                     }
                     None => {

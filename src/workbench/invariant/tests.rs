@@ -107,10 +107,9 @@ fn all_faults_of_all_files_are_told_at_once() {
 fn what_must_hold_is_no_policy_and_is_told_to_move() {
     for claim in ["never", "always"] {
         let text = format!("// here\n  @{claim}(\"a\")\npermit (principal, action, resource);");
-        let expected = [format!(
-            "policies/acme/rules/own.cedar:2:3: says what must hold of policies and is none itself: move it to \
-             `invariants/`"
-        )];
+        let expected =
+            ["policies/acme/rules/own.cedar:2:3: says what must hold of policies and is none itself: move it to \
+                         `invariants/`"];
         assert_eq!(TestTenant::over(SCHEMA).policy("rules/own.cedar", &text).faults(), expected);
         let platform = TestTenant::over(SCHEMA).platform_policy("own.cedar", &text).faults();
         assert_eq!(platform.len(), 1, "{platform:?}");

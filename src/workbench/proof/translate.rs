@@ -17,9 +17,7 @@ pub(super) fn as_static(policy: &ast::Policy) -> ast::Policy {
 
 /// What an invariant is about, of requests that are in their tenant.
 pub(super) fn within_tenant(policy: &ast::Policy, laid: &Laid<'_>, environment: &Environment) -> ast::Policy {
-    let condition = in_tenant(laid, environment)
-        .into_iter()
-        .fold(whole_condition(policy), |condition, part| Expr::and(condition, part));
+    let condition = in_tenant(laid, environment).into_iter().fold(whole_condition(policy), Expr::and);
     ast::Policy::from_when_clause(Effect::Permit, condition, policy.id().clone(), None)
 }
 
