@@ -98,7 +98,11 @@ impl Diff {
         };
         let current = config.layout.dirs.policies.to_string_lossy().into_owned();
         let (old, new) = (open(&self.old)?, open(self.new.as_deref().unwrap_or(&current))?);
-        let (before, after) = (self.read(&config, &old)?, self.read(&config, &new)?);
+        let (before, after) = match (self.is_in(&old), self.is_in(&new)) {
+            (true, false) => (self.read(&config, &old)?, Vec::new()),
+            (false, true) => (Vec::new(), self.read(&config, &new)?),
+            _ => (self.read(&config, &old)?, self.read(&config, &new)?),
+        };
         let tenants: BTreeSet<&TenantId> = before.iter().chain(&after).map(|snapshot| &snapshot.tenant).collect();
         let prover = self.prover(&config)?;
         let effort = Effort { cases: self.cases, seed: self.seed };
@@ -151,6 +155,12 @@ impl Diff {
             (Err(reason), true) => Err(Trouble::Failed(format!("cannot prove: {reason}"))),
             (Err(_), false) => Ok(None),
         }
+    }
+
+    /// Whether the tenant that was named has a folder in a tree: it may be new, or gone.
+    fn is_in(&self, tree: &OpenedTree) -> bool {
+        let named = self.tenant.as_deref().and_then(|tenant| TenantId::parse(tenant).ok());
+        named.is_none_or(|tenant| tree.layout.dirs.policies.join(tenant.as_str()).is_dir())
     }
 
     fn read(&self, config: &Config, tree: &OpenedTree) -> Result<Vec<Snapshot>, Faults> {

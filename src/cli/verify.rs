@@ -15,7 +15,7 @@ use super::report::Trouble;
 use super::tenants::OfTenants;
 use super::{Ending, report};
 use crate::config::{Config, solver_of_process};
-use crate::model::Faults;
+use crate::model::{Fault, Faults};
 use crate::snapshot::Snapshot;
 use crate::tree::read_invariants as invariant_files;
 use crate::workbench::checks::check;
@@ -108,6 +108,10 @@ impl Verify {
             .iter()
             .map(|snapshot| Ok((snapshot, self.invariants(&config, snapshot)?)))
             .collect::<Result<_, Faults>>()?;
+        if !self.filter.is_empty() && tenants.iter().all(|(_, invariants)| invariants.is_empty()) {
+            let message = format!("no invariant has `{}` in its words", self.filter.join("` or `"));
+            return Err(Faults::from(Fault::of_file("--filter", message)).into());
+        }
         if let Some(Err(reason)) = &prover {
             report::complain(format!("cannot prove: {reason}"));
         }

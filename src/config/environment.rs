@@ -80,11 +80,12 @@ fn insert(table: &mut Table, path: &[String], value: Value) -> Option<()> {
 const PREFIX: &str = "CEDARGATE_";
 const SEPARATOR: &str = "__";
 /// Variables that switch tests on, not settings.
-const TEST_SWITCHES: [&str; 6] = [
+const TEST_SWITCHES: [&str; 7] = [
     "CEDARGATE_TEST_OIDC_PROVIDER",
     "CEDARGATE_TEST_CEDAR_CLI",
     "CEDARGATE_TEST_SCHEMATHESIS",
     "CEDARGATE_TEST_CASES",
+    "CEDARGATE_TEST_CVC5",
     "CEDARGATE_TEST_SOAK",
     "CEDARGATE_TEST_BLESS",
 ];

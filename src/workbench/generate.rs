@@ -12,6 +12,7 @@ mod values;
 
 pub use aim::Goal;
 pub use pools::{Population, Words};
+pub(super) use values::moment;
 
 use proptest::prelude::RngExt;
 use proptest::test_runner::TestRng;
@@ -139,3 +140,6 @@ const EXTREME: f64 = 0.1;
 const NOISE: f64 = 0.3;
 /// Whoever the directory does not know.
 pub const UNKNOWN_ID: &str = "unknown";
+
+#[cfg(test)]
+mod tests;

@@ -96,15 +96,17 @@ pub fn read_invariants(files: &[SourceFile], schema: &LoadedSchema) -> Result<Ve
         faults.extend(found);
         for template in templates {
             let message = "an invariant has no slots: name the principals and resources that it is about".to_owned();
-            faults.push(Fault { file: file.name.clone(), line: template.line, column: 1, message });
+            let (line, column) = (template.source.line, template.column);
+            faults.push(Fault { file: file.name.clone(), line, column, message });
         }
         for written in policies {
+            let column = written.column;
             match Invariant::of(written, schema) {
                 Ok(invariant) => match invariants.iter().find(|other| other.name == invariant.name) {
                     Some(first) => {
                         let message = format!("`{}` is said already at {}", invariant.name, first.source);
                         let (file, line) = (invariant.source.file.clone(), invariant.source.line);
-                        faults.push(Fault { file, line, column: 1, message });
+                        faults.push(Fault { file, line, column, message });
                     }
                     None => invariants.push(invariant),
                 },

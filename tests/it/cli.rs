@@ -7,9 +7,11 @@ mod check;
 mod compile;
 mod config;
 mod demo;
+mod diff;
 mod formatting;
 mod manifests;
 mod replay;
+mod verify;
 
 use std::path::Path;
 use std::process::Command;

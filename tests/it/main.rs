@@ -33,3 +33,4 @@ mod schemathesis;
 mod shadow;
 mod stop;
 mod support;
+mod workbench;

@@ -159,11 +159,10 @@ impl PolicyFile {
     }
 }
 
-/// The policies of a text that is not live, and where its templates stand, validated as those that decide are.
-pub fn read_policies(file: &SourceFile, schema: &LoadedSchema) -> (Vec<WrittenPolicy>, Vec<PolicySource>, Faults) {
+/// The policies of a text that is not live, and its templates, validated as those that decide are.
+pub fn read_policies(file: &SourceFile, schema: &LoadedSchema) -> (Vec<WrittenPolicy>, Vec<WrittenTemplate>, Faults) {
     let (read, faults) = PolicyFile::read(file, Origin::of_file(file), Some(schema));
-    let templates = read.templates.into_iter().map(|written| written.source).collect();
-    (read.policies, templates, faults)
+    (read.policies, read.templates, faults)
 }
 
 fn annotation<'a>(mut all: impl Iterator<Item = (&'a ast::AnyId, &'a ast::Annotation)>) -> Option<&'a str> {

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy_core::ast;
 
+use crate::model::EntityRef;
 use crate::snapshot::{LinkRef, PolicySource, Snapshot, exact};
+use crate::vocabulary;
 use crate::workbench::policies::Reach;
 use crate::workbench::shape::Environment;
 use crate::workbench::verify::Laid;
@@ -29,6 +31,8 @@ pub struct Changes {
     pub grants_removed: usize,
     /// Entities of the directory that are there, or are as they are, in one of the two only.
     pub entities: BTreeSet<String>,
+    /// Of these, the ones that are there before and after: what they are in, or are like, is another.
+    pub(super) altered: Vec<EntityRef>,
     /// Identity providers whose keys, audience or mappings changed: tokens may stand for someone else.
     pub providers: Vec<String>,
     pub is_schema_changed: bool,
@@ -44,6 +48,11 @@ impl Changes {
             is_schema_changed: old.schema.digest != new.schema.digest,
             ..Self::default()
         };
+        let uids = changes.entities.iter().filter_map(|uid| vocabulary::read_ref(uid));
+        let is_in = |snapshot: &Snapshot, uid: &EntityRef| {
+            vocabulary::uid(uid).is_ok_and(|uid| snapshot.entities.get(&uid).is_some())
+        };
+        changes.altered = uids.filter(|uid| is_in(old, uid) && is_in(new, uid)).collect();
         changes.written(old, new);
         changes.grants(old, new);
         changes
@@ -186,7 +195,8 @@ fn changed_entities(old: &Snapshot, new: &Snapshot) -> BTreeSet<String> {
             if one.schema.actions.get(&uid).is_some() {
                 continue;
             }
-            if other.entities.get(&uid).as_ref() != Some(&entity) {
+            // Cedar's `==` of entities is that of their uids.
+            if !other.entities.get(&uid).is_some_and(|found| found.deep_eq(&entity)) {
                 changed.insert(uid.to_string());
             }
         }

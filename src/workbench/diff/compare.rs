@@ -3,11 +3,15 @@
 //! Search comes near to the policies that changed, on the side where they differ; what it does not find, the prover is
 //! asked about.
 
+use std::collections::BTreeSet;
+
+use cedar_policy::Policy;
 use cedar_policy_core::ast::{self, Effect};
 
 use super::changes::{Change, Changes};
 use super::{Difference, Direction, Example, Outcome};
 use crate::decide::{Answer, Decision};
+use crate::model::EntityRef;
 use crate::workbench::generate::{Generator, Goal};
 use crate::workbench::proof::{Compared, Prover, implied};
 use crate::workbench::scene::Scene;
@@ -28,6 +32,7 @@ impl Comparison<'_> {
     /// Whether an answer to this kind of request may have changed by more than who is in the directory.
     pub fn is_concerned(&self, environment: &Environment) -> bool {
         self.bearing(environment).next().is_some()
+            || self.altered(environment).next().is_some()
             || !self.is_asked(self.before, environment)
             || !self.is_asked(self.after, environment)
     }
@@ -58,6 +63,10 @@ impl Comparison<'_> {
         let Some(prover) = self.prover.filter(|_| both_ask) else { return Outcome::NoneFound(None) };
         if self.changes.is_schema_changed {
             let reason = "the schema changed: two schemas cannot be proved alike";
+            return Outcome::NoneFound(Some(reason.to_owned()));
+        }
+        if self.altered(environment).next().is_some() {
+            let reason = "what the directory knows of a resource changed: a proof is about every directory";
             return Outcome::NoneFound(Some(reason.to_owned()));
         }
         let (allowing, bound) = match direction {
@@ -95,12 +104,29 @@ impl Comparison<'_> {
         self.changes.policies.iter().filter(move |change| change.bears_on(environment, old, new))
     }
 
+    /// Resources of the directory that are in something else now, or like something else. People are asked about
+    /// themselves.
+    fn altered<'c>(&'c self, environment: &'c Environment) -> impl Iterator<Item = &'c EntityRef> {
+        let altered = self.changes.altered.iter().filter(|uid| uid.entity_type == environment.resource);
+        altered.filter(|_| !environment.is_assuming()).take(MOST_ALTERED)
+    }
+
     /// Requests on which the changed policies differ, and that another policy permits where that is needed.
     fn aims(&self, environment: &Environment, direction: Direction) -> Vec<Vec<Goal>> {
         let allowing = if direction == Direction::Allowed { self.after } else { self.before };
         let permits: Vec<ast::Policy> =
             allowing.policies(environment).into_iter().filter(|policy| policy.effect() == Effect::Permit).collect();
         let mut aims = vec![Vec::new()];
+        for resource in self.altered(environment) {
+            // Whoever a permit is for, about the resource as the directory has it.
+            let scopes = permits.iter().map(|permit| permit.principal_constraint().to_string());
+            let goals = scopes.collect::<BTreeSet<_>>().into_iter().filter_map(|principal| {
+                let text = format!("permit ({principal}, action, resource == {resource});");
+                let policy: ast::Policy = Policy::parse(None, text).ok()?.as_ref().clone();
+                Some(vec![Goal { policy, matches: true }])
+            });
+            aims.extend(goals);
+        }
         for change in self.bearing(environment) {
             let policy = |side: &Option<(ast::Policy, _)>| side.as_ref().map(|(policy, _)| policy.clone());
             let (before, after) = (policy(&change.before), policy(&change.after));
@@ -141,3 +167,6 @@ fn is_changed(direction: Direction, before: Option<&Answer>, after: Option<&Answ
         Direction::Denied => allows(before) && !allows(after),
     }
 }
+
+/// Resources that are asked about one by one.
+const MOST_ALTERED: usize = 64;

@@ -140,8 +140,10 @@ impl Aim<'_, '_> {
             ExprKind::And { left, right } | ExprKind::Or { left, right } => {
                 let is_and = matches!(expression.expr_kind(), ExprKind::And { .. });
                 if is_and == wanted {
-                    self.truth(left, wanted);
-                    self.truth(right, wanted);
+                    // Of two thresholds for one value, the one that is aimed at last is met.
+                    let (first, last) = if self.rng.random_bool(0.3) { (right, left) } else { (left, right) };
+                    self.truth(first, wanted);
+                    self.truth(last, wanted);
                 } else if self.rng.random_bool(0.5) {
                     self.truth(left, wanted);
                 } else {

@@ -100,7 +100,11 @@ impl Aim<'_, '_> {
         }
     }
 
+    /// Puts a value where the schema has a place for one.
     pub(super) fn put(&mut self, place: &Place, value: Value) {
+        if self.kind_of(place).is_none() {
+            return;
+        }
         match place {
             Place::Principal | Place::Resource => {
                 let Some(uid) = as_entity(&value) else { return };

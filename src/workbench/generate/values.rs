@@ -115,7 +115,7 @@ pub(super) fn duration(milliseconds: i64) -> Value {
 }
 
 /// A time by the milliseconds since 1970, if Cedar can write it.
-pub(super) fn moment(milliseconds: i64) -> Option<Value> {
+pub(in crate::workbench) fn moment(milliseconds: i64) -> Option<Value> {
     let time = DateTime::from_timestamp_millis(milliseconds)?;
     let text = time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
     // Cedar reads years of four digits.

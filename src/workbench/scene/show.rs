@@ -78,7 +78,7 @@ pub fn as_case(scene: &Scene, name: &str, expect: Decision) -> String {
     let mut lines = vec![
         format!("- name: {}", Value::from(name)),
         format!("  principal: {}", flow(&Value::from(scene.principal.to_string()))),
-        format!("  action: {}", scene.action_id()),
+        format!("  action: {}", plain(&scene.action_id())),
         format!("  resource: {}", flow(&Value::from(scene.resource.to_string()))),
     ];
     if !scene.context.is_empty() {
@@ -92,6 +92,12 @@ pub fn as_case(scene: &Scene, name: &str, expect: Decision) -> String {
     lines.join("\n")
 }
 
+/// A name that YAML reads as just that stands as it is.
+fn plain(name: &str) -> String {
+    let is_word = key(name) == name && !NOT_TEXTS.contains(&name.to_ascii_lowercase().as_str());
+    if is_word { name.to_owned() } else { Value::from(name).to_string() }
+}
+
 /// JSON is YAML too; a text stands in single quotes where that spares its own.
 fn flow(value: &Value) -> String {
     match value.as_str() {
@@ -99,3 +105,6 @@ fn flow(value: &Value) -> String {
         _ => value.to_string(),
     }
 }
+
+/// Words that some readers of YAML take for something else.
+const NOT_TEXTS: [&str; 9] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];

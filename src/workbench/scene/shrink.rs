@@ -130,7 +130,8 @@ fn nearer_together(scene: &Scene) -> Vec<Scene> {
 }
 
 fn each_number(scene: &mut Scene, change: &mut dyn FnMut(&mut i64)) {
-    let described = scene.entities.values_mut().flat_map(|entity| entity.attributes.values_mut());
+    let described = scene.entities.values_mut();
+    let described = described.flat_map(|entity| entity.attributes.values_mut().chain(entity.tags.values_mut()));
     for value in described.chain(scene.context.values_mut()) {
         each_number_of(value, change);
     }

@@ -17,8 +17,10 @@ pub fn tidied(scene: Scene, shows: impl Fn(&Scene) -> bool) -> Scene {
     let mut tidy = scene;
     let nameless: Vec<EntityRef> = mentioned(&tidy).into_iter().filter(|uid| uid.id.is_empty()).collect();
     for uid in nameless {
-        let next = renamed(&tidy, &uid, &EntityRef::new(&uid.entity_type, UNKNOWN_ID));
-        if shows(&next) {
+        let named = EntityRef::new(&uid.entity_type, UNKNOWN_ID);
+        let next = renamed(&tidy, &uid, &named);
+        // Two that are told apart stay two.
+        if !mentioned(&tidy).contains(&named) && shows(&next) {
             tidy = next;
         }
     }
@@ -46,7 +48,8 @@ fn mentioned(scene: &Scene) -> Vec<EntityRef> {
     for (uid, entity) in &scene.entities {
         uids.push(uid.clone());
         uids.extend(entity.parents.iter().cloned());
-        entity.attributes.values().for_each(|value| each_entity(value, &mut |uid| uids.push(uid)));
+        let values = entity.attributes.values().chain(entity.tags.values());
+        values.for_each(|value| each_entity(value, &mut |uid| uids.push(uid)));
     }
     scene.context.values().for_each(|value| each_entity(value, &mut |uid| uids.push(uid)));
     uids.sort();
@@ -83,7 +86,8 @@ fn rename(scene: &mut Scene, from: &EntityRef, to: &EntityRef) {
                 parent
             })
             .collect();
-        entity.attributes.values_mut().for_each(|value| rename_in(value, from, to));
+        let values = entity.attributes.values_mut().chain(entity.tags.values_mut());
+        values.for_each(|value| rename_in(value, from, to));
         (uid, entity)
     });
     scene.entities = renamed.collect();
