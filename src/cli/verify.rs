@@ -20,7 +20,7 @@ use crate::snapshot::Snapshot;
 use crate::tree::read_invariants as invariant_files;
 use crate::workbench::checks::check;
 use crate::workbench::invariant::{Invariant, read_invariants};
-use crate::workbench::proof::Prover;
+use crate::workbench::proof::{Proof, Prover};
 use crate::workbench::scene::World;
 use crate::workbench::search::Effort;
 use crate::workbench::shape::Shape;
@@ -117,6 +117,8 @@ impl Verify {
         }
         let usable = prover.as_ref().and_then(|prover| prover.as_ref().ok());
         let mut is_broken = false;
+        // A proof that was asked for and could not be had is no success.
+        let mut is_unproved = matches!(prover, Some(Err(_)));
         let mut told = Vec::new();
         for (snapshot, invariants) in &tenants {
             let shape = Shape::of(&snapshot.schema);
@@ -125,20 +127,19 @@ impl Verify {
             let findings = if self.filter.is_empty() { check(&laid, self.effort.effort(), usable) } else { Vec::new() };
             is_broken |= verified.iter().any(|verified| verified.broken_by.is_some());
             is_broken |= self.strict && !findings.is_empty();
+            is_unproved |= verified.iter().any(|one| matches!(one.proof, Some(Proof::Unknown { .. })));
             if self.of_tenants.common.json {
                 told.push(json::told(&snapshot.tenant, &verified, &findings));
             } else {
                 text::say(&snapshot.tenant, &verified, &findings);
             }
         }
-        // A proof that was asked for and could not be tried is no success.
-        let cannot_prove = matches!(prover, Some(Err(_)));
         if self.of_tenants.common.json {
-            report::say_json(&json!({"ok": !is_broken && !cannot_prove, "tenants": told}));
+            report::say_json(&json!({"ok": !is_broken && !is_unproved, "tenants": told}));
         }
         Ok(if is_broken {
             Ending::Difference
-        } else if cannot_prove {
+        } else if is_unproved {
             Ending::Failure
         } else {
             Ending::Ok

@@ -21,7 +21,7 @@ pub(super) fn say(told: &Told<'_>) {
         line(format!("Not all was proved: {reason}."));
         line("");
     } else if !told.is_proving {
-        line("Random search only: no solver was there.");
+        line("Random search only, without a solver.");
         line("");
     }
     for direction in Direction::BOTH {

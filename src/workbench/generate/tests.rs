@@ -14,6 +14,7 @@ use crate::assemble::{Layout, ManifestsAre, assemble_all};
 use crate::decide::Decider;
 use crate::model::TenantId;
 use crate::schema::Identity;
+use crate::snapshot::Snapshot;
 use crate::tree::TreeDirs;
 use crate::workbench::scene::{World, as_cedar, as_extension};
 use crate::workbench::search::rng;

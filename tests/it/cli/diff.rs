@@ -63,11 +63,11 @@ fn two_folders_that_decide_alike_are_0() {
 #[test]
 fn what_is_newly_allowed_is_4_with_the_smallest_request_and_both_answers() {
     let (old, new) = (sample(), named(LATER_NIGHT).tree());
-    let ran = diff(&old, &[path(&old), path(&new)]);
+    let ran = diff(&old, &[path(&old), path(&new), "--as-cases"]);
     assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
     for line in [
-        "acme: policy acme/gold-models-at-night changed",
-        "  newly denied: none found in 40 random requests for each of 3 kind(s)",
+        "acme: 1 policy changed (acme/gold-models-at-night)",
+        "  newly denied: nothing found in 3 kinds, by 40 random requests of each",
         "      action     Action::\"invokeModel\"",
         "      as a case:",
     ] {
@@ -244,7 +244,7 @@ fn markdown_is_a_comment_for_a_pull_request() {
     assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
     let lines: Vec<&str> = ran.stdout.lines().collect();
     assert_eq!(lines[0], "### `acme`");
-    for line in ["| | |", "|---|---|", "**People**", "</details>", "Random search only: no solver was there."] {
+    for line in ["| | |", "|---|---|", "**People**", "</details>", "Random search only, without a solver."] {
         assert!(lines.contains(&line), "{}\n lacks {line}", ran.stdout);
     }
     assert!(lines.iter().any(|line| line.starts_with("| **newly allowed** | ")), "{}", ran.stdout);

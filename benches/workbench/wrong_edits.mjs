@@ -1,6 +1,6 @@
 // Makes thirty wrong edits to the sample, one at a time, and asks `cedargate verify` and `cedargate diff` about each:
 //
-//   node benches/wrong_edits/run.mjs target/release/cedargate [--prove]
+//   node benches/workbench/wrong_edits.mjs target/release/cedargate [--prove]
 //
 // Prints a table of which of the two found it, in how many requests, and how long each took. Fails when one was found
 // by neither. The edits are in tests/fixtures/wrong_edits.json, where the tests have them from, too.
@@ -12,7 +12,7 @@ import { join, resolve } from "node:path";
 
 const [binary, ...options] = process.argv.slice(2);
 if (!binary) {
-  console.error("usage: node benches/wrong_edits/run.mjs BINARY [--prove]");
+  console.error("usage: node benches/workbench/wrong_edits.mjs BINARY [--prove]");
   process.exit(64);
 }
 const prove = options.includes("--prove");
