@@ -64,6 +64,9 @@ impl Generator<'_> {
         if aim.rng.random_bool(NOISE) {
             aim.disturb();
         }
+        if !environment.is_assuming() && aim.rng.random_bool(NOBODY) {
+            aim.scene.entities.remove(&aim.scene.principal);
+        }
         named_as_their_token(aim.scene)
     }
 
@@ -136,6 +139,8 @@ const KNOWN: f64 = 0.4;
 const SOMETIMES: f64 = 0.15;
 /// How often numbers that are reckoned with are as large as they get, or as small.
 const EXTREME: f64 = 0.1;
+/// How often the principal is only named: a trusted caller may name someone of whom nobody knows anything.
+const NOBODY: f64 = 0.03;
 /// How often something is changed after all goals were aimed at.
 const NOISE: f64 = 0.3;
 /// Whoever the directory does not know.

@@ -4,7 +4,9 @@
 //! that it holds; or a scene, which the server's decider was asked about before it is believed; or why nobody knows.
 //!
 //! What is proved is about every directory, not only the one that is there: the grants are as they are, but who is in
-//! which team, and what is in which workspace, may be anything that the schema lets be. Everything is in its tenant.
+//! which team, and what is in which workspace, may be anything that the schema lets be. What a request is about is in
+//! its tenant; who asks need not be. To the solver every entity is there with what the schema requires of it: that
+//! someone is named of whom nobody knows anything is for random search to try.
 
 mod ask;
 mod counterexample;
@@ -55,18 +57,15 @@ pub fn prove(prover: &Prover, laid: &Laid<'_>, invariant: &Invariant, environmen
         questions += 1;
         match prover.ask(&laid.world.snapshot.schema, environment, question) {
             Ok(Answered::Holds) => {}
-            Ok(Answered::Example(found)) => {
-                let scene = counterexample::scene_of(&found, laid, environment);
-                match scene.filter(&shows) {
-                    Some(scene) => {
-                        let scene = shrink(scene, shows);
-                        return Proof::Refuted { scene, took: started.elapsed() };
-                    }
-                    None => {
-                        unknown.get_or_insert_with(|| DISAGREES.to_owned());
-                    }
+            Ok(Answered::Example(found)) => match counterexample::confirmed(&found, laid, environment, &shows) {
+                Some(scene) => {
+                    let scene = shrink(scene, shows);
+                    return Proof::Refuted { scene, took: started.elapsed() };
                 }
-            }
+                None => {
+                    unknown.get_or_insert_with(|| DISAGREES.to_owned());
+                }
+            },
             Ok(Answered::Unknown(reason)) => {
                 unknown.get_or_insert(reason);
             }
@@ -105,13 +104,10 @@ pub fn implied(
     let question = Question::Implies { policies, others };
     match prover.ask(&allowing.world.snapshot.schema, environment, question) {
         Ok(Answered::Holds) => Compared::Implied,
-        Ok(Answered::Example(found)) => {
-            let scene = counterexample::scene_of(&found, allowing, environment).filter(|scene| shows(scene));
-            match scene {
-                Some(scene) => Compared::Not(shrink(scene, shows)),
-                None => Compared::Unknown(DISAGREES.to_owned()),
-            }
-        }
+        Ok(Answered::Example(found)) => match counterexample::confirmed(&found, allowing, environment, shows) {
+            Some(scene) => Compared::Not(shrink(scene, shows)),
+            None => Compared::Unknown(DISAGREES.to_owned()),
+        },
         Ok(Answered::Unknown(reason)) => Compared::Unknown(reason),
         Err(error) => Compared::Unknown(error.to_string()),
     }

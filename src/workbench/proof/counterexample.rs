@@ -14,6 +14,19 @@ use crate::workbench::scene::{Scene, SceneEntity, as_extension, as_record};
 use crate::workbench::shape::{Environment, context_types};
 use crate::workbench::verify::Laid;
 
+/// The scene that an example is, if the decider confirms it: as it is, or with a principal whom nobody knows.
+pub(super) fn confirmed(
+    example: &Env,
+    laid: &Laid<'_>,
+    environment: &Environment,
+    shows: &dyn Fn(&Scene) -> bool,
+) -> Option<Scene> {
+    let scene = scene_of(example, laid, environment)?;
+    let mut without = scene.clone();
+    without.entities.remove(&scene.principal);
+    [scene, without].into_iter().find(|scene| shows(scene))
+}
+
 /// The scene that an example is.
 pub(super) fn scene_of(example: &Env, laid: &Laid<'_>, environment: &Environment) -> Option<Scene> {
     let tenant = entity_ref(laid.world.snapshot.tenant_uid());

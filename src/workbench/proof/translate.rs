@@ -3,7 +3,7 @@
 use cedar_policy_core::ast::{self, Effect, Expr, PolicyID, PrincipalOrResource, Var};
 
 use crate::schema::Identity;
-use crate::vocabulary::TENANT;
+use crate::vocabulary::{OWN_TYPES, TENANT};
 use crate::workbench::shape::Environment;
 use crate::workbench::verify::Laid;
 
@@ -23,20 +23,22 @@ pub(super) fn within_tenant(policy: &ast::Policy, laid: &Laid<'_>, environment: 
 
 /// Forbids whatever is not in the tenant: no such request is ever asked.
 pub(super) fn only_in_tenant(laid: &Laid<'_>, environment: &Environment) -> Option<ast::Policy> {
-    let inside = in_tenant(laid, environment).into_iter().reduce(Expr::and)?;
+    let inside = in_tenant(laid, environment)?;
     let id = PolicyID::from_string(OUTSIDE);
     Some(ast::Policy::from_when_clause(Effect::Forbid, Expr::not(inside), id, None))
 }
 
-fn in_tenant(laid: &Laid<'_>, environment: &Environment) -> Vec<Expr> {
+/// What is true of every request that is asked: what it is about is in the tenant. Of who asks it is not: a trusted
+/// caller may name someone whom the directory does not know.
+fn in_tenant(laid: &Laid<'_>, environment: &Environment) -> Option<Expr> {
     let snapshot = laid.world.snapshot;
-    if snapshot.schema.identity == Identity::LeftOut {
-        return Vec::new();
+    let kind = environment.resource.as_str();
+    let is_placed = kind == TENANT || !OWN_TYPES.contains(&kind) && snapshot.schema.may_be_in(kind, TENANT);
+    if snapshot.schema.identity == Identity::LeftOut || !is_placed {
+        return None;
     }
     let tenant: ast::EntityUID = snapshot.tenant_uid().clone().into();
-    let sides = [(Var::Principal, &environment.principal), (Var::Resource, &environment.resource)];
-    let placed = sides.into_iter().filter(|(_, kind)| *kind == TENANT || snapshot.schema.may_be_in(kind, TENANT));
-    placed.map(|(var, _)| Expr::is_in(Expr::var(var), Expr::val(tenant.clone()))).collect()
+    Some(Expr::is_in(Expr::var(Var::Resource), Expr::val(tenant)))
 }
 
 fn whole_condition(policy: &ast::Policy) -> Expr {
