@@ -82,7 +82,7 @@ macro_rules! sample_file {
     };
 }
 
-const SAMPLE: [(&str, &str); 26] = [
+const SAMPLE: [(&str, &str); 31] = [
     sample_file!("policies/acme/cases/administration.yaml"),
     sample_file!("policies/acme/cases/models.yaml"),
     sample_file!("policies/acme/cases/outsiders.yaml"),
@@ -95,12 +95,17 @@ const SAMPLE: [(&str, &str); 26] = [
     sample_file!("policies/acme/guardrails/hours.cedar"),
     sample_file!("policies/acme/guardrails/sign-in.cedar"),
     sample_file!("policies/acme/guardrails/tools.cedar"),
+    sample_file!("policies/acme/invariants/models.cedar"),
+    sample_file!("policies/acme/invariants/pipelines.cedar"),
+    sample_file!("policies/acme/invariants/sign-in.cedar"),
+    sample_file!("policies/acme/invariants/tools.cedar"),
     sample_file!("policies/acme/manifests/external-identities.yaml"),
     sample_file!("policies/acme/manifests/identity-providers.yaml"),
     sample_file!("policies/acme/manifests/people.yaml"),
     sample_file!("policies/acme/manifests/resources.yaml"),
     sample_file!("policies/acme/manifests/roles.yaml"),
     sample_file!("policies/acme/manifests/tenant.yaml"),
+    sample_file!("policies/platform/invariants/outsiders.cedar"),
     sample_file!("policies/platform/networks.cedar"),
     sample_file!("policies/platform/outsiders.cedar"),
     sample_file!("policies/platform/sessions.cedar"),

@@ -34,6 +34,8 @@ fn assert_never_panics_with_the_smallest_request() {
 fn requests_and_entities_fit_the_schema() {
     let acme = acme();
     proptest!(ProptestConfig::with_cases(200), |(scene in any_request(acme.schema()))| {
+        // A schema alone does not say which tenant it is of.
+        prop_assume!(scene.resource.entity_type != "Tenant");
         let fits = acme.answer(&scene);
         prop_assert!(fits.is_ok() || scene.entities.values().any(|entity| !entity.parents.is_empty()), "{fits:?} {scene:?}");
     });
