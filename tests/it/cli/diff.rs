@@ -144,7 +144,7 @@ fn revisions_of_a_repository_are_compared_and_so_is_the_tree_as_it_lies() {
     // Not committed: against the last commit, and the other way round.
     let ran = diff(&tree, &["HEAD"]);
     assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
-    assert!(ran.stdout.starts_with("acme: policy acme/gold-models-at-night changed\n"), "{}", ran.stdout);
+    assert!(ran.stdout.starts_with("acme: 1 policy changed (acme/gold-models-at-night)\n"), "{}", ran.stdout);
     assert!(ran.stdout.contains(" at policies/acme/guardrails/hours.cedar:5\n"), "{}", ran.stdout);
     let back = diff(&tree, &["policies", "HEAD", "--json"]).json();
     assert!(changed(&back, "newly_allowed").is_empty() && !changed(&back, "newly_denied").is_empty(), "{back}");
@@ -174,7 +174,7 @@ fn a_tree_may_lie_anywhere_in_its_repository() {
     tree.edit(file, |text| text.replace("context.tokens_requested >", "context.tokens_requested - 1 >"));
     let ran = cedargate(&deeper, &[&["diff"], &QUICK[..], &["HEAD"]].concat());
     assert_eq!(ran.code, 4, "{}{}", ran.stdout, ran.stderr);
-    assert!(ran.stdout.starts_with("acme: policy acme/token-budget changed\n"), "{}", ran.stdout);
+    assert!(ran.stdout.starts_with("acme: 1 policy changed (acme/token-budget)\n"), "{}", ran.stdout);
 }
 
 #[test]
