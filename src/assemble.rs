@@ -45,6 +45,17 @@ pub enum ManifestsAre {
 }
 
 impl Layout {
+    /// A tree with everything else as a server has it that is not configured otherwise.
+    pub fn of(dirs: TreeDirs) -> Self {
+        Self {
+            dirs,
+            bundle_dir: None,
+            identity: Identity::Included,
+            manifests: ManifestsAre::TheDirectory,
+            beside: None,
+        }
+    }
+
     /// Whether a tenant's directory is its manifests.
     pub fn is_of_manifests(&self, tenant: &TenantId) -> bool {
         self.manifests == ManifestsAre::TheDirectory

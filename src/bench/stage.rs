@@ -154,8 +154,6 @@ fn link(from: &Path, to: &Path, left_out: Option<&str>) -> Result<(), StageError
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::assemble::ManifestsAre;
-    use crate::schema::Identity;
 
     #[test]
     fn a_staged_tenant_is_alone_and_what_is_written_there_stays_there() {
@@ -170,13 +168,7 @@ mod tests {
         write("policies/other/b.cedar", "b");
         write("policies/platform/c.cedar", "c");
         let dirs = TreeDirs { policies: real.path().join("policies"), schema: real.path().join("schema") };
-        let layout = Layout {
-            dirs,
-            bundle_dir: None,
-            identity: Identity::Included,
-            manifests: ManifestsAre::default(),
-            beside: None,
-        };
+        let layout = Layout::of(dirs);
         let acme = TenantId::parse("acme").unwrap();
 
         let stage = Stage::of(&layout, Some(acme)).unwrap();

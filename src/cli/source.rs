@@ -53,9 +53,7 @@ impl Source {
         let wanted = ProviderName::parse(provider).map_err(|_| unknown())?;
         let provider =
             self.snapshot.identity_providers.iter().find(|known| known.name == wanted).ok_or_else(unknown)?;
-        let keys = Arc::new(KeyRegistry::new(self.config.keys.clone(), Arc::new(SystemClock)));
-        let verifier = Verifier::new(self.config.tokens, keys, Arc::new(SystemClock));
-        verifier.trust(claims, provider).map_err(|error| fault(error.to_string()))
+        VerifiedToken::of_trusted(claims, provider).map_err(|error| fault(error.to_string()))
     }
 }
 

@@ -147,10 +147,10 @@ fn look<'w>(
     let mut rng = rng(effort.seed, &id_of(&written.policy));
     let mut seen = Seen { matched: 0, always: Vec::new(), errs: None };
     let goal = [Goal { policy: written.policy.clone(), matches: true }];
+    let depths: Vec<_> = others.iter().map(|other| &other.depth).collect();
     for _ in 0..effort.cases {
         let Some(environment) = super::generate::pick(&mut rng, environments) else { break };
         let scene = generator.scene(&mut rng, environment, &goal);
-        let depths: Vec<_> = others.iter().map(|other| &other.depth).collect();
         let Ok(staged) = scene.stage_for(&laid.world, &depths) else { continue };
         if staged.matches(&written.policy) {
             let matches = |other: &&&WrittenPolicy| staged.matches(&other.policy);

@@ -96,7 +96,7 @@ impl Scene {
         self.stage(world).map(|staged| staged.answer(&world.decider))
     }
 
-    /// Which request of the schema this is one of.
+    /// The action's bare id, as cases name it.
     pub fn action_id(&self) -> String {
         vocabulary::read_ref(&self.action).map_or_else(|| self.action.clone(), |action| action.id)
     }

@@ -51,8 +51,11 @@ impl OpenedTree {
         let place = |source| TreeError::Place { name: name.to_owned(), source };
         let checkout = tempfile::tempdir().map_err(place)?;
         let folder = Path::new(name);
-        let dirs =
-            if folder.is_dir() { of_folder(folder, current) } else { check_out(name, current, checkout.path())? };
+        let dirs = if folder.is_dir() {
+            current.of_candidate(folder).dirs
+        } else {
+            check_out(name, current, checkout.path())?
+        };
         let bundles = checkout.path().join(BUNDLES);
         gather_bundles(&dirs, current, &bundles).map_err(place)?;
         let layout = Layout { dirs, bundle_dir: Some(bundles), ..current.clone() };
@@ -64,12 +67,6 @@ impl OpenedTree {
         let own = format!("{}/", self.checkout.path().to_string_lossy());
         source.replace(&format!("{own}{BUNDLES}/"), "").replace(&own, "")
     }
-}
-
-fn of_folder(folder: &Path, current: &Layout) -> TreeDirs {
-    let (policies, schema) = (folder.join("policies"), folder.join("schema"));
-    let or = |own: PathBuf, other: &Path| if own.is_dir() { own } else { other.to_owned() };
-    TreeDirs { policies: or(policies, folder), schema: or(schema, &current.dirs.schema) }
 }
 
 /// Writes the tree as it was at a revision below a folder.

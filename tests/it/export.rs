@@ -7,13 +7,12 @@ use std::process::{Command, Output};
 use std::sync::Arc;
 
 use cedar_policy::{Authorizer, Context, Entities, EntityUid, PolicyId, PolicySet, Request, Schema, SlotId};
-use cedargate::assemble::{Layout, ManifestsAre, assemble_all};
+use cedargate::assemble::{Layout, assemble_all};
 use cedargate::authn::{Claims, KeyRegistry, KeySettings, TokenSettings, Verifier};
 use cedargate::clock::ManualClock;
 use cedargate::decide::{AccessQuery, ActionName, Decider, Decision, ResourceQuery};
 use cedargate::model::{ProviderName, TenantId};
 use cedargate::principal::{Principal, resolve};
-use cedargate::schema::Identity;
 use cedargate::snapshot::Snapshot;
 use cedargate::tree::TreeDirs;
 use cedargate::vocabulary::entity_ref;
@@ -111,13 +110,7 @@ struct Own {
 impl Own {
     fn read(tree: &TestTree) -> Self {
         let dirs = TreeDirs { policies: tree.policies(), schema: tree.path().join("schema") };
-        let layout = Layout {
-            dirs,
-            bundle_dir: None,
-            identity: Identity::Included,
-            manifests: ManifestsAre::default(),
-            beside: None,
-        };
+        let layout = Layout::of(dirs);
         let (_, everything) = assemble_all(&layout, DateTime::UNIX_EPOCH);
         let assembled = everything.unwrap().tenants.remove(&TenantId::parse("acme").unwrap()).unwrap();
         let clock = Arc::new(ManualClock::at(0));

@@ -7,11 +7,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use cedargate::assemble::{Layout, ManifestsAre, assemble_all};
+use cedargate::assemble::{Layout, assemble_all};
 use cedargate::clock::{Clock, ManualClock};
 use cedargate::decide::{Decider, Decision};
 use cedargate::model::TenantId;
-use cedargate::schema::Identity;
 use cedargate::snapshot::Snapshot;
 use cedargate::tree::{TreeDirs, read_invariants as invariant_files};
 use cedargate::workbench::diff::{Diff, Direction, Outcome, diff};
@@ -32,13 +31,7 @@ static UNEDITED: LazyLock<Snapshot> = LazyLock::new(|| assemble(repository()));
 /// Tenant `acme` of a tree. What is compiled from its manifests stays in memory.
 fn assemble(root: &Path) -> Snapshot {
     let dirs = TreeDirs { policies: root.join("policies"), schema: root.join("schema") };
-    let layout = Layout {
-        dirs,
-        bundle_dir: None,
-        identity: Identity::Included,
-        manifests: ManifestsAre::TheDirectory,
-        beside: None,
-    };
+    let layout = Layout::of(dirs);
     let (_, everything) = assemble_all(&layout, ManualClock::at(START).now());
     let mut tenants: BTreeMap<_, _> = everything.unwrap().tenants;
     tenants.remove(&TenantId::parse("acme").unwrap()).unwrap().unwrap().snapshot

@@ -97,7 +97,7 @@ impl<'a> People<'a> {
         let verified = match (&vouched.claims, &vouched.token) {
             (Some(claims), None) => {
                 let provider = provider.ok_or_else(|| (at, "claims need their `provider`".to_owned()))?;
-                self.trusted(provider, &claims.value).map_err(|message| (claims.at, message))?
+                Self::trusted(provider, &claims.value).map_err(|message| (claims.at, message))?
             }
             (None, Some(token)) => match self.verified(provider, &token.value) {
                 Ok(verified) => verified,
@@ -125,11 +125,9 @@ impl<'a> People<'a> {
         })
     }
 
-    fn trusted(&self, provider: &IdentityProvider, claims: &Map<String, Value>) -> Result<VerifiedToken, String> {
+    fn trusted(provider: &IdentityProvider, claims: &Map<String, Value>) -> Result<VerifiedToken, String> {
         let claims = Claims::from_map(claims.clone()).map_err(|error| error.to_string())?;
-        let registry = KeyRegistry::new(self.verifying.keys.clone(), Arc::clone(&self.clock));
-        let verifier = Verifier::new(self.verifying.tokens, Arc::new(registry), Arc::clone(&self.clock));
-        verifier.trust(claims, provider).map_err(|error| error.to_string())
+        VerifiedToken::of_trusted(claims, provider).map_err(|error| error.to_string())
     }
 
     /// By the keys that the suite brings, else by keys that are fetched.

@@ -16,11 +16,10 @@ use super::question::{Check, Group};
 use super::read::{Body, Suite, read_suites};
 use super::report::{GroupReport, Report, SuiteReport};
 use super::shape::Placed;
-use crate::assemble::{Layout, ManifestsAre, assemble_all};
+use crate::assemble::{Layout, assemble_all};
 use crate::config::Config;
 use crate::decide::Decider;
 use crate::model::{Fault, Faults, TenantId};
-use crate::schema::Identity;
 use crate::snapshot::Snapshot;
 use crate::tree::TreeDirs;
 use crate::workbench::coverage::Coverage;
@@ -39,13 +38,7 @@ impl Runner {
     /// Over two folders, with everything else as a server has it that is not configured otherwise.
     pub fn over(policies: impl AsRef<Path>, schema: impl AsRef<Path>) -> Self {
         let dirs = TreeDirs { policies: policies.as_ref().to_owned(), schema: schema.as_ref().to_owned() };
-        let layout = Layout {
-            dirs,
-            bundle_dir: None,
-            identity: Identity::Included,
-            manifests: ManifestsAre::TheDirectory,
-            beside: None,
-        };
+        let layout = Layout::of(dirs);
         Self { layout, decider: Decider::default(), verifying: Verifying::default(), covers: false }
     }
 

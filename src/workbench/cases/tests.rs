@@ -1,3 +1,5 @@
+//! Cases over a small tree: what passes, what fails and says why, and what cannot be run.
+
 use std::sync::LazyLock;
 
 use chrono::{DateTime, Utc};

@@ -1,3 +1,5 @@
+//! What cases exercise of policies and of their conditions, and what they do not.
+
 use cedar_policy::Policy as CedarPolicy;
 use cedar_policy_core::ast;
 

@@ -10,10 +10,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::*;
-use crate::assemble::{Layout, ManifestsAre, assemble_all};
+use crate::assemble::{Layout, assemble_all};
 use crate::decide::Decider;
 use crate::model::TenantId;
-use crate::schema::Identity;
 use crate::snapshot::Snapshot;
 use crate::tree::TreeDirs;
 use crate::workbench::scene::{World, as_cedar, as_extension};
@@ -29,13 +28,7 @@ static SAMPLE: LazyLock<(Snapshot, Shape)> = LazyLock::new(|| {
         fs::write(path, text).unwrap();
     }
     let dirs = TreeDirs { policies: dir.path().join("policies"), schema: dir.path().join("schema") };
-    let layout = Layout {
-        dirs,
-        bundle_dir: None,
-        identity: Identity::Included,
-        manifests: ManifestsAre::TheDirectory,
-        beside: None,
-    };
+    let layout = Layout::of(dirs);
     let (_, everything) = assemble_all(&layout, DateTime::UNIX_EPOCH);
     let acme = TenantId::parse("acme").unwrap();
     let snapshot = everything.unwrap().tenants.remove(&acme).unwrap().unwrap().snapshot;

@@ -1,3 +1,5 @@
+//! Faults of invariants with their places, and that an invariant never decides anything.
+
 use std::fs;
 
 use serde_json::Value;
@@ -5,12 +7,11 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::assemble::test_tenant::TestTenant;
-use crate::assemble::{Layout, ManifestsAre, assemble_all};
+use crate::assemble::{Layout, assemble_all};
 use crate::clock::{Clock, ManualClock};
 use crate::decide::{AccessQuery, ActionName, Decider, Decision, ResourceQuery};
 use crate::model::TenantId;
 use crate::principal::Principal;
-use crate::schema::Identity;
 use crate::snapshot::Snapshot;
 use crate::tree::TreeDirs;
 
@@ -129,13 +130,7 @@ fn tree_with(name: &str, text: &str) -> Snapshot {
     write("policies/acme/own.cedar", "permit (principal == User::\"ann\", action == Action::\"read\", resource);");
     write(name, text);
     let dirs = TreeDirs { policies: dir.path().join("policies"), schema: dir.path().join("schema") };
-    let layout = Layout {
-        dirs,
-        bundle_dir: None,
-        identity: Identity::Included,
-        manifests: ManifestsAre::TheDirectory,
-        beside: None,
-    };
+    let layout = Layout::of(dirs);
     let (_, everything) = assemble_all(&layout, ManualClock::at(0).now());
     let acme = TenantId::parse("acme").unwrap();
     everything.unwrap().tenants.remove(&acme).unwrap().unwrap().snapshot

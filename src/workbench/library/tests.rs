@@ -1,3 +1,5 @@
+//! The strategies and assertions as a user's own tests call them.
+
 use proptest::prelude::*;
 
 use super::*;
