@@ -2,6 +2,7 @@
 
 use std::thread::available_parallelism;
 
+use crate::cedar_text::THREAD_STACK_BYTES;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
 /// Threads for reloads.
@@ -12,7 +13,12 @@ pub fn background() -> Result<ThreadPool, ThreadPoolBuildError> {
     let name = |number| format!("reload-{number}");
     // The other half of the cores never waits for a reload at all.
     let threads = available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
-    ThreadPoolBuilder::new().num_threads(threads).thread_name(name).start_handler(|_| stand_back()).build()
+    ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .thread_name(name)
+        .stack_size(THREAD_STACK_BYTES)
+        .start_handler(|_| stand_back())
+        .build()
 }
 
 /// Makes the calling thread one that stands back.

@@ -1,15 +1,16 @@
 //! One Cedar file in, its policies and templates out: with their ids and places, validated, and how far each looks.
 
-use std::str::FromStr;
 use std::sync::Arc;
 
-use cedar_policy::{PolicyId, PolicySet, Validator};
+use cedar_policy::{PolicyId, Validator};
 use cedar_policy_core::ast::{self, PolicyID};
 use miette::Diagnostic;
 
 use super::PolicySource;
+use super::cost;
 use super::depth::{self, Depth};
 use super::premise::Premise;
+use crate::cedar_text::{on_deep_stack, parse_policies};
 use crate::model::{Fault, Faults, Lines};
 use crate::schema::LoadedSchema;
 use crate::snapshot::Origin;
@@ -81,16 +82,12 @@ impl PolicyFile {
     pub(crate) fn read(file: &SourceFile, origin: Origin, schema: Option<&LoadedSchema>) -> (Self, Faults) {
         let mut faults = Faults::default();
         let mut read = Self { origin, policies: Vec::new(), templates: Vec::new(), warnings: Vec::new() };
-        let parsed = match PolicySet::from_str(&file.text) {
+        let parsed = match parse_policies(file) {
             Ok(parsed) => parsed,
-            Err(errors) => {
-                errors.iter().for_each(|error| faults.push(file.fault_of(error)));
-                return (read, faults);
-            }
+            Err(found) => return (read, found),
         };
         let lines = Lines::of(&file.text);
-        let core: &ast::PolicySet = parsed.as_ref();
-        for policy in core.static_policies() {
+        for policy in parsed.static_policies() {
             let (line, column) = lines.position(policy.loc().map_or(0, |loc| loc.start()));
             let annotated = annotation(policy.annotations());
             if let Some(id) = identify(file, policy.id(), annotated, (line, column), &mut faults) {
@@ -101,7 +98,7 @@ impl PolicyFile {
                 read.policies.push(WrittenPolicy { policy, source, column, has_id, depth, premise });
             }
         }
-        for template in core.templates() {
+        for template in parsed.templates() {
             let (line, column) = lines.position(template.loc().map_or(0, |loc| loc.start()));
             let annotated = annotation(template.annotations());
             if let Some(id) = identify(file, template.id(), annotated, (line, column), &mut faults) {
@@ -123,6 +120,20 @@ impl PolicyFile {
     /// Strict validation of every policy and template against the schema.
     fn validate(&mut self, file: &SourceFile, validator: &Validator, faults: &mut Faults) {
         let mut set = ast::PolicySet::new();
+        let costly = |template: &ast::Template| cost::is_too_costly(template, validator.as_ref());
+        let policies = self.policies.iter().map(|written| (written.policy.template(), &written.source, written.column));
+        let templates = self.templates.iter().map(|written| (&*written.template, &written.source, written.column));
+        let too_costly = on_deep_stack(|| {
+            let found = policies.chain(templates).filter(|(template, ..)| costly(template));
+            found.map(|(_, source, column)| (source.line, column)).collect::<Vec<_>>()
+        });
+        for (line, column) in &too_costly {
+            let message = "its `if`s in each other would take too long to validate: make the nesting less deep";
+            faults.push(Fault { file: file.name.clone(), line: *line, column: *column, message: message.to_owned() });
+        }
+        if !too_costly.is_empty() {
+            return;
+        }
         for written in &self.policies {
             // Two of one id are a fault of their own, told with both places.
             let _ = set.add(written.policy.clone());

@@ -10,6 +10,7 @@ use super::link_shard::{LinkKind, LinkRef, LinkShard};
 use super::written::WrittenPolicies;
 use super::{PolicyNumber, exact, grant_of};
 use crate::bundle::Sharding;
+use crate::cedar_text::on_deep_stack;
 use crate::model::{Fault, Faults, pair_hash};
 use crate::schema::{LoadedSchema, TypeNumber, id_of};
 use crate::snapshot::Located;
@@ -194,7 +195,7 @@ pub(super) fn validate_link(policy: ast::Policy, validator: &Validator) -> Resul
     if let Err(error) = set.add(policy) {
         return Err(vec![error.to_string()]);
     }
-    let result = validator.validate(&PolicySet::from(set), ValidationMode::Strict);
+    let result = on_deep_stack(|| validator.validate(&PolicySet::from(set), ValidationMode::Strict));
     let errors: Vec<_> = result
         .validation_errors()
         .filter(|error| *error.policy_id() == id)
