@@ -25,7 +25,7 @@ use crate::config::{AuditConfig, AuditSink, Config};
 use crate::http::{AppState, DefaultTenant, Limits, Readiness, Served, router};
 use crate::listen::{ConnectionLimits, ListenError, Listeners};
 use crate::publish::{Publisher, UnderWay};
-use crate::reload::{Purpose, Reloader, background};
+use crate::reload::{Purpose, Reloader};
 use crate::shadow::{Comparing, Shadow};
 use crate::snapshot::{Tenants, WatchError, Watcher};
 use crate::telemetry::Metrics;
@@ -48,8 +48,6 @@ pub enum AppError {
     Serve(#[source] io::Error),
     #[error("the server stopped listening by a fault of its own")]
     Accept(#[source] tokio::task::JoinError),
-    #[error("a task that reads the tree failed")]
-    FirstLoad(#[source] tokio::task::JoinError),
     #[error(transparent)]
     Directory(#[from] OpenError),
     #[error("the system gives no threads for reloads")]
@@ -92,7 +90,8 @@ impl App {
             purpose: Purpose::Serve(Arc::clone(&keys)),
             metrics: metrics.reloads.clone(),
             clock: Arc::clone(&clock),
-            threads: Arc::new(background()?),
+            debounce: config.watch.debounce,
+            loads: Arc::default(),
         };
         // Watching starts before reading, so that no change falls between the two.
         let watcher = Watcher::start(config.layout.folders(), config.watch)?;
@@ -119,9 +118,9 @@ impl App {
             let follow = publisher.follow(reloader.rules.subscribe(), Arc::clone(&wake));
             background.push(tokio::spawn(follow).abort_handle());
         }
-        let first = reloader.clone();
-        let seen = tokio::task::spawn_blocking(move || first.load_first()).await.map_err(AppError::FirstLoad)?;
-        background.push(tokio::spawn(reloader.clone().follow(watcher, seen)).abort_handle());
+        reloader.begin()?;
+        background.push(tokio::spawn(reloader.clone().follow(watcher)).abort_handle());
+        reloader.loads.first_load().await;
         let listeners = Listeners::bind(config.http.listen).await?;
         let remembered_bytes = config.tokens.remembered_bytes;
         let verifier = Verifier::new(config.tokens, keys, Arc::clone(&clock));

@@ -84,7 +84,7 @@ impl Staged<'_> {
     pub fn matches(&self, policy: &ast::Policy) -> bool {
         let request: &ast::Request = self.request.as_ref();
         let evaluator = Evaluator::new(request.clone(), self.slice.entities.as_ref(), Extensions::all_available());
-        on_deep_stack(|| evaluator.evaluate(policy)).unwrap_or(false)
+        on_deep_stack(|| evaluator.evaluate(policy).unwrap_or(false))
     }
 
     /// What the server would answer.

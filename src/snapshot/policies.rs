@@ -7,6 +7,7 @@
 mod cost;
 mod depth;
 mod file;
+mod known;
 mod link_shard;
 mod links;
 mod premise;

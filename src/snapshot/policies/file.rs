@@ -9,6 +9,7 @@ use miette::Diagnostic;
 use super::PolicySource;
 use super::cost;
 use super::depth::{self, Depth};
+use super::known::known_file;
 use super::premise::Premise;
 use crate::cedar_text::{on_deep_stack, parse_policies};
 use crate::model::{Fault, Faults, Lines};
@@ -28,7 +29,7 @@ pub struct PolicyFile {
 }
 
 /// A policy of a file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct WrittenPolicy {
     pub policy: ast::Policy,
     pub source: PolicySource,
@@ -40,7 +41,7 @@ pub struct WrittenPolicy {
 }
 
 /// A template of a file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct WrittenTemplate {
     pub template: Arc<ast::Template>,
     pub source: PolicySource,
@@ -50,6 +51,8 @@ pub struct WrittenTemplate {
     pub premise: Premise,
     /// What its links are about.
     pub actions: ActionSet,
+    /// The digest of its file: with the schema's, all that its links' validity depends on.
+    pub file_digest: Arc<str>,
 }
 
 impl WrittenPolicy {
@@ -67,6 +70,25 @@ impl WrittenTemplate {
 impl PolicyFile {
     /// Reads a file of policies that decide: an invariant, which only speaks of them, is not to be one.
     pub(crate) fn read_live(file: &SourceFile, origin: Origin, schema: &LoadedSchema) -> (Self, Faults) {
+        let known = known_file(schema, file, &origin, || Self::read_live_anew(file, origin.clone(), schema));
+        let (read, faults) = &*known;
+        (read.called(origin), Faults(faults.0.iter().map(|fault| called(fault, &file.name)).collect()))
+    }
+
+    /// The same content as a file of another name.
+    fn called(&self, origin: Origin) -> Self {
+        let source = |source: &PolicySource| PolicySource { file: origin.file.clone(), ..source.clone() };
+        let policy = |one: &WrittenPolicy| WrittenPolicy { source: source(&one.source), ..one.clone() };
+        let template = |one: &WrittenTemplate| WrittenTemplate { source: source(&one.source), ..one.clone() };
+        Self {
+            policies: self.policies.iter().map(policy).collect(),
+            templates: self.templates.iter().map(template).collect(),
+            warnings: self.warnings.iter().map(|warning| called(warning, &origin.file)).collect(),
+            origin,
+        }
+    }
+
+    fn read_live_anew(file: &SourceFile, origin: Origin, schema: &LoadedSchema) -> (Self, Faults) {
         let (read, mut faults) = Self::read(file, origin, Some(schema));
         for written in &read.policies {
             if written.policy.annotations().any(|(key, _)| INVARIANT.contains(&key.as_ref())) {
@@ -87,6 +109,7 @@ impl PolicyFile {
             Err(found) => return (read, found),
         };
         let lines = Lines::of(&file.text);
+        let file_digest: Arc<str> = read.origin.digest.as_str().into();
         for policy in parsed.static_policies() {
             let (line, column) = lines.position(policy.loc().map_or(0, |loc| loc.start()));
             let annotated = annotation(policy.annotations());
@@ -108,7 +131,17 @@ impl PolicyFile {
                 let (source, has_id) = (place(file, line), annotated.is_some());
                 let about = |schema: &LoadedSchema| ActionSet::of(template.action_constraint(), &schema.actions);
                 let actions = schema.map_or(ActionSet::Every, about);
-                read.templates.push(WrittenTemplate { template, source, column, has_id, depth, premise, actions });
+                let file_digest = Arc::clone(&file_digest);
+                read.templates.push(WrittenTemplate {
+                    template,
+                    source,
+                    column,
+                    has_id,
+                    depth,
+                    premise,
+                    actions,
+                    file_digest,
+                });
             }
         }
         if let Some(schema) = schema {
@@ -178,6 +211,10 @@ pub fn read_policies(file: &SourceFile, schema: &LoadedSchema) -> (Vec<WrittenPo
 
 fn annotation<'a>(mut all: impl Iterator<Item = (&'a ast::AnyId, &'a ast::Annotation)>) -> Option<&'a str> {
     all.find(|(name, _)| name.as_ref() == "id").map(|(_, annotation)| annotation.as_ref())
+}
+
+fn called(fault: &Fault, file: &str) -> Fault {
+    Fault { file: file.to_owned(), ..fault.clone() }
 }
 
 fn place(file: &SourceFile, line: usize) -> PolicySource {

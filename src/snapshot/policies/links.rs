@@ -6,6 +6,7 @@ use std::sync::Arc;
 use cedar_policy::{PolicyId, PolicySet, ValidationMode, Validator};
 use cedar_policy_core::ast;
 
+use super::known::known_kind;
 use super::link_shard::{LinkKind, LinkRef, LinkShard};
 use super::written::WrittenPolicies;
 use super::{PolicyNumber, exact, grant_of};
@@ -185,7 +186,8 @@ fn validate_kind(
     let link_id = ast::PolicyID::from_string(link.id(&schema.types));
     let policy = ast::Template::link(Arc::clone(&template.template), link_id, values.into())
         .map_err(|error| cannot(&crate::tree::one_line(&error)))?;
-    validate_link(policy, &schema.validator)
+    let validate = || validate_link(policy, &schema.validator);
+    known_kind(schema, &template.file_digest, (id, link.principal_name().0, link.resource_name().0), validate)
 }
 
 /// Strict validation of one link.

@@ -105,7 +105,7 @@ fn ifs_whose_tests_can_be_either_are_as_long_as_the_bound_lets_them() {
 
 #[test]
 fn hostile_texts_are_faults_or_policies_and_end_nothing() {
-    let cases = std::env::var("CEDARGATE_TEST_CASES").ok().and_then(|times| times.parse().ok()).unwrap_or(1_u32);
+    let cases = times();
     let config = Config { cases: 10_000 * cases, failure_persistence: None, ..Config::default() };
     let (sender, texts) = std::sync::mpsc::channel::<String>();
     // One small thread for all of them: a thread for each is most of the time.
@@ -182,4 +182,10 @@ fn condition() -> impl Strategy<Value = String> {
     })
     // Beyond it, one text takes seconds of an unoptimised build and shows nothing new.
     .prop_filter("short", |text| text.len() < 20_000)
+}
+
+/// How many times the usual cases are tried.
+#[expect(clippy::disallowed_methods, reason = "a switch of the tests, and no setting")]
+fn times() -> u32 {
+    std::env::var("CEDARGATE_TEST_CASES").ok().and_then(|times| times.parse().ok()).unwrap_or(1)
 }

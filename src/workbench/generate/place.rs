@@ -183,7 +183,7 @@ impl Aim<'_, '_> {
         let core: &CoreEntities = entities.as_ref();
         let request: &ast::Request = request.as_ref();
         let evaluator = Evaluator::new(request.clone(), core, Extensions::all_available());
-        on_deep_stack(|| evaluator.interpret(expression, &std::collections::HashMap::new())).ok()
+        on_deep_stack(|| evaluator.interpret(expression, &std::collections::HashMap::new()).ok())
     }
 }
 
