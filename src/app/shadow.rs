@@ -35,10 +35,7 @@ pub(super) fn start(
         ..live.clone()
     };
     let following = match watcher {
-        Ok(watcher) => {
-            reloader.begin()?;
-            tokio::spawn(reloader.follow(watcher))
-        }
+        Ok(watcher) => tokio::spawn(reloader.follow(watcher)),
         Err(error) => {
             let message = with_causes(&error);
             tracing::error!(error = %message, "the candidate cannot be followed: nothing is compared");

@@ -13,18 +13,13 @@ use crate::snapshot::{Moved, Watcher};
 use crate::tree::TenantLook;
 
 impl Reloader {
-    /// Begins to load everything.
-    ///
-    /// # Errors
-    /// When the system gives no threads.
-    pub fn begin(&self) -> Result<(), rayon::ThreadPoolBuildError> {
+    /// Loads everything, and again whatever changes, for as long as it is polled.
+    pub async fn follow(self, mut watcher: Watcher) {
         self.loads.add(Item::Shared, Urgency::Ordinary);
         self.loads.add(Item::Listing, Urgency::Ordinary);
-        self.start_workers()
-    }
-
-    /// Loads again whatever changes, for as long as it is polled.
-    pub async fn follow(self, mut watcher: Watcher) {
+        if let Err(error) = self.start_workers() {
+            tracing::error!(%error, "the system gives no threads for loads");
+        }
         let _end = CloseAtTheEnd(self.clone());
         let (mut late, mut place) = (Vec::new(), 0);
         loop {
