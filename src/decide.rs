@@ -43,7 +43,7 @@ pub enum ForbidErrors {
 #[derive(Clone, Copy, Debug)]
 pub struct Decider {
     pub forbid_errors: ForbidErrors,
-    /// How many bytes of slices each snapshot may keep; 0 keeps none.
+    /// How many bytes of slices all snapshots of the process may keep; 0 keeps none.
     pub slice_bytes: usize,
 }
 

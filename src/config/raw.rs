@@ -160,8 +160,8 @@ section!(RawDecisions {
     forbid_errors: RawForbidErrors = RawForbidErrors::Deny,
 });
 section!(RawCache {
-    /// Of each snapshot; 0 keeps none.
-    slice_megabytes: usize = 64,
+    /// Of slices of all tenants together; 0 keeps none.
+    slice_megabytes: usize = 256,
     /// Of verified tokens, and as much again of principals; 0 keeps none.
     token_megabytes: usize = 32,
 });
