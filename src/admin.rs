@@ -1,10 +1,11 @@
 //! Administration: someone wants the directory to be another; it is judged, made and published.
 //!
 //! In: an edit, and who asks for it. Out: what it came to and at which revision, or why not. `needs` says what one
-//! must be allowed to make a change, `authority` asks Cedar whether one is: over the very revision that the change is
+//! must be allowed to make a change, `gains` what people's own policies give by it, `authority` asks Cedar whether one is: over the very revision that the change is
 //! written over, so that nobody acts by what they lost.
 
 mod authority;
+mod gains;
 mod keys;
 mod needs;
 mod policies;
@@ -176,11 +177,10 @@ impl Administration {
             if let Credentials::Token(_) = who {
                 // Whether it holds together tells of what is there: only those may know who may ask for it.
                 let (at, intended) = editor.intended(request.edit).await?;
-                self.check_may(tenant, who, request.right.needs(&intended), at, &rules).await?;
+                self.check_may(tenant, who, request.right, &intended, at, &rules).await?;
             }
             let planned = editor.plan(request.edit).await?;
-            let needs = request.right.needs(&planned.changes);
-            let actor = self.check_may(tenant, who, needs, planned.at, &rules).await?;
+            let actor = self.check_may(tenant, who, request.right, &planned.changes, planned.at, &rules).await?;
             self.check_precondition(request, planned.at).await?;
             if request.dry_run {
                 return Ok(Made { revision: planned.at, planned });
@@ -226,7 +226,7 @@ impl Administration {
 
     async fn look_with(&self, tenant: &TenantId, who: &Credentials, need: Need) -> Result<Revision, AdminError> {
         let head = self.head(tenant).await?;
-        self.check_may(tenant, who, vec![need], head, &*self.rules()?).await?;
+        self.check_needs(tenant, who, &[need], head, &*self.rules()?).await?;
         Ok(head)
     }
 
@@ -280,12 +280,34 @@ impl Administration {
         if wanted == found || wanted == at { Ok(()) } else { Err(AdminError::Precondition { wanted, found }) }
     }
 
-    /// Who it is, as the history names them, if they may.
+    /// Who it is, as the history names them, if they may make these changes: by what these take, and by what people's
+    /// own policies make of those whom they touch.
     async fn check_may(
         &self,
         tenant: &TenantId,
         who: &Credentials,
-        needs: Vec<Need>,
+        right: Right,
+        changes: &[Change],
+        at: Revision,
+        rules: &Rules,
+    ) -> Result<String, AdminError> {
+        let actor = self.check_needs(tenant, who, &right.needs(changes), at, rules).await?;
+        let (Credentials::Token(token), Right::Asked) = (who, right) else { return Ok(actor) };
+        let (snapshot, principal) = self.principal(tenant, token, at).await?;
+        let authority =
+            Authority { snapshot: &snapshot, principal: &principal, directory: &*self.directory, rules, at };
+        match gains::lacks(&authority, changes).await? {
+            Some(refusal) => Err(AdminError::MayNot(refusal)),
+            None => Ok(actor),
+        }
+    }
+
+    /// The same, of needs alone.
+    async fn check_needs(
+        &self,
+        tenant: &TenantId,
+        who: &Credentials,
+        needs: &[Need],
         at: Revision,
         rules: &Rules,
     ) -> Result<String, AdminError> {
@@ -296,7 +318,7 @@ impl Administration {
         let (snapshot, principal) = self.principal(tenant, token, at).await?;
         let authority =
             Authority { snapshot: &snapshot, principal: &principal, directory: &*self.directory, rules, at };
-        for need in &needs {
+        for need in needs {
             if let Some(refusal) = authority.lacks(need).await? {
                 return Err(AdminError::MayNot(refusal));
             }
