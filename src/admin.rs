@@ -7,6 +7,8 @@
 mod authority;
 mod gains;
 mod keys;
+mod loads;
+mod named;
 mod needs;
 mod policies;
 mod signing;
@@ -14,6 +16,7 @@ mod tokens;
 mod uses;
 
 pub use keys::{AdminKeys, FirstKey};
+pub use named::StillNamed;
 pub use policies::{CompiledPolicy, compiled};
 pub use signing::MAX_JWT_SECONDS;
 pub use tokens::{Minted, TokenError, TokenTerms};
@@ -135,6 +138,8 @@ pub struct Administration {
 #[derive(Clone, Debug)]
 pub struct Made {
     pub planned: Planned,
+    /// What was removed, with all else that went along, though policies or attributes name it.
+    pub still_named: Vec<StillNamed>,
     /// The revision that has it; of a dry run, the one that it was judged by.
     pub revision: Revision,
 }
@@ -182,14 +187,23 @@ impl Administration {
             let planned = editor.plan(request.edit).await?;
             let actor = self.check_may(tenant, who, request.right, &planned.changes, planned.at, &rules).await?;
             self.check_precondition(request, planned.at).await?;
+            let still_named = self.still_named(tenant, &planned, &rules).await?;
+            if !still_named.is_empty() && !request.edit.cascade {
+                let refusals = still_named.into_iter().map(StillNamed::refusal).collect();
+                return Err(EditError::Refused(refusals).into());
+            }
+            let refusals = self.load_refusals(tenant, &planned, &rules).await;
+            if !refusals.is_empty() {
+                return Err(EditError::Refused(refusals).into());
+            }
             if request.dry_run {
-                return Ok(Made { revision: planned.at, planned });
+                return Ok(Made { revision: planned.at, planned, still_named });
             }
             let author = self.author(actor, occasion);
             match self.directory.apply(tenant, &planned.to_changes(), planned.at, &author).await {
                 Ok(revision) => {
                     self.wake.notify_one();
-                    return Ok(Made { planned, revision });
+                    return Ok(Made { planned, revision, still_named });
                 }
                 Err(StoreError::Moved { .. }) => {}
                 Err(error) => return Err(error.into()),

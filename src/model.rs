@@ -3,6 +3,7 @@
 //! In: nothing of ours. Out: types that cannot be wrong once built. std and serde only, so every other
 //! module may use them without learning about Cedar, HTTP or files.
 
+pub mod bounds;
 pub mod claim_text;
 pub mod did_you_mean;
 pub mod digest;

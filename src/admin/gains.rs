@@ -28,6 +28,8 @@ use steps::{Step, steps};
 use subject::{Subject, Tri};
 use written::Written;
 
+pub(super) use written::entity_of;
+
 /// The first thing that the changes would give by policies and that is not theirs to give.
 pub(super) async fn lacks(authority: &Authority<'_>, changes: &[Change]) -> Result<Option<String>, StoreError> {
     let steps = steps(authority, changes).await?;
@@ -108,7 +110,7 @@ impl<'a> Gains<'a> {
             Noticed::Naming(uids, _) => uids.iter().find(|uid| written.named.contains(uid)),
             Noticed::ByAll => passage.after.uid.as_ref().filter(|uid| written.named.contains(uid)),
         };
-        let names = named.map(|uid| format!("names `{uid}`, ")).unwrap_or_default();
+        let names = named.map(|uid| format!("names `{uid}` and ")).unwrap_or_default();
         format!("{} {names}{why}", written.place())
     }
 

@@ -122,7 +122,7 @@ impl<'a> Written<'a> {
 }
 
 /// The entity that one side of a scope names.
-pub(super) fn entity_of(constraint: &PrincipalOrResourceConstraint) -> Option<EntityUID> {
+pub(in crate::admin) fn entity_of(constraint: &PrincipalOrResourceConstraint) -> Option<EntityUID> {
     use PrincipalOrResourceConstraint::{Any, Eq, In, Is, IsIn};
     match constraint {
         Eq(EntityReference::EUID(uid)) | In(EntityReference::EUID(uid)) | IsIn(_, EntityReference::EUID(uid)) => {
