@@ -82,9 +82,14 @@ impl Staged<'_> {
 
     /// Whether a policy matches the request; an error is no match.
     pub fn matches(&self, policy: &ast::Policy) -> bool {
+        self.evaluates(policy).unwrap_or(false)
+    }
+
+    /// The same; nothing where it cannot be evaluated.
+    pub fn evaluates(&self, policy: &ast::Policy) -> Option<bool> {
         let request: &ast::Request = self.request.as_ref();
         let evaluator = Evaluator::new(request.clone(), self.slice.entities.as_ref(), Extensions::all_available());
-        on_deep_stack(|| evaluator.evaluate(policy).unwrap_or(false))
+        on_deep_stack(|| evaluator.evaluate(policy).ok())
     }
 
     /// What the server would answer.

@@ -298,8 +298,11 @@ impl Problem {
         match first {
             Some(Refusal::Exists(_)) => Self::Conflict { slug: "exists", detail },
             Some(Refusal::Missing(_)) => Self::NoSuchObject(detail),
-            Some(Refusal::InUse { .. } | Refusal::TooManyInUse(_)) => Self::Conflict { slug: "in-use", detail },
+            Some(Refusal::InUse { .. } | Refusal::Named { .. } | Refusal::TooManyInUse(_)) => {
+                Self::Conflict { slug: "in-use", detail }
+            }
             Some(Refusal::BuiltIn(_)) => Self::Conflict { slug: "built-in", detail },
+            Some(Refusal::Taken { .. }) => Self::Conflict { slug: "conflict", detail },
             Some(Refusal::MappedTwice { .. }) => Self::Conflict { slug: "mapped-twice", detail },
             Some(Refusal::Dangling { .. }) => Self::Unfit { slug: "reference-unknown", detail },
             Some(Refusal::Unfit { .. }) | None => Self::Unfit { slug: "does-not-fit", detail },

@@ -11,6 +11,7 @@ use super::{
 use crate::compile::sorted;
 use crate::directory::fact::{Fact, Kind};
 use crate::manifest::{condition_values, read_entity, uri_refusal};
+use crate::model::bounds::{self, BoundError, check_count};
 use crate::model::facts::RoleActions;
 use crate::model::{
     ClaimNames, Collaborator, Email, EntityRef, ExternalIdentity, ExternalIdentityName, IdentityProvider, NameError,
@@ -67,11 +68,18 @@ impl TryFrom<Document> for Fact {
                 mappings: mappings(document.identity_provider_mapping)?,
             }),
             Document::Role(document) => Self::Role(document.try_into()?),
-            Document::Resource(document) => Self::Resource(Resource {
-                entity: entity("resource", &document.resource)?,
-                parents: document.parents.iter().map(|parent| entity("parents", parent)).collect::<Result<_, _>>()?,
-                attributes: document.attributes.into_iter().map(|(name, value)| (name, sorted(&value))).collect(),
-            }),
+            Document::Resource(document) => {
+                bounded("parents", check_count("parents", document.parents.len(), bounds::MAX_PARENTS))?;
+                Self::Resource(Resource {
+                    entity: entity("resource", &document.resource)?,
+                    parents: document
+                        .parents
+                        .iter()
+                        .map(|parent| entity("parents", parent))
+                        .collect::<Result<_, _>>()?,
+                    attributes: document.attributes.into_iter().map(|(name, value)| (name, sorted(&value))).collect(),
+                })
+            }
             Document::Collaborator(document) => Self::Collaborator(Collaborator {
                 resource: entity("resource", &document.resource)?,
                 role: named("role", RoleName::parse(&document.role))?,
@@ -153,6 +161,7 @@ impl TryFrom<ExternalIdentityDocument> for ExternalIdentity {
             })?;
             claims.insert(path, values);
         }
+        bounded("claims", bounds::check_conditions(&claims))?;
         Ok(Self {
             name: named("name", ExternalIdentityName::parse(&document.name))?,
             identity_provider: named("identity_provider", ProviderName::parse(&document.identity_provider))?,
@@ -168,6 +177,10 @@ impl TryFrom<RoleDocument> for Role {
         if document.actions.is_empty() {
             return Err(DocumentError::new("actions", "a role needs at least one action"));
         }
+        bounded("actions", check_count("actions", document.actions.len(), bounds::MAX_ROLE_ACTIONS))?;
+        for action in &document.actions {
+            bounded("actions", bounds::check_text("name of an action", action))?;
+        }
         let is_every = document.actions.iter().any(|action| action == EVERY_ACTION);
         let these = || RoleActions::These(document.actions.into_iter().collect());
         Ok(Self {
@@ -178,11 +191,16 @@ impl TryFrom<RoleDocument> for Role {
     }
 }
 
+fn bounded(field: &str, checked: Result<(), BoundError>) -> Result<(), DocumentError> {
+    checked.map_err(|error| DocumentError::new(field, error.to_string()))
+}
+
 fn named<T>(field: &str, parsed: Result<T, NameError>) -> Result<T, DocumentError> {
     parsed.map_err(|error| DocumentError::new(field, error.to_string()))
 }
 
 fn emails(field: &str, given: &[String]) -> Result<BTreeSet<Email>, DocumentError> {
+    bounded(field, check_count("addresses", given.len(), bounds::MAX_TEAM_MEMBERS))?;
     given.iter().map(|email| named(field, Email::parse(email))).collect()
 }
 
@@ -192,10 +210,12 @@ fn entity(field: &str, text: &str) -> Result<EntityRef, DocumentError> {
 
 fn mappings(given: Vec<MappingDocument>) -> Result<BTreeSet<TeamMapping>, DocumentError> {
     let field = "identity_provider_mapping";
+    bounded(field, check_count("mappings", given.len(), bounds::MAX_MAPPINGS))?;
     let mapping = |mapping: MappingDocument| {
         if mapping.value.is_empty() {
             return Err(DocumentError::new(field, "a mapped value may not be empty"));
         }
+        bounded(field, bounds::check_text("mapped value", &mapping.value))?;
         let identity_provider = named(field, ProviderName::parse(&mapping.identity_provider))?;
         Ok(TeamMapping { identity_provider, value: mapping.value })
     };

@@ -5,7 +5,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::answer::{dry, of_revision, told};
+use super::answer::{dry, of_revision, still_named, told};
 use super::asking::{Asked, Asking, Body, ChangeQuery, object};
 use super::caller::administration;
 use super::objects::read_fact;
@@ -66,7 +66,10 @@ pub(in crate::http) async fn batch(
         return Ok(dry(&asking.tenant, &made));
     }
     let along: Vec<_> = made.planned.along().map(told).collect();
-    let body = json!({"revision": made.revision, "changes": made.planned.changes.len(), "taken_along": along});
+    let mut body = json!({"revision": made.revision, "changes": made.planned.changes.len(), "taken_along": along});
+    if let Some(members) = body.as_object_mut().filter(|_| !made.still_named.is_empty()) {
+        members.insert("still_named".to_owned(), still_named(&made));
+    }
     Ok(of_revision(&body, made.revision))
 }
 

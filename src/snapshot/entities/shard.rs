@@ -1,11 +1,13 @@
 //! One file of entities in, its entities as bytes out, found by hash.
 
+use std::sync::OnceLock;
+
 use cedar_policy::{Entity, EntityUid};
 use cedar_policy_core::ast;
 use serde_json::value::RawValue;
 
 use super::record::{self, Extension, Found};
-use super::walk::place_in_tenant;
+use super::walk::{mentioned_by, place_in_tenant};
 use crate::model::{Fault, Faults, Lines};
 use crate::schema::{EntityTypes, Identity, LoadedSchema, TypeNumber};
 use crate::snapshot::Origin;
@@ -20,6 +22,8 @@ pub struct EntityShard {
     entries: Box<[Entry]>,
     bytes: Box<[u8]>,
     extensions: Box<[Extension]>,
+    /// The hashes of what attributes and tags name, sorted; found out when somebody wants to know.
+    mentioned: OnceLock<Box<[u64]>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +106,19 @@ impl EntityShard {
         self.found().filter_map(|found| found.read(types))
     }
 
+    /// Whether an attribute or a tag of some entity may name one of this hash.
+    pub(super) fn may_mention(&self, hash: u64, types: &EntityTypes) -> bool {
+        let find = || {
+            let mut named = Vec::new();
+            self.iter(types).for_each(|entity| mentioned_by(&entity, &mut named));
+            let mut hashes: Vec<u64> = named.iter().filter_map(|uid| Some(types.locate(uid)?.1)).collect();
+            hashes.sort_unstable();
+            hashes.dedup();
+            hashes.into()
+        };
+        self.mentioned.get_or_init(find).binary_search(&hash).is_ok()
+    }
+
     fn at(&self, hash: u64, entry: &Entry) -> Found<'_> {
         let bytes = self.bytes.get(entry.start as usize..entry.end as usize).unwrap_or_default();
         Found { shard: self, hash, number: entry.number, bytes }
@@ -140,6 +157,7 @@ impl Builder<'_> {
             entries: self.entries.iter().map(|(_, entry)| *entry).collect(),
             bytes: self.bytes.into(),
             extensions: self.extensions.into(),
+            mentioned: OnceLock::new(),
         };
         let found: Vec<_> = shard.found().collect();
         for (index, second) in found.iter().enumerate() {
