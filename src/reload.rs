@@ -21,7 +21,7 @@ use crate::assemble::{
 };
 use crate::clock::SharedClock;
 use crate::directory::Rules;
-use crate::model::{Faults, TenantId};
+use crate::model::{Fault, Faults, TenantId};
 use crate::publish::UnderWay;
 use crate::snapshot::{Cause, ReloadOutcome, Snapshot, TenantHandle, Tenants, Watcher};
 use crate::telemetry::{ReloadMetrics, ReloadResult};
@@ -142,7 +142,7 @@ impl Reloader {
             None => self.tenants.all(),
         };
         let shared = assemble_shared(&tree, self.layout.identity);
-        self.note_shared(shared.as_ref().err(), &tree.strays);
+        self.note_shared(shared.as_ref().err(), &tree.strays, &tree.warnings);
         if let Ok(shared) = &shared {
             self.note_rules(shared);
         }
@@ -162,16 +162,20 @@ impl Reloader {
     }
 
     /// Faults of what all tenants share, and folders that are no tenant: to be seen though no tenant has them.
-    fn note_shared(&self, faults: Option<&Faults>, strays: &Faults) {
+    fn note_shared(&self, faults: Option<&Faults>, strays: &Faults, warnings: &[Fault]) {
         let errors: Vec<_> = faults.into_iter().chain([strays]).flat_map(|faults| faults.0.clone()).collect();
         let before = self.tenants.shared();
         for fault in errors.iter().filter(|fault| !before.errors.contains(fault)) {
             tracing::error!(%fault, "{} has a fault", self.purpose.tree());
         }
+        for warning in warnings.iter().filter(|warning| !before.warnings.contains(warning)) {
+            tracing::warn!(%warning, "worth a look");
+        }
         self.tenants.note_shared(ReloadOutcome {
             ok: errors.is_empty(),
             at: Some(self.clock.now()),
             errors,
+            warnings: warnings.to_vec(),
             ..ReloadOutcome::default()
         });
     }

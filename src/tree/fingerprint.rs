@@ -4,13 +4,12 @@
 //! Of a bundle only `bundle.json` counts: the digests in it tell whether the other files are whole.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use walkdir::DirEntry;
-
-use super::read::{MANIFESTS, OF_THEIR_OWN, is_hidden, walk};
+use super::below::{Root, is_hidden};
+use super::kinds::{Kind, SchemaKind, in_schema, in_tenant, is_of_tenant};
+use super::read::{MANIFESTS, OF_THEIR_OWN};
 use super::{FileStamp, TreeDirs};
 use crate::bundle;
 use crate::model::TenantId;
@@ -33,7 +32,7 @@ pub type Stamps = BTreeMap<PathBuf, FileStamp>;
 impl Fingerprint {
     /// Takes the fingerprint of a tree, whose bundles are where `bundle_folder` says.
     pub fn take(dirs: &TreeDirs, bundle_folder: impl Fn(&TenantId) -> PathBuf) -> Self {
-        let mut taken = Self { shared: stamps(&dirs.schema, &[]), ..Self::default() };
+        let mut taken = Self { shared: stamps(&dirs.schema, &[], is_of_schema), ..Self::default() };
         for entry in fs::read_dir(&dirs.policies).into_iter().flatten().flatten() {
             let (name, path) = (entry.file_name(), entry.path());
             let is_folder = path.is_dir();
@@ -41,14 +40,14 @@ impl Fingerprint {
                 _ if is_hidden(&name) => {}
                 Ok(tenant) if is_folder => {
                     let index = stamp_of(bundle_folder(&tenant).join(bundle::INDEX_FILE));
-                    let mut own = stamps(&path, &OF_THEIR_OWN);
+                    let mut own = stamps(&path, &OF_THEIR_OWN, is_of_folder);
                     // A folder for manifests means something without any.
                     own.extend(stamp_of(path.join(MANIFESTS)));
                     taken.bundles.insert(tenant.clone(), index.map(|(_, stamp)| stamp));
                     taken.tenants.insert(tenant, own);
                 }
-                _ if name == PLATFORM => taken.shared.extend(stamps(&path, &[])),
-                _ if is_folder || is_text(&name) => taken.shared.extend(stamp_of(path)),
+                _ if name == PLATFORM => taken.shared.extend(stamps(&path, &[], is_of_folder)),
+                _ if is_folder || is_of_tenant(&name.to_string_lossy()) => taken.shared.extend(stamp_of(path)),
                 _ => {}
             }
         }
@@ -81,22 +80,23 @@ pub fn stamps_in(dir: &Path) -> Stamps {
     fs::read_dir(dir).into_iter().flatten().flatten().filter_map(|entry| stamp_of(entry.path())).collect()
 }
 
-/// Of the text files below a folder, but for those in some folders of it.
-fn stamps(dir: &Path, others: &[&str]) -> Stamps {
-    let counts = |entry: &DirEntry| entry.file_type().is_file() && is_text(entry.file_name());
-    let stamp = |entry: DirEntry| Some((entry.path().to_owned(), FileStamp::of(&entry.metadata().ok()?)));
-    walk(dir, others).flatten().filter(counts).filter_map(stamp).collect()
+/// Of the files below a folder that are read, but for those in some folders of it. Files of other kinds may be written
+/// all the time, and keep nothing from being read.
+fn stamps(dir: &Path, others: &[&str], is_read: fn(&str) -> bool) -> Stamps {
+    let Ok(root) = Root::of(dir) else { return Stamps::new() };
+    let read = root.look(others).files.into_iter().filter(|(relative, _)| is_read(relative));
+    read.filter_map(|(_, found)| Some((root.stamp(&found)?, found.path))).map(|(stamp, path)| (path, stamp)).collect()
+}
+
+fn is_of_schema(relative: &str) -> bool {
+    in_schema(relative) != SchemaKind::Other
+}
+
+fn is_of_folder(relative: &str) -> bool {
+    in_tenant(relative) != Kind::Other
 }
 
 fn stamp_of(path: PathBuf) -> Option<(PathBuf, FileStamp)> {
     let stamp = FileStamp::of(&fs::metadata(&path).ok()?);
     Some((path, stamp))
 }
-
-/// Files of other kinds may be written all the time, and keep nothing from being read.
-fn is_text(name: &OsStr) -> bool {
-    let name = name.to_string_lossy();
-    READ_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
-}
-
-const READ_SUFFIXES: [&str; 5] = [".cedar", ".cedarschema", ".json", ".yaml", ".yml"];
