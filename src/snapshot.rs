@@ -28,7 +28,8 @@ pub use handle::{ReloadOutcome, TenantHandle, Tenants};
 pub use index::ActionSet;
 pub use origin::Origin;
 pub use policies::{
-    Depth, LinkRef, Policies, PolicyNumber, PolicySource, WrittenPolicy, attribute_names, exact, read_policies,
+    Depth, LinkRef, Policies, PolicyNumber, PolicySource, WrittenPolicy, attribute_names, exact, parse_policies,
+    read_policies, unlinked_templates,
 };
 pub use sign_in::{LastUse, OwnToken, SignIns};
 pub use slice::{Asked, Slice, SliceError};

@@ -67,6 +67,11 @@ impl TestTenant {
         self
     }
 
+    pub fn links(mut self, name: &str, text: &str) -> Self {
+        self.folder.links.push(file(FOLDER, name, text));
+        self
+    }
+
     pub fn manifest(mut self, name: &str, text: &str) -> Self {
         self.folder.manifests.push(file(FOLDER, name, text));
         self
