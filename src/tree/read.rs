@@ -32,7 +32,10 @@ pub fn read_tree(dirs: &TreeDirs) -> Tree {
     let entries = match fs::read_dir(&dirs.policies) {
         Ok(entries) => entries,
         Err(error) => {
-            tree.faults.push(cannot_read(&shown(&dirs.policies), &error));
+            let missing =
+                || Fault::of_file(shown(&dirs.policies), "there is no such folder: `--policies` names another");
+            let is_missing = error.kind() == io::ErrorKind::NotFound;
+            tree.faults.push(if is_missing { missing() } else { cannot_read(&shown(&dirs.policies), &error) });
             return tree;
         }
     };
@@ -105,7 +108,12 @@ fn only_policies(folder: PolicyFolder, tree: &mut Tree) -> PolicyFolder {
 
 fn read_schema(dir: &Path) -> Result<(SchemaFolder, Vec<Fault>), Faults> {
     let mut folder = SchemaFolder::default();
-    let mut sorted = Sorted::of(open_root(dir)?, |root| root.look(&[]));
+    let no_schema = || Faults::from(Fault::of_file(shown(dir), NO_SCHEMA));
+    let root = match Root::of(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(no_schema()),
+        _ => open_root(dir)?,
+    };
+    let mut sorted = Sorted::of(root, |root| root.look(&[]));
     for (relative, found) in sorted.take_files() {
         match in_schema(&relative) {
             SchemaKind::Schema => sorted.read(&found, relative, &mut folder.schemas),
@@ -114,6 +122,9 @@ fn read_schema(dir: &Path) -> Result<(SchemaFolder, Vec<Fault>), Faults> {
         }
     }
     let warnings = sorted.finish()?;
+    if folder.schemas.is_empty() {
+        return Err(no_schema());
+    }
     Ok((folder, warnings))
 }
 
@@ -286,5 +297,7 @@ const COMPILED: &str = crate::bundle::FOLDER;
 const CASES: &str = "cases";
 const INVARIANTS: &str = "invariants";
 pub(super) const OF_THEIR_OWN: [&str; 3] = [COMPILED, CASES, INVARIANTS];
+const NO_SCHEMA: &str = "there is no schema: write one into `*.cedarschema` files of this folder, name another with \
+                         `--schema`, or begin with what `cedargate schema infer` proposes";
 /// So many files of one folder are named that are not read.
 const MOST_LEFT: usize = 50;
