@@ -65,6 +65,20 @@ pub fn parse_policies(file: &SourceFile) -> Result<ast::PolicySet, Faults> {
     })
 }
 
+/// Holds policies that were read from another form to the same bounds.
+///
+/// # Errors
+/// What is beyond a bound.
+pub fn check_conditions(file: &SourceFile, set: &ast::PolicySet) -> Result<(), Faults> {
+    let mut faults = Faults::default();
+    for condition in set.all_templates().filter_map(ast::Template::non_scope_constraints) {
+        if let Err(beyond) = condition::check(condition) {
+            faults.push(file.fault_at(beyond.offset.unwrap_or(0), beyond.message));
+        }
+    }
+    faults.or(())
+}
+
 /// The same policies with shallow conditions.
 fn bounded(file: &SourceFile, parsed: &ast::PolicySet) -> Result<ast::PolicySet, Faults> {
     let mut faults = Faults::default();

@@ -29,7 +29,7 @@ use crate::assemble::{Layout, ManifestsAre, Shared, assemble_shared, check_direc
 use crate::bundle::WrittenFiles;
 use crate::clock::SharedClock;
 use crate::directory::Rules;
-use crate::model::{Faults, TenantId};
+use crate::model::{Fault, Faults, TenantId};
 use crate::publish::UnderWay;
 use crate::snapshot::Tenants;
 use crate::telemetry::ReloadMetrics;
@@ -85,6 +85,8 @@ struct Known {
     missing: BTreeMap<TenantId, Instant>,
     /// Folders that cannot be a tenant.
     strays: Faults,
+    /// What beside the tenants' folders is not read.
+    unread: Vec<Fault>,
 }
 
 /// What all tenants share, as far as it is known.
@@ -95,6 +97,7 @@ struct KnownShared {
     good: Option<Arc<GoodShared>>,
     /// Of the last reading.
     faults: Option<Faults>,
+    warnings: Vec<Fault>,
 }
 
 /// The last reading of what all share that was good.

@@ -9,6 +9,7 @@ mod assume;
 mod build;
 mod cache;
 mod entities;
+mod exported;
 mod handle;
 mod hashed;
 mod index;
@@ -24,11 +25,13 @@ pub use assume::{Candidates, takes_part_in_assuming};
 pub use build::{Parts, build, syntax_faults};
 pub use cache::{PrincipalKey, SliceCache, SliceKey};
 pub use entities::{EntityStore, Lineage, Located, Supplied, mentioned_by, named_in, place_in_tenant, reach};
+pub use exported::{entities_text, links_text, policies_text};
 pub use handle::{ReloadOutcome, TenantHandle, Tenants};
 pub use index::ActionSet;
 pub use origin::Origin;
 pub use policies::{
-    Depth, LinkRef, Policies, PolicyNumber, PolicySource, WrittenPolicy, attribute_names, exact, read_policies,
+    Depth, LinkRef, Policies, PolicyNumber, PolicySource, WrittenPolicy, attribute_names, exact, parse_policies,
+    read_policies, unlinked_templates,
 };
 pub use sign_in::{LastUse, OwnToken, SignIns};
 pub use slice::{Asked, Slice, SliceError};

@@ -57,7 +57,8 @@ pub fn assemble_tenant(
         let untouched = |bundle: &StoredBundle| bundle.stamps.is_empty() || bundle.stamps == serving.bundle_stamps;
         serving.revision == revision && parts.bundle.is_none_or(untouched)
     };
-    if directory.is_published && is_serving && serving.is_some_and(is_as_read) {
+    let is_told = |serving: &Snapshot| folder.warnings.iter().all(|warning| serving.warnings.contains(warning));
+    if directory.is_published && is_serving && serving.is_some_and(|serving| is_as_read(serving) && is_told(serving)) {
         return Ok(Outcome::Unchanged);
     }
     let mut snapshot = build(parts, serving, now)?;
@@ -68,6 +69,7 @@ pub fn assemble_tenant(
         bundle.iter_mut().for_each(|bundle| bundle.revision = serving.revision);
     }
     snapshot.warnings.extend(directory.warnings);
+    snapshot.warnings.extend(folder.warnings.iter().cloned());
     Ok(Outcome::Ready(Box::new(Assembled { snapshot, bundle })))
 }
 

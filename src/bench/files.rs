@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use cedar_policy::{Entities, Entity, EntityUid, Policy, PolicyId, PolicySet, Template};
+use cedar_policy::{Entities, Entity, EntityUid, Policy, PolicyId, Template};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -14,6 +14,7 @@ use crate::assemble::Layout;
 use crate::bundle::{self, Bundle, BundleError};
 use crate::model::{EntityRef, Fault, Faults, TenantId, with_causes};
 use crate::schema::{Identity, LoadedSchema};
+use crate::snapshot::parse_policies;
 use crate::snapshot::place_in_tenant;
 use crate::tree::{SourceFile, one_line, read_tree};
 use crate::vocabulary;
@@ -85,7 +86,7 @@ impl TenantFiles {
     }
 
     fn add_policies(&mut self, file: &SourceFile) -> Result<(), Faults> {
-        let parsed = PolicySet::from(crate::cedar_text::parse_policies(file)?);
+        let parsed = parse_policies(file)?;
         for policy in parsed.policies() {
             let id = id_of(file, policy.id(), policy.annotation("id"));
             self.policies.insert(id.clone(), policy.new_id(PolicyId::new(id)));

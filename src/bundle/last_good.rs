@@ -13,11 +13,12 @@ use super::write::{failed, write_if_changed};
 use crate::digest::Digester;
 use crate::tree::SourceFile;
 
-/// Policies and entities that people wrote.
+/// Policies, entities and links that people wrote.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WrittenFiles {
     pub policies: Vec<SourceFile>,
     pub entities: Vec<SourceFile>,
+    pub links: Vec<SourceFile>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -27,6 +28,7 @@ struct Kept {
     digest: String,
     policies: Vec<KeptFile>,
     entities: Vec<KeptFile>,
+    links: Vec<KeptFile>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -39,17 +41,21 @@ struct KeptFile {
 
 impl WrittenFiles {
     pub fn is_empty(&self) -> bool {
-        self.policies.is_empty() && self.entities.is_empty()
+        self.all().next().is_none()
     }
 
     /// How many bytes the texts have.
     pub fn bytes(&self) -> usize {
-        self.policies.iter().chain(&self.entities).map(|file| file.text.len()).sum()
+        self.all().map(|file| file.text.len()).sum()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &SourceFile> {
+        self.policies.iter().chain(&self.entities).chain(&self.links)
     }
 
     fn digest(&self) -> String {
         let mut digester = Digester::default();
-        for (kind, files) in [("policies", &self.policies), ("entities", &self.entities)] {
+        for (kind, files) in [("policies", &self.policies), ("entities", &self.entities), ("links", &self.links)] {
             for file in files {
                 [kind, &file.name, &file.relative, &file.text].into_iter().for_each(|part| digester.add(part));
             }
@@ -79,6 +85,7 @@ pub fn keep_last_good(dir: &Path, files: &WrittenFiles) -> Result<(), PublishErr
         digest: files.digest(),
         policies: files.policies.iter().map(kept).collect(),
         entities: files.entities.iter().map(kept).collect(),
+        links: files.links.iter().map(kept).collect(),
     };
     let text = serde_json::to_string(&all).map_err(PublishError::Index)?;
     write_if_changed(dir, &path, &text).map_err(failed(&path)).map(|_| ())
@@ -92,6 +99,7 @@ pub fn read_last_good(dir: &Path) -> Option<WrittenFiles> {
     let files = WrittenFiles {
         policies: kept.policies.into_iter().map(file).collect(),
         entities: kept.entities.into_iter().map(file).collect(),
+        links: kept.links.into_iter().map(file).collect(),
     };
     (files.digest() == kept.digest).then_some(files)
 }
@@ -107,7 +115,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file =
             |name: &str| SourceFile { name: format!("policies/{name}"), relative: name.to_owned(), text: "x".into() };
-        let files = WrittenFiles { policies: vec![file("a.cedar")], entities: vec![file("b.entities.json")] };
+        let files = WrittenFiles {
+            policies: vec![file("a.cedar")],
+            entities: vec![file("b.entities.json")],
+            links: vec![file("c.links.json")],
+        };
         keep_last_good(dir.path(), &files).unwrap();
         assert_eq!(read_last_good(dir.path()).unwrap(), files);
         let path = dir.path().join(LAST_GOOD_FILE);

@@ -28,7 +28,7 @@ pub(super) fn shallow(condition: &Expr) -> Result<Option<Expr>, Beyond> {
 }
 
 /// Depth and patterns, without recursion.
-fn check(condition: &Expr) -> Result<(), Beyond> {
+pub(super) fn check(condition: &Expr) -> Result<(), Beyond> {
     let mut open = vec![(condition, 1)];
     while let Some((part, depth)) = open.pop() {
         let beyond = |message: String| Beyond { offset: part.source_loc().map(|loc| loc.start()), message };

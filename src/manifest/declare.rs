@@ -51,7 +51,7 @@ impl Pass<'_> {
         if let Some(empty) = issuer.filter(|issuer| issuer.value.is_empty()) {
             self.faults.push(document.place(empty).fault("an issuer may not be empty: leave it out instead"));
         }
-        let audiences = config_value.audience.clone().map(|given| given.value.into_vec());
+        let audiences = config_value.audience.clone().map(|given| given.value.0);
         if audiences.as_ref().is_some_and(|given| given.is_empty() || given.iter().any(String::is_empty)) {
             self.faults.push(document.place(config).fault("an audience may not be empty: leave it out instead"));
         }
@@ -220,8 +220,15 @@ impl Pass<'_> {
             self.faults.push(place.fault(message));
             return;
         }
-        let attributes: BTreeMap<_, _> =
-            document.raw.attributes.as_ref().map(|given| given.value.clone()).unwrap_or_default();
+        let attributes: BTreeMap<_, _> = document
+            .raw
+            .attributes
+            .as_ref()
+            .map(|given| &given.value)
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.clone(), value.0.clone()))
+            .collect();
         if let Some(list) = &document.raw.parents {
             self.check_count(document, list, "parents", bounds::MAX_PARENTS);
         }

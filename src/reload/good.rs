@@ -17,7 +17,8 @@ impl Reloader {
         if self.layout.is_of_manifests(tenant) || !self.purpose.publishes() {
             return;
         }
-        let files = WrittenFiles { policies: folder.policies.clone(), entities: folder.entities.clone() };
+        let PolicyFolder { policies, entities, links, .. } = folder.clone();
+        let files = WrittenFiles { policies, entities, links };
         if files.bytes() > MOST_BYTES {
             return;
         }
@@ -47,8 +48,8 @@ impl Reloader {
             return None;
         }
         if let Ok(folder) = folder {
-            let written: BTreeSet<_> =
-                folder.policies.iter().chain(&folder.entities).map(|file| file.name.as_str()).collect();
+            let written = folder.policies.iter().chain(&folder.entities).chain(&folder.links);
+            let written: BTreeSet<_> = written.map(|file| file.name.as_str()).collect();
             let is_other = faults.0.iter().any(|fault| !written.contains(fault.file.as_str()));
             if is_other {
                 return None;
@@ -59,8 +60,8 @@ impl Reloader {
             Some(known) => known,
             None => Arc::new(read_last_good(&self.layout.bundle_folder(tenant))?),
         };
-        let WrittenFiles { policies, entities } = (*files).clone();
-        Some(PolicyFolder { policies, entities, ..PolicyFolder::default() })
+        let WrittenFiles { policies, entities, links } = (*files).clone();
+        Some(PolicyFolder { policies, entities, links, ..PolicyFolder::default() })
     }
 }
 

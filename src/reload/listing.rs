@@ -13,8 +13,10 @@ use crate::tree::{Listing, list_tenants};
 impl Reloader {
     /// Lists the tenants.
     pub(super) fn list(&self) -> Next {
-        let Listing { tenants, strays } = list_tenants(&self.layout.dirs);
-        self.loads.known().strays = strays;
+        let Listing { tenants, strays, warnings } = list_tenants(&self.layout.dirs);
+        let mut known = self.loads.known();
+        (known.strays, known.unread) = (strays, warnings);
+        drop(known);
         self.note_shared();
         // A folder of tenants that is away for a moment takes none with it.
         let Some(listed) = tenants else { return Next::Done };
@@ -62,6 +64,7 @@ impl Reloader {
         let known = self.loads.known();
         let faults = known.shared.faults.iter().chain([&known.strays]);
         let mut errors: Vec<_> = faults.flat_map(|faults| faults.0.clone()).collect();
+        let warnings: Vec<_> = known.shared.warnings.iter().chain(&known.unread).cloned().collect();
         drop(known);
         errors.sort();
         errors.dedup();
@@ -69,10 +72,14 @@ impl Reloader {
         for fault in errors.iter().filter(|fault| !before.errors.contains(fault)) {
             tracing::error!(%fault, "{} has a fault", self.purpose.tree());
         }
+        for warning in warnings.iter().filter(|warning| !before.warnings.contains(warning)) {
+            tracing::warn!(%warning, "worth a look");
+        }
         self.tenants.note_shared(ReloadOutcome {
             ok: errors.is_empty(),
             at: Some(self.clock.now()),
             errors,
+            warnings,
             ..ReloadOutcome::default()
         });
     }

@@ -31,6 +31,7 @@ impl Reloader {
             let attempts = waiting.attempts + 1;
             return Next::Again(A_MOMENT, Waiting { urgency: Urgency::Changed, attempts, ..Waiting::default() });
         }
+        self.loads.known().shared.warnings = std::mem::take(&mut tree.warnings);
         let assembled = assemble_shared(&tree, self.layout.identity);
         let read = assembled.map(|shared| {
             self.note_rules(&shared);

@@ -4,6 +4,7 @@
 
 use cedar_policy::{Schema, SchemaFragment, Validator};
 use miette::Diagnostic;
+use serde_json::Value;
 
 use super::data_types::read_claim_types;
 use super::{Actions, EntityTypes, LoadedSchema};
@@ -107,20 +108,31 @@ fn json_fault(file: &SourceFile, error: &cedar_policy::SchemaError) -> Fault {
     fault
 }
 
+/// The identity part, without what the files declare just so themselves, as an exported schema does.
 fn identity_fragments(written: &[SchemaFragment]) -> Result<Vec<SchemaFragment>, Faults> {
-    let declares_claims = written.iter().any(|fragment| {
-        let json = fragment.clone().to_json_value().unwrap_or_default();
-        json.get("").and_then(|namespace| namespace.get("commonTypes")?.get(vocabulary::CLAIMS_TYPE)).is_some()
-    });
-    let own = if declares_claims {
-        vec![vocabulary::IDENTITY_SCHEMA.to_owned()]
-    } else {
-        vec![vocabulary::IDENTITY_SCHEMA.to_owned(), format!("type {} = {{}};", vocabulary::CLAIMS_TYPE)]
+    let written: Vec<Value> = written.iter().map(|file| file.clone().to_json_value().unwrap_or_default()).collect();
+    let declared = |kind: &str, name: &str| {
+        let mut found = written.iter().filter_map(|file| file.get("")?.get(kind)?.get(name));
+        found.next().cloned()
     };
+    let mut own = vec![vocabulary::IDENTITY_SCHEMA.to_owned()];
+    if declared("commonTypes", vocabulary::CLAIMS_TYPE).is_none() {
+        own.push(format!("type {} = {{}};", vocabulary::CLAIMS_TYPE));
+    }
+    let failed = |error: String| Faults::from(Fault::of_file("the identity schema", error));
+    let parse = |text: &str| SchemaFragment::from_cedarschema_str(text).map(|(fragment, _)| fragment);
     own.iter()
         .map(|text| {
-            let parsed = SchemaFragment::from_cedarschema_str(text).map(|(fragment, _)| fragment);
-            parsed.map_err(|error| Faults::from(Fault::of_file("the identity schema", error.to_string())))
+            // Written out and read again, as what `export` wrote was.
+            let text = parse(text).map_err(|error| failed(error.to_string())).and_then(|fragment| render(&fragment))?;
+            let fragment = parse(&text).map_err(|error| failed(error.to_string()))?;
+            let mut json = fragment.to_json_value().map_err(|error| failed(error.to_string()))?;
+            for kind in ["entityTypes", "actions", "commonTypes"] {
+                if let Some(all) = json.get_mut("").and_then(|own| own.get_mut(kind)).and_then(Value::as_object_mut) {
+                    all.retain(|name, declaration| declared(kind, name).as_ref() != Some(declaration));
+                }
+            }
+            SchemaFragment::from_json_value(json).map_err(|error| failed(error.to_string()))
         })
         .collect()
 }

@@ -3,6 +3,7 @@
 //! Compiled entities stand in shards by hash, as their files do, hand-written ones in a shard a file. A new
 //! snapshot shares with the one before every shard whose file did not change.
 
+mod action;
 mod record;
 mod shard;
 mod supplied;

@@ -4,13 +4,12 @@
 //! Of a bundle only `bundle.json` counts: the digests in it tell whether the other files are whole.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use walkdir::DirEntry;
-
-use super::read::{MANIFESTS, OF_THEIR_OWN, walk};
+use super::below::Root;
+use super::kinds::{Kind, SchemaKind, in_schema, in_tenant};
+use super::read::{MANIFESTS, OF_THEIR_OWN};
 use super::{FileStamp, TreeDirs};
 use crate::bundle;
 use crate::model::TenantId;
@@ -34,7 +33,7 @@ impl TenantLook {
     /// Looks at a tenant, whose bundle is in that folder.
     pub fn take(dirs: &TreeDirs, tenant: &TenantId, bundle_folder: &Path) -> Self {
         let folder = dirs.policies.join(tenant.as_str());
-        let mut people = stamps(&folder, &OF_THEIR_OWN);
+        let mut people = stamps(&folder, &OF_THEIR_OWN, is_of_folder);
         // A folder for manifests means something without any.
         people.extend(stamp_of(folder.join(MANIFESTS)));
         let index = stamp_of(bundle_folder.join(bundle::INDEX_FILE)).map(|(_, stamp)| stamp);
@@ -54,8 +53,8 @@ impl TenantLook {
 
 /// What the file system says of what all tenants share.
 pub fn shared_stamps(dirs: &TreeDirs) -> Stamps {
-    let mut shared = stamps(&dirs.schema, &[]);
-    shared.extend(stamps(&dirs.policies.join(PLATFORM), &[]));
+    let mut shared = stamps(&dirs.schema, &[], is_of_schema);
+    shared.extend(stamps(&dirs.policies.join(PLATFORM), &[], is_of_folder));
     shared
 }
 
@@ -69,22 +68,23 @@ pub fn stamps_in(dir: &Path) -> Stamps {
         .collect()
 }
 
-/// Of the text files below a folder, but for those in some folders of it.
-fn stamps(dir: &Path, others: &[&str]) -> Stamps {
-    let counts = |entry: &DirEntry| entry.file_type().is_file() && is_text(entry.file_name());
-    let stamp = |entry: DirEntry| Some((entry.path().to_owned(), FileStamp::of(&entry.metadata().ok()?)));
-    walk(dir, others).flatten().filter(counts).filter_map(stamp).collect()
+/// Of the files below a folder that are read, but for those in some folders of it. Files of other kinds may be written
+/// all the time, and keep nothing from being read.
+fn stamps(dir: &Path, others: &[&str], is_read: fn(&str) -> bool) -> Stamps {
+    let Ok(root) = Root::of(dir) else { return Stamps::new() };
+    let read = root.look(others).files.into_iter().filter(|(relative, _)| is_read(relative));
+    read.filter_map(|(_, found)| Some((root.stamp(&found)?, found.path))).map(|(stamp, path)| (path, stamp)).collect()
+}
+
+fn is_of_schema(relative: &str) -> bool {
+    in_schema(relative) != SchemaKind::Other
+}
+
+fn is_of_folder(relative: &str) -> bool {
+    in_tenant(relative) != Kind::Other
 }
 
 fn stamp_of(path: PathBuf) -> Option<(PathBuf, FileStamp)> {
     let stamp = FileStamp::of(&fs::metadata(&path).ok()?);
     Some((path, stamp))
 }
-
-/// Files of other kinds may be written all the time, and keep nothing from being read.
-fn is_text(name: &OsStr) -> bool {
-    let name = name.to_string_lossy();
-    READ_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
-}
-
-const READ_SUFFIXES: [&str; 5] = [".cedar", ".cedarschema", ".json", ".yaml", ".yml"];

@@ -5,10 +5,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use super::read::{OF_THEIR_OWN, cannot_read, read_folder, read_schema, read_top_level, shown};
-use super::{PolicyFolder, Tree, TreeDirs};
+use super::open::cannot_read;
+use super::read::{OF_THEIR_OWN, missing_folder, read_folder, read_schema, read_top_level};
+use super::{PolicyFolder, Tree, TreeDirs, shown};
 use crate::model::ids::PLATFORM;
-use crate::model::{Faults, TenantId};
+use crate::model::{Fault, Faults, TenantId};
 
 /// Which tenants there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Listing {
     pub tenants: Option<BTreeSet<TenantId>>,
     /// Folders that cannot be a tenant, and files that stand in the wrong place.
     pub strays: Faults,
+    /// What stands beside the tenants' folders and is not read.
+    pub warnings: Vec<Fault>,
 }
 
 /// Lists the tenants without a look into their folders.
@@ -25,7 +28,7 @@ pub fn list_tenants(dirs: &TreeDirs) -> Listing {
     let entries = match fs::read_dir(&dirs.policies) {
         Ok(entries) => entries,
         Err(error) => {
-            listing.strays.push(cannot_read(&shown(&dirs.policies), &error));
+            listing.strays.push(missing_folder(&dirs.policies, &error));
             return listing;
         }
     };
@@ -50,6 +53,7 @@ pub fn list_tenants(dirs: &TreeDirs) -> Listing {
                 read_top_level(&mut found, &path, &name);
                 listing.strays.extend(found.strays);
                 listing.strays.extend(found.faults);
+                listing.warnings.extend(found.warnings);
             }
         }
     }
@@ -71,7 +75,10 @@ pub fn read_tenant(dirs: &TreeDirs, tenant: &TenantId) -> Result<PolicyFolder, F
 pub fn read_shared(dirs: &TreeDirs) -> Tree {
     let mut tree = Tree::default();
     match read_schema(&dirs.schema) {
-        Ok(schema) => tree.schema = schema,
+        Ok((schema, warnings)) => {
+            tree.schema = schema;
+            tree.warnings.extend(warnings);
+        }
         Err(faults) => tree.faults.extend(faults),
     }
     let platform = dirs.policies.join(PLATFORM);

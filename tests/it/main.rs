@@ -24,6 +24,7 @@ mod export;
 mod isolation;
 mod keys;
 mod killed;
+mod links;
 mod listen;
 mod oidc_provider;
 mod promises;

@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use cedar_policy::{PolicyId, Validator};
 use cedar_policy_core::ast::{self, PolicyID};
+use cedar_policy_core::parser::Loc;
 use miette::Diagnostic;
 
 use super::PolicySource;
 use super::cost;
 use super::depth::{self, Depth};
 use super::known::known_file;
+use super::link_shard::OddLink;
+use super::links_file::{is_links_file, read_links};
+use super::parse::{Naming, Parsed, key_offset, parse};
 use super::premise::Premise;
-use crate::cedar_text::{on_deep_stack, parse_policies};
+use crate::cedar_text::on_deep_stack;
 use crate::model::{Fault, Faults, Lines};
 use crate::schema::LoadedSchema;
 use crate::snapshot::Origin;
@@ -24,6 +28,8 @@ pub struct PolicyFile {
     pub origin: Origin,
     pub policies: Vec<WrittenPolicy>,
     pub templates: Vec<WrittenTemplate>,
+    /// Links of templates, which may stand in other files.
+    pub(super) links: Vec<OddLink>,
     /// Worth an author's look.
     pub warnings: Vec<Fault>,
 }
@@ -83,6 +89,7 @@ impl PolicyFile {
         Self {
             policies: self.policies.iter().map(policy).collect(),
             templates: self.templates.iter().map(template).collect(),
+            links: self.links.clone(),
             warnings: self.warnings.iter().map(|warning| called(warning, &origin.file)).collect(),
             origin,
         }
@@ -103,17 +110,27 @@ impl PolicyFile {
     /// Reads a file; without a schema, only whether it parses.
     pub(crate) fn read(file: &SourceFile, origin: Origin, schema: Option<&LoadedSchema>) -> (Self, Faults) {
         let mut faults = Faults::default();
-        let mut read = Self { origin, policies: Vec::new(), templates: Vec::new(), warnings: Vec::new() };
-        let parsed = match parse_policies(file) {
+        let mut read =
+            Self { origin, policies: Vec::new(), templates: Vec::new(), links: Vec::new(), warnings: Vec::new() };
+        if is_links_file(file) {
+            read.links = read_links(file, &mut faults);
+            return (read, faults);
+        }
+        let Parsed { set, naming } = match parse(file) {
             Ok(parsed) => parsed,
             Err(found) => return (read, found),
         };
         let lines = Lines::of(&file.text);
         let file_digest: Arc<str> = read.origin.digest.as_str().into();
-        for policy in parsed.static_policies() {
-            let (line, column) = lines.position(policy.loc().map_or(0, |loc| loc.start()));
+        let core: &ast::PolicySet = set.as_ref();
+        let position = |id: &PolicyID, loc: Option<&Loc>| {
+            lines.position(loc.map_or_else(|| key_offset(&file.text, id.as_ref()), Loc::start))
+        };
+        read.links = own_links(core, |id| position(id, None).0);
+        for policy in core.static_policies() {
+            let (line, column) = position(policy.id(), policy.loc());
             let annotated = annotation(policy.annotations());
-            if let Some(id) = identify(file, policy.id(), annotated, (line, column), &mut faults) {
+            if let Some(id) = identify(file, (policy.id(), naming), annotated, (line, column), &mut faults) {
                 let policy = policy.new_id(id);
                 let condition = policy.non_scope_constraints();
                 let (depth, premise) = (Depth::of(condition), Premise::of(condition));
@@ -121,10 +138,10 @@ impl PolicyFile {
                 read.policies.push(WrittenPolicy { policy, source, column, has_id, depth, premise });
             }
         }
-        for template in parsed.templates() {
-            let (line, column) = lines.position(template.loc().map_or(0, |loc| loc.start()));
+        for template in core.templates() {
+            let (line, column) = position(template.id(), template.loc());
             let annotated = annotation(template.annotations());
-            if let Some(id) = identify(file, template.id(), annotated, (line, column), &mut faults) {
+            if let Some(id) = identify(file, (template.id(), naming), annotated, (line, column), &mut faults) {
                 let template = Arc::new(template.new_id(id));
                 let condition = template.non_scope_constraints();
                 let (depth, premise) = (Depth::of(condition), Premise::of(condition));
@@ -223,21 +240,41 @@ fn place(file: &SourceFile, line: usize) -> PolicySource {
 
 fn identify(
     file: &SourceFile,
-    position: &PolicyID,
+    (position, naming): (&PolicyID, Naming),
     annotated: Option<&str>,
     (line, column): (usize, usize),
     faults: &mut Faults,
 ) -> Option<PolicyID> {
     let position: &str = position.as_ref();
-    // INVARIANT: Cedar's parser names the policies of a text `policy0`, `policy1`, … in order.
-    let position = position.strip_prefix("policy").unwrap_or(position);
-    let id = annotated.map_or_else(|| format!("{}#{position}", file.relative), str::to_owned);
+    let unnamed = || match naming {
+        // INVARIANT: Cedar's parser names the policies of a text `policy0`, `policy1`, … in order.
+        Naming::Places => format!("{}#{}", file.relative, position.strip_prefix("policy").unwrap_or(position)),
+        Naming::Keys => position.to_owned(),
+    };
+    let id = annotated.map_or_else(unnamed, str::to_owned);
     if id.is_empty() {
         let message = "`@id` may not be empty".to_owned();
         faults.push(Fault { file: file.name.clone(), line, column, message });
         return None;
     }
     Some(PolicyID::from_string(id))
+}
+
+/// The links that a JSON policy set holds itself. Of a template with an `@id`, a link names that.
+fn own_links(set: &ast::PolicySet, line: impl Fn(&PolicyID) -> usize) -> Vec<OddLink> {
+    let links = set.policies().filter(|policy| !policy.is_static());
+    let uid = |policy: &ast::Policy, slot: &ast::SlotId| policy.env().get(slot).map(ToString::to_string);
+    let link = |policy: &ast::Policy| OddLink {
+        line: line(policy.template().id()),
+        template_id: annotation(policy.template().annotations())
+            .map_or_else(|| AsRef::<str>::as_ref(policy.template().id()).to_owned(), str::to_owned),
+        link_id: AsRef::<str>::as_ref(policy.id()).to_owned(),
+        principal: uid(policy, &ast::SlotId::principal()),
+        resource: uid(policy, &ast::SlotId::resource()),
+    };
+    let mut links: Vec<_> = links.map(link).collect();
+    links.sort_by(|left, right| left.link_id.cmp(&right.link_id));
+    links
 }
 
 /// The annotations of invariants.
