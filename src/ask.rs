@@ -20,7 +20,7 @@ use ulid::Ulid;
 use crate::audit::{Audit, DecisionRecord, Unrecorded};
 use crate::authn::{TokenDigest, Verifier, VerifyError, digest_of, is_of_our_form, is_whole};
 use crate::clock::SharedClock;
-use crate::decide::{AccessQuery, Answer, Decider, QueryError};
+use crate::decide::{AccessQuery, Answer, Decider, QueryError, Unknown, drop_unknown};
 use crate::model::{Generation, Revision, TenantId};
 use crate::principal::{Principal, PrincipalError};
 use crate::shadow::{Decided, Proof, Shadow};
@@ -44,6 +44,10 @@ pub type AtLeast = Option<Revision>;
 pub struct Question {
     pub who: Who,
     pub query: AccessQuery,
+    /// What becomes of context members and attributes that the schema does not declare.
+    pub unknown: Unknown,
+    /// What of the question does not count, from this caller.
+    pub dropped: Vec<String>,
 }
 
 /// Where questions come from, for the record.
@@ -63,6 +67,9 @@ pub struct Answered {
     pub generation: Generation,
     pub revision: Revision,
     pub decision_id: String,
+    /// What of the question was left out before it was decided.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<String>,
 }
 
 /// Why there is no answer.
@@ -84,13 +91,6 @@ pub enum AskError {
     Query(#[from] QueryError),
     #[error(transparent)]
     Unrecorded(#[from] Unrecorded),
-    /// Something was wrong with one question of many.
-    #[error("`requests[{index}]`: {source}")]
-    InBatch {
-        index: usize,
-        #[source]
-        source: Box<AskError>,
-    },
 }
 
 /// Why a token of our own stands for nobody.
@@ -163,35 +163,54 @@ impl Ask {
     ) -> Result<Answered, AskError> {
         let snapshot = self.snapshot(tenant, at_least).await?;
         let someone = self.identify(&snapshot, &question.who).await?;
-        self.decide(&snapshot, &someone, question.query, asker).await
+        self.decide(&snapshot, &someone, question, asker).await
     }
 
-    /// Answers many, in order, all from one snapshot; a fault of one is a fault of all.
+    /// Answers many, in order, all from one snapshot: an answer for each, or why there is none. Whoever most of them
+    /// are about is made certain first.
     ///
     /// # Errors
-    /// As `one`, naming the question.
-    pub async fn many(
+    /// When there is no snapshot, or `of_all` cannot be made certain: then none is answered.
+    pub async fn many<E: From<AskError>>(
         &self,
         tenant: &str,
         at_least: AtLeast,
-        questions: Vec<Question>,
+        of_all: Option<&Who>,
+        questions: Vec<Result<Question, E>>,
         asker: &Asker,
-    ) -> Result<Vec<Answered>, AskError> {
+    ) -> Result<Vec<Result<Answered, E>>, AskError> {
         let snapshot = self.snapshot(tenant, at_least).await?;
         let mut known: HashMap<Who, Someone> = HashMap::new();
+        if let Some(who) = of_all {
+            known.insert(who.clone(), self.identify(&snapshot, who).await?);
+        }
         let mut answers = Vec::with_capacity(questions.len());
-        for (index, question) in questions.into_iter().enumerate() {
-            let failed = |source| AskError::InBatch { index, source: Box::new(source) };
-            if !known.contains_key(&question.who) {
-                let found = self.identify(&snapshot, &question.who).await.map_err(failed)?;
-                known.insert(question.who.clone(), found);
-            }
-            let Some(someone) = known.get(&question.who) else { continue };
-            answers.push(self.decide(&snapshot, someone, question.query, asker).await.map_err(failed)?);
+        for question in questions {
+            answers.push(match question {
+                Ok(question) => self.one_of_many(&snapshot, &mut known, question, asker).await.map_err(E::from),
+                Err(fault) => Err(fault),
+            });
             // Deciding is work without a pause: others, and this request's own time limit, get their turn here.
             tokio::task::yield_now().await;
         }
         Ok(answers)
+    }
+
+    async fn one_of_many(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        known: &mut HashMap<Who, Someone>,
+        question: Question,
+        asker: &Asker,
+    ) -> Result<Answered, AskError> {
+        if let Some(someone) = known.get(&question.who) {
+            return self.decide(snapshot, someone, question, asker).await;
+        }
+        let someone = self.identify(snapshot, &question.who).await?;
+        let who = question.who.clone();
+        let answer = self.decide(snapshot, &someone, question, asker).await;
+        known.insert(who, someone);
+        answer
     }
 
     async fn snapshot(&self, tenant: &str, at_least: AtLeast) -> Result<Arc<Snapshot>, AskError> {
@@ -257,12 +276,16 @@ impl Ask {
 
     async fn decide(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &Arc<Snapshot>,
         someone: &Someone,
-        query: AccessQuery,
+        question: Question,
         asker: &Asker,
     ) -> Result<Answered, AskError> {
+        let Question { mut query, unknown, mut dropped, .. } = question;
         let principal = &someone.principal;
+        if unknown == Unknown::Drop {
+            dropped.extend(drop_unknown(snapshot, &mut query)?);
+        }
         let started = Instant::now();
         let answer = self.decider.decide(snapshot, principal, &query)?;
         let elapsed = started.elapsed();
@@ -298,6 +321,7 @@ impl Ask {
             generation: snapshot.generation,
             revision: snapshot.revision,
             decision_id: decision_id.to_string(),
+            dropped,
         })
     }
 }

@@ -65,6 +65,7 @@ impl Authorize {
                     generation: source.snapshot.generation,
                     revision: source.snapshot.revision,
                     decision_id: Ulid::generate().to_string(),
+                    dropped: Vec::new(),
                 };
                 self.print(&answered);
                 if answered.answer.decision == Decision::Allow { Ending::Ok } else { Ending::Deny }

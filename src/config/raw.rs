@@ -158,6 +158,9 @@ section!(RawKeys {
 section!(RawDecisions {
     /// What a forbid that cannot be evaluated means: the answer is deny, or it is passed over as Cedar does.
     forbid_errors: RawForbidErrors = RawForbidErrors::Deny,
+    /// The longest text of a context, or of what a question says of its resource, that policies look at. Beyond it the
+    /// answer is deny, with `errors` naming the field.
+    max_string_bytes: usize = crate::decide::DEFAULT_MAX_STRING_BYTES,
 });
 section!(RawCache {
     /// Of each snapshot; 0 keeps none.
@@ -168,8 +171,10 @@ section!(RawCache {
 section!(RawCallers {
     /// Whether whoever has a token may ask about it without a key.
     anonymous: RawAnonymous = RawAnonymous::Token,
-    /// Who may ask for explanations: they name grants and people of the directory.
-    explain: RawExplain = RawExplain::Anyone,
+    /// Whose `explain` counts: explanations name grants and people of the directory.
+    explain: RawCountsFrom = RawCountsFrom::Keyed,
+    /// Whose `attributes` and `parents` of the resource count: policies are decided by them.
+    describe: RawCountsFrom = RawCountsFrom::Keyed,
     /// Callers that have a key.
     keys: Vec<RawCallerKey> = Vec::new(),
 });
@@ -229,7 +234,7 @@ choice!(RawManifests { Serve, Apply });
 choice!(RawTrailingSlash { Exact, Ignore });
 choice!(RawForbidErrors { Deny, Skip });
 choice!(RawAnonymous { Token, Nobody });
-choice!(RawExplain { Anyone, Keyed });
+choice!(RawCountsFrom { Anyone, Keyed });
 choice!(RawAuditSink { Off, Stdout, File });
 choice!(RawWhenFull { Drop, Block });
 choice!(RawLogFormat { Text, Json });

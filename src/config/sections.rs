@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::http::HttpConfig;
 use super::keys::CallerKeys;
 use super::raw::{
-    RawAnonymous, RawAuditSink, RawConfig, RawDatabase, RawDirectory, RawExplain, RawForbidErrors, RawLogFormat,
+    RawAnonymous, RawAuditSink, RawConfig, RawCountsFrom, RawDatabase, RawDirectory, RawForbidErrors, RawLogFormat,
     RawManifests, RawTrailingSlash, RawWhenFull,
 };
 use crate::assemble::{Layout, ManifestsAre};
@@ -54,7 +54,10 @@ pub enum DirectoryConfig {
 #[derive(Clone, Debug)]
 pub struct CallersConfig {
     pub anonymous: WhoMayAsk,
-    pub explain: WhoMayExplain,
+    /// Whose wish for an explanation counts.
+    pub explain: CountsFrom,
+    /// Whose word on the resource counts.
+    pub describe: CountsFrom,
     pub keys: CallerKeys,
 }
 
@@ -67,13 +70,22 @@ pub enum WhoMayAsk {
     Nobody,
 }
 
-/// Who may ask for explanations.
+/// From whom a part of a question counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WhoMayExplain {
-    #[default]
+pub enum CountsFrom {
     Anyone,
     /// Callers with a key.
+    #[default]
     Keyed,
+}
+
+impl From<RawCountsFrom> for CountsFrom {
+    fn from(raw: RawCountsFrom) -> Self {
+        match raw {
+            RawCountsFrom::Anyone => Self::Anyone,
+            RawCountsFrom::Keyed => Self::Keyed,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -116,6 +128,7 @@ impl TryFrom<RawConfig> for Config {
             ("http.max_in_flight", raw.http.max_in_flight),
             ("http.max_connections", raw.http.max_connections),
             ("tokens.max_bytes", raw.tokens.max_bytes),
+            ("decisions.max_string_bytes", raw.decisions.max_string_bytes),
             ("audit.queue", raw.audit.queue),
             ("audit.rotate_bytes", raw.audit.rotate_bytes),
             ("shadow.queue", raw.shadow.queue),
@@ -205,16 +218,15 @@ impl TryFrom<RawConfig> for Config {
                     RawForbidErrors::Skip => ForbidErrors::Skip,
                 },
                 slice_bytes: megabytes(raw.cache.slice_megabytes),
+                max_string_bytes: raw.decisions.max_string_bytes,
             },
             callers: CallersConfig {
                 anonymous: match raw.callers.anonymous {
                     RawAnonymous::Token => WhoMayAsk::WithToken,
                     RawAnonymous::Nobody => WhoMayAsk::Nobody,
                 },
-                explain: match raw.callers.explain {
-                    RawExplain::Anyone => WhoMayExplain::Anyone,
-                    RawExplain::Keyed => WhoMayExplain::Keyed,
-                },
+                explain: raw.callers.explain.into(),
+                describe: raw.callers.describe.into(),
                 keys,
             },
             audit: AuditConfig {

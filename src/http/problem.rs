@@ -7,7 +7,7 @@ use std::any::Any;
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::request_id::RequestId;
 use crate::admin::{AdminError, TokenError};
@@ -61,9 +61,8 @@ pub(super) enum Problem {
     LogUnavailable,
     TimedOut,
     Internal,
-    /// What is wrong with one question of many.
-    InBatch {
-        member: &'static str,
+    /// What is wrong with one operation of many: all of them are refused for it.
+    InOperation {
         index: usize,
         problem: Box<Problem>,
     },
@@ -95,7 +94,7 @@ impl Problem {
             | Self::LogUnavailable
             | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::InBatch { problem, .. } => problem.status(),
+            Self::InOperation { problem, .. } => problem.status(),
         }
     }
 
@@ -128,7 +127,7 @@ impl Problem {
             Self::LogUnavailable => "log-unavailable",
             Self::TimedOut => "timed-out",
             Self::Internal => "internal",
-            Self::InBatch { problem, .. } => problem.slug(),
+            Self::InOperation { problem, .. } => problem.slug(),
         }
     }
 
@@ -168,8 +167,26 @@ impl Problem {
             Self::LogUnavailable => "decisions cannot be recorded at the moment".to_owned(),
             Self::TimedOut => "the request took too long".to_owned(),
             Self::Internal => "something went wrong on our side: give the request id when you report it".to_owned(),
-            Self::InBatch { member, index, problem } => format!("`{member}[{index}]`: {}", problem.detail()),
+            Self::InOperation { index, problem } => format!("`operations[{index}]`: {}", problem.detail()),
         }
+    }
+}
+
+impl Problem {
+    /// RFC 9457 §3: the problem as an object, of a request with this id.
+    pub(super) fn document(&self, id: &RequestId) -> Value {
+        let status = self.status();
+        let mut document = json!({
+            "type": format!("urn:cedargate:problem:{}", self.slug()),
+            "title": status.canonical_reason().unwrap_or_default(),
+            "status": status.as_u16(),
+            "detail": self.detail(),
+            "instance": &*id.0,
+        });
+        if let (Self::InOperation { index, .. }, Some(members)) = (self, document.as_object_mut()) {
+            members.insert("operation".to_owned(), (*index).into());
+        }
+        document
     }
 }
 
@@ -192,14 +209,7 @@ pub(super) fn render(response: &mut Response, id: &RequestId) {
         (None, status) if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE => Problem::Internal,
         (None, _) => return,
     };
-    let status = problem.status();
-    let body = json!({
-        "type": format!("urn:cedargate:problem:{}", problem.slug()),
-        "title": status.canonical_reason().unwrap_or_default(),
-        "status": status.as_u16(),
-        "detail": problem.detail(),
-        "instance": &*id.0,
-    });
+    let (status, body) = (problem.status(), problem.document(id));
     *response.status_mut() = status;
     *response.body_mut() = Body::from(body.to_string());
     let headers = response.headers_mut();
@@ -232,7 +242,6 @@ impl From<AskError> for Problem {
                 tracing::error!(%error, "an answer was withheld");
                 Self::LogUnavailable
             }
-            AskError::InBatch { index, source } => Self::from(*source).in_batch(index),
         }
     }
 }
@@ -314,14 +323,9 @@ impl Problem {
         Self::Malformed("the request's body cannot be read".to_owned())
     }
 
-    /// The same, naming the question that it is about.
-    pub(super) fn in_batch(self, index: usize) -> Self {
-        Self::InBatch { member: "requests", index, problem: Box::new(self) }
-    }
-
     /// The same, naming the operation that it is about.
     pub(super) fn in_operation(self, index: usize) -> Self {
-        Self::InBatch { member: "operations", index, problem: Box::new(self) }
+        Self::InOperation { index, problem: Box::new(self) }
     }
 }
 

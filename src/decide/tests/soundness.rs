@@ -74,7 +74,7 @@ struct Counts {
 fn holds(case: &Case, counts: &mut Counts) -> Result<(), TestCaseError> {
     let world = World::of(case, counts).map_err(TestCaseError::fail)?;
     counts.tenants += 1;
-    let off = Decider { forbid_errors: ForbidErrors::Skip, slice_bytes: 0 };
+    let off = Decider { forbid_errors: ForbidErrors::Skip, slice_bytes: 0, ..Decider::default() };
     let on = Decider { slice_bytes: Decider::default().slice_bytes, ..off };
     let mut before: Option<Question> = None;
     for numbers in &case.questions {
