@@ -17,7 +17,7 @@ use tokio::task::AbortHandle;
 
 use crate::admin::{Administration, FirstKey};
 use crate::apply::{Applier, Wanted};
-use crate::ask::{Ask, KnownPrincipals};
+use crate::ask::{Ask, KnownPrincipals, Lanes};
 use crate::audit::{Audit, Sink, SinkError};
 use crate::authn::{KeyRegistry, Verifier};
 use crate::clock::SharedClock;
@@ -52,7 +52,7 @@ pub enum AppError {
     FirstLoad(#[source] tokio::task::JoinError),
     #[error(transparent)]
     Directory(#[from] OpenError),
-    #[error("the system gives no threads for reloads")]
+    #[error("the system gives no threads for reloads or decisions")]
     ReloadThreads(#[from] rayon::ThreadPoolBuildError),
 }
 
@@ -145,6 +145,8 @@ impl App {
             principals: Arc::new(KnownPrincipals::within(remembered_bytes)),
             verifier,
             decider: config.decider,
+            server_time: config.server_time,
+            lanes: Lanes::start()?,
             audit,
             shadow,
             metrics: metrics.clone(),
@@ -181,6 +183,7 @@ impl App {
                 max_body_bytes: config.http.max_body_bytes,
                 max_batch_body_bytes: config.http.max_batch_body_bytes,
                 max_batch: config.http.max_batch,
+                max_questions_body_bytes: config.http.max_questions_body_bytes,
                 in_flight: Arc::new(Semaphore::new(config.http.max_in_flight)),
                 timeout: config.http.request_timeout,
             },

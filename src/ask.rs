@@ -4,13 +4,15 @@
 //! In: a tenant, questions, each about a token or a named principal. Out: answers, all of one generation. The only
 //! I/O is what `authn` may need to learn a new key.
 
+mod lanes;
 mod principals;
 
+pub use lanes::{LaneError, Lanes};
 pub use principals::KnownPrincipals;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cedar_policy::EntityUid;
 use serde::Serialize;
@@ -20,7 +22,8 @@ use ulid::Ulid;
 use crate::audit::{Audit, DecisionRecord, Unrecorded};
 use crate::authn::{TokenDigest, Verifier, VerifyError, digest_of, is_of_our_form, is_whole};
 use crate::clock::SharedClock;
-use crate::decide::{AccessQuery, Answer, Decider, QueryError, Unknown, drop_unknown};
+use crate::decide::AccessQuery;
+use crate::decide::{Answer, Decider, QueryError, ServerTime, Unknown, drop_unknown};
 use crate::model::{Generation, Revision, TenantId};
 use crate::principal::{Principal, PrincipalError};
 use crate::shadow::{Decided, Proof, Shadow};
@@ -91,6 +94,8 @@ pub enum AskError {
     Query(#[from] QueryError),
     #[error(transparent)]
     Unrecorded(#[from] Unrecorded),
+    #[error(transparent)]
+    Lane(#[from] LaneError),
 }
 
 /// Why a token of our own stands for nobody.
@@ -140,6 +145,10 @@ pub struct Ask {
     pub verifier: Verifier,
     pub principals: Arc<KnownPrincipals>,
     pub decider: Decider,
+    /// Where contexts without a time get the server's.
+    pub server_time: Option<ServerTime>,
+    /// Where deciding is done.
+    pub lanes: Lanes,
     pub audit: Audit,
     /// What a candidate would answer.
     pub shadow: Shadow,
@@ -231,11 +240,11 @@ impl Ask {
     ///
     /// # Errors
     /// When the token is not valid.
-    pub async fn principal(&self, snapshot: &Snapshot, who: &Who) -> Result<Arc<Principal>, AskError> {
+    pub async fn principal(&self, snapshot: &Arc<Snapshot>, who: &Who) -> Result<Arc<Principal>, AskError> {
         Ok(self.identify(snapshot, who).await?.principal)
     }
 
-    async fn identify(&self, snapshot: &Snapshot, who: &Who) -> Result<Someone, AskError> {
+    async fn identify(&self, snapshot: &Arc<Snapshot>, who: &Who) -> Result<Someone, AskError> {
         let token = match who {
             Who::Named(uid) => return Ok(Principal::named(uid.clone()).into()),
             Who::Token(token) => token,
@@ -253,8 +262,12 @@ impl Ask {
         let verified = verified.inspect_err(|error| {
             self.metrics.token_refusals.get_or_create(&SlugLabels { slug: error.slug() }).inc();
         })?;
-        let principal = self.principals.get_or_resolve(snapshot, token.len(), digest, &verified)?;
-        Ok(Someone { principal, proof: Some(Proof { verified, digest, token_bytes: token.len() }) })
+        let token_bytes = token.len();
+        let (known, resolved) = (Arc::clone(&self.principals), (Arc::clone(snapshot), Arc::clone(&verified)));
+        // Who is in an external identity is asked of policies too.
+        let resolving = move || known.get_or_resolve(&resolved.0, token_bytes, digest, &resolved.1);
+        let principal = self.lanes.run(&snapshot.tenant, resolving).await?.0?;
+        Ok(Someone { principal, proof: Some(Proof { verified, digest, token_bytes }) })
     }
 
     /// Whom a token of our own stands for.
@@ -286,9 +299,16 @@ impl Ask {
         if unknown == Unknown::Drop {
             dropped.extend(drop_unknown(snapshot, &mut query)?);
         }
-        let started = Instant::now();
-        let answer = self.decider.decide(snapshot, principal, &query)?;
-        let elapsed = started.elapsed();
+        if let Some(server_time) = &self.server_time {
+            server_time.put_in(snapshot, &mut query, self.clock.now());
+        }
+        let (decider, asked) = (self.decider, (Arc::clone(snapshot), Arc::clone(principal)));
+        let deciding = move || {
+            let answer = decider.decide(&asked.0, &asked.1, &query);
+            (answer, query)
+        };
+        let ((answer, query), elapsed) = self.lanes.run(&snapshot.tenant, deciding).await?;
+        let answer = answer?;
         self.metrics.decided(snapshot.tenant.as_str(), &answer, elapsed);
         let decision_id = Ulid::generate();
         if let Some(place) = self.shadow.place(&snapshot.tenant) {

@@ -11,6 +11,7 @@ mod explain;
 mod fit;
 mod query;
 mod resource;
+mod server_time;
 mod settled;
 mod staged;
 
@@ -19,6 +20,7 @@ pub use answer::{Answer, Decision, EvaluationError, Reason, Work};
 pub use change::Change;
 pub use explain::{Explanation, NearMiss};
 pub use query::{AccessQuery, ActionName, QueryError, ResourceQuery, Unknown, drop_unknown};
+pub use server_time::{DEFAULT_TIME_MEMBER, ServerTime};
 pub use staged::Staged;
 
 use std::sync::Arc;
@@ -146,7 +148,7 @@ impl<'a> Asking<'a> {
             context::read_context(snapshot, query.context.as_ref(), action)?;
         // The types of both are known to fit.
         let is_checked = is_checked && !asks_about_enumerated(snapshot, principal, &resource);
-        let settled = Settled::of(&principal.uid, action, query, most_bytes);
+        let settled = Settled::of(principal, action, query, most_bytes);
         let is_for_others = settled == Some(Settled::NotForThem);
         if is_for_others && !is_checked {
             context.validate(&snapshot.schema.schema, &action.uid).map_err(QueryError::from)?;

@@ -86,7 +86,9 @@ section!(RawHttp {
     /// How long a decision waits for a revision that it asks for.
     at_least_timeout_milliseconds: u64 = 5000,
     /// The most questions in one request.
-    max_batch: usize = 100,
+    max_batch: usize = 1000,
+    /// The largest body of many questions.
+    max_questions_body_bytes: usize = 2 * 1024 * 1024,
     /// Requests that may be under way at once; one more is answered 429.
     max_in_flight: usize = 4096,
     /// How long one request may take.
@@ -161,6 +163,10 @@ section!(RawDecisions {
     /// The longest text of a context, or of what a question says of its resource, that policies look at. Beyond it the
     /// answer is deny, with `errors` naming the field.
     max_string_bytes: usize = crate::decide::DEFAULT_MAX_STRING_BYTES,
+    /// Whether contexts that have no time get the server's, where the action's context declares it as `datetime`.
+    clock: RawDecisionClock = RawDecisionClock::Off,
+    /// What contexts call the time.
+    clock_attribute: String = crate::decide::DEFAULT_TIME_MEMBER.into(),
 });
 section!(RawCache {
     /// Of each snapshot; 0 keeps none.
@@ -233,6 +239,7 @@ choice!(RawDirectory { Sqlite, Files });
 choice!(RawManifests { Serve, Apply });
 choice!(RawTrailingSlash { Exact, Ignore });
 choice!(RawForbidErrors { Deny, Skip });
+choice!(RawDecisionClock { Off, Now });
 choice!(RawAnonymous { Token, Nobody });
 choice!(RawCountsFrom { Anyone, Keyed });
 choice!(RawAuditSink { Off, Stdout, File });

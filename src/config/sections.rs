@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::http::HttpConfig;
 use super::keys::CallerKeys;
 use super::raw::{
-    RawAnonymous, RawAuditSink, RawConfig, RawCountsFrom, RawDatabase, RawDirectory, RawForbidErrors, RawLogFormat,
-    RawManifests, RawTrailingSlash, RawWhenFull,
+    RawAnonymous, RawAuditSink, RawConfig, RawCountsFrom, RawDatabase, RawDecisionClock, RawDirectory, RawForbidErrors,
+    RawLogFormat, RawManifests, RawTrailingSlash, RawWhenFull,
 };
 use crate::assemble::{Layout, ManifestsAre};
 use crate::audit::{AuditSettings, Mask, WhenFull};
 use crate::authn::{KeySettings, TokenSettings, TrailingSlash};
-use crate::decide::{Decider, ForbidErrors};
+use crate::decide::{Decider, ForbidErrors, ServerTime};
 use crate::model::{Fault, Faults, TenantId};
 use crate::schema::Identity;
 use crate::shadow::ShadowSettings;
@@ -31,6 +31,8 @@ pub struct Config {
     pub issuer: Option<String>,
     pub keys: KeySettings,
     pub decider: Decider,
+    /// Where contexts without a time get the server's.
+    pub server_time: Option<ServerTime>,
     pub callers: CallersConfig,
     pub audit: AuditConfig,
     /// The candidate's tree, and how it is compared with.
@@ -125,6 +127,7 @@ impl TryFrom<RawConfig> for Config {
             ("http.max_body_bytes", raw.http.max_body_bytes),
             ("http.max_batch_body_bytes", raw.http.max_batch_body_bytes),
             ("http.max_batch", raw.http.max_batch),
+            ("http.max_questions_body_bytes", raw.http.max_questions_body_bytes),
             ("http.max_in_flight", raw.http.max_in_flight),
             ("http.max_connections", raw.http.max_connections),
             ("tokens.max_bytes", raw.tokens.max_bytes),
@@ -146,6 +149,9 @@ impl TryFrom<RawConfig> for Config {
         if raw.keys.max_stale_seconds <= raw.keys.max_refresh_seconds {
             // Keys would be too old at the very moment at which they are due.
             fault("keys.max_stale_seconds", "must be more than `keys.max_refresh_seconds`".to_owned());
+        }
+        if raw.decisions.clock_attribute.is_empty() {
+            fault("decisions.clock_attribute", "must be the name of a context member".to_owned());
         }
         if tracing_subscriber::EnvFilter::try_new(&raw.log.level).is_err() {
             fault("log.level", format!("`{}` is not a level or a filter", raw.log.level));
@@ -219,6 +225,10 @@ impl TryFrom<RawConfig> for Config {
                 },
                 slice_bytes: megabytes(raw.cache.slice_megabytes),
                 max_string_bytes: raw.decisions.max_string_bytes,
+            },
+            server_time: match raw.decisions.clock {
+                RawDecisionClock::Off => None,
+                RawDecisionClock::Now => Some(ServerTime::in_member(&raw.decisions.clock_attribute)),
             },
             callers: CallersConfig {
                 anonymous: match raw.callers.anonymous {

@@ -1,11 +1,11 @@
 //! Questions whose answer is deny before any policy is looked at: one that nobody of the principal's type can ask, and
 //! one that holds a text too long to be matched in time.
 
-use cedar_policy::EntityUid;
 use serde_json::{Map, Value};
 
 use super::query::AccessQuery;
 use super::{Answer, Decision, EvaluationError, Reason, Work};
+use crate::principal::Principal;
 use crate::schema::ActionFacts;
 
 /// Why no policy is asked.
@@ -18,11 +18,14 @@ pub(super) enum Settled {
 
 impl Settled {
     /// Whether a question that fits the schema is settled.
-    pub fn of(principal: &EntityUid, action: &ActionFacts, query: &AccessQuery, most_bytes: usize) -> Option<Self> {
-        if !action.applies_to_principal(principal.type_name()) {
+    pub fn of(principal: &Principal, action: &ActionFacts, query: &AccessQuery, most_bytes: usize) -> Option<Self> {
+        if !action.applies_to_principal(principal.uid.type_name()) {
             return Some(Self::NotForThem);
         }
-        too_long(query, most_bytes).map(|found| Self::TooLong(found.error(most_bytes)))
+        let own = &principal.longest_text;
+        let own =
+            (own.bytes > most_bytes).then(|| Found { path: format!("principal: {}", own.name), bytes: own.bytes });
+        own.or_else(|| too_long(query, most_bytes)).map(|found| Self::TooLong(found.error(most_bytes)))
     }
 
     pub fn answer(&self) -> Answer {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::request_id::RequestId;
 use crate::admin::{AdminError, TokenError};
-use crate::ask::AskError;
+use crate::ask::{AskError, LaneError};
 use crate::authn::VerifyError;
 use crate::directory::{EditError, Refusal, StoreError};
 use crate::principal::PrincipalError;
@@ -40,6 +40,7 @@ pub(super) enum Problem {
     MethodNotAllowed,
     TooLarge(String),
     TooMany,
+    TenantBusy(String),
     NoSnapshot(String),
     NotReached(String),
     /// A change that is refused; what kind of refusal it is, is for the slug to say.
@@ -85,7 +86,7 @@ impl Problem {
             Self::RevisionMismatch(_) => StatusCode::PRECONDITION_FAILED,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany | Self::TenantBusy(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NoSnapshot(_)
             | Self::NotReached(_)
             | Self::Busy(_)
@@ -115,6 +116,7 @@ impl Problem {
             Self::MethodNotAllowed => "method-not-allowed",
             Self::TooLarge(_) => "too-large",
             Self::TooMany => "too-many-requests",
+            Self::TenantBusy(_) => "tenant-busy",
             Self::NoSnapshot(_) => "no-snapshot",
             Self::NotReached(_) => "revision-not-live",
             Self::NoSuchObject(_) => "object-unknown",
@@ -138,6 +140,7 @@ impl Problem {
             | Self::TokenRefused { detail, .. }
             | Self::TooLarge(detail)
             | Self::NotReached(detail)
+            | Self::TenantBusy(detail)
             | Self::Conflict { detail, .. }
             | Self::Unfit { detail, .. }
             | Self::NoSuchObject(detail)
@@ -233,6 +236,11 @@ impl From<AskError> for Problem {
             AskError::Token(error) => Self::from(error),
             AskError::OwnToken(error) => Self::TokenRefused { slug: error.slug(), detail: error.to_string() },
             AskError::Principal(PrincipalError::Deactivated) => Self::UserDeactivated,
+            AskError::Lane(error @ LaneError::Crowded(_)) => Self::TenantBusy(error.to_string()),
+            AskError::Lane(LaneError::Failed) => {
+                tracing::error!("a decision panicked");
+                Self::Internal
+            }
             AskError::Query(error) => Self::Query { slug: error.slug(), detail: error.to_string() },
             AskError::Principal(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a verified token made no principal");

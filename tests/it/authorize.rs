@@ -3,6 +3,7 @@
 mod answers;
 mod batch;
 mod callers;
+mod clock;
 mod contexts;
 mod describing;
 mod errors;
