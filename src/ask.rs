@@ -53,6 +53,13 @@ pub struct Question {
     pub dropped: Vec<String>,
 }
 
+impl Question {
+    /// All of which counts.
+    pub fn of(who: Who, query: AccessQuery) -> Self {
+        Self { who, query, unknown: Unknown::default(), dropped: Vec::new() }
+    }
+}
+
 /// Where questions come from, for the record.
 #[derive(Clone, Debug)]
 pub struct Asker {
