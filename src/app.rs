@@ -17,7 +17,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::admin::{Administration, FirstKey};
 use crate::apply::{Applier, Wanted};
-use crate::ask::{Ask, KnownPrincipals};
+use crate::ask::{Ask, KnownPrincipals, Lanes};
 use crate::audit::{Audit, Sink, SinkError};
 use crate::authn::{KeyRegistry, Verifier};
 use crate::clock::SharedClock;
@@ -50,6 +50,8 @@ pub enum AppError {
     Accept(#[source] tokio::task::JoinError),
     #[error(transparent)]
     Directory(#[from] OpenError),
+    #[error("the system gives no threads for reloads or decisions")]
+    ReloadThreads(#[from] rayon::ThreadPoolBuildError),
 }
 
 /// A server that has read its tree and holds its addresses.
@@ -147,6 +149,8 @@ impl App {
             principals: Arc::new(KnownPrincipals::within(remembered_bytes)),
             verifier,
             decider: config.decider,
+            server_time: config.server_time,
+            lanes: Lanes::start()?,
             audit,
             shadow,
             metrics: metrics.clone(),
@@ -183,6 +187,7 @@ impl App {
                 max_body_bytes: config.http.max_body_bytes,
                 max_batch_body_bytes: config.http.max_batch_body_bytes,
                 max_batch: config.http.max_batch,
+                max_questions_body_bytes: config.http.max_questions_body_bytes,
                 in_flight: Arc::new(Semaphore::new(config.http.max_in_flight)),
                 timeout: config.http.request_timeout,
             },

@@ -15,6 +15,7 @@ mod hashed;
 mod index;
 mod load;
 mod origin;
+mod places;
 mod policies;
 mod sign_in;
 mod slice;
@@ -29,6 +30,7 @@ pub use exported::{entities_text, links_text, policies_text};
 pub use handle::{ReloadOutcome, TenantHandle, Tenants};
 pub use index::ActionSet;
 pub use origin::Origin;
+pub use places::Places;
 pub use policies::{
     Depth, LinkRef, Policies, PolicyNumber, PolicySource, WrittenPolicy, attribute_names, exact, parse_policies,
     read_policies, unlinked_templates,
@@ -74,6 +76,8 @@ pub struct Snapshot {
     pub slices: SliceCache,
     /// Snapshots of this process that have it make the same principals of the same tokens.
     pub identity_serial: u64,
+    /// How answers tell where a policy stands.
+    pub places: Places,
     tenant_uid: EntityUid,
     /// External identity → its provider's place and its own.
     identities: HashMap<EntityUid, (usize, usize)>,
@@ -98,6 +102,11 @@ impl Snapshot {
     pub fn source(&self, id: &PolicyId) -> Option<PolicySource> {
         let template = || self.policies.written.template(id).map(|written| written.source.clone());
         self.policies.find(id).and_then(|number| self.policies.source(number)).or_else(template)
+    }
+
+    /// The same as answers tell it, `file:line`.
+    pub fn told_source(&self, source: &PolicySource) -> String {
+        format!("{}:{}", self.places.shown(&source.file), source.line)
     }
 
     /// How much of everything there is.

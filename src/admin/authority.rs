@@ -179,7 +179,7 @@ impl Authority<'_> {
 
     fn allows(&self, action: &str, resource: ResourceQuery) -> bool {
         // Whatever the server makes of forbids that fail: here they forbid.
-        let decider = Decider { forbid_errors: ForbidErrors::Deny, slice_bytes: 0 };
+        let decider = Decider { forbid_errors: ForbidErrors::Deny, slice_bytes: 0, ..Decider::default() };
         let query = AccessQuery { action: ActionName(action.to_owned()), resource, context: None, explain: false };
         decider.decide(self.snapshot, self.principal, &query).is_ok_and(|answer| answer.decision == Decision::Allow)
     }

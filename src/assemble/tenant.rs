@@ -62,6 +62,7 @@ pub fn assemble_tenant(
         return Ok(Outcome::Unchanged);
     }
     let mut snapshot = build(parts, serving, now)?;
+    snapshot.places = layout.places();
     let mut bundle = directory.bundle.filter(|_| directory.is_compiled).and_then(StoredBundle::into_compiled);
     if let Some(serving) = serving.filter(|_| directory.is_compiled && is_serving) {
         // The same directory, whose bundle on disk was lost or damaged: it is published as it was.

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use super::BenchError;
 use crate::app::{App, AppError};
 use crate::http::RawRequest;
+use crate::strict_json;
 
 /// A server that runs until it is stopped.
 pub struct Running {
@@ -69,7 +70,7 @@ impl Running {
 }
 
 fn constant(body: &[u8], answer: Bytes) -> Response {
-    match serde_json::from_slice::<RawRequest>(body) {
+    match strict_json::read::<RawRequest>(body) {
         Ok(read) => {
             black_box(read);
             ([(CONTENT_TYPE, "application/json")], answer).into_response()

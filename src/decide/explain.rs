@@ -47,7 +47,7 @@ fn explain_here(snapshot: &Snapshot, request: &Request, slice: &Slice, response:
             continue;
         }
         let Some((stage, failed)) = first_false(&policy, request, &slice.entities) else { continue };
-        let source = snapshot.source(policy.id()).map(|source| source.to_string()).unwrap_or_default();
+        let source = snapshot.source(policy.id()).map(|source| snapshot.told_source(&source)).unwrap_or_default();
         let miss = NearMiss { id: exact(policy.id()).to_owned(), effect: effect(policy.effect()), source, failed };
         misses.push((stage, miss));
         if misses.len() >= MAX_NEAR_MISSES * 2 {

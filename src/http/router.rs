@@ -17,11 +17,12 @@ use super::{authorize, health, openapi, problem, status};
 /// The whole surface.
 pub fn router(state: AppState) -> Router {
     let large = DefaultBodyLimit::max(state.limits.max_batch_body_bytes);
+    let many = DefaultBodyLimit::max(state.limits.max_questions_body_bytes);
     Router::new()
         .route("/authorize", post(authorize::one))
-        .route("/authorize/batch", post(authorize::batch))
+        .route("/authorize/batch", post(authorize::batch).layer(many))
         .route("/tenants/{tenant}/authorize", post(authorize::one))
-        .route("/tenants/{tenant}/authorize/batch", post(authorize::batch))
+        .route("/tenants/{tenant}/authorize/batch", post(authorize::batch).layer(many))
         .route("/tenants", all_tenants())
         .route("/tenants/{tenant}", one_tenant())
         .route("/tenants/{tenant}/identity-providers", noun(Kind::IdentityProvider))

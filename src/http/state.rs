@@ -66,6 +66,7 @@ pub struct Limits {
     pub max_body_bytes: usize,
     pub max_batch_body_bytes: usize,
     pub max_batch: usize,
+    pub max_questions_body_bytes: usize,
     pub in_flight: Arc<Semaphore>,
     pub timeout: Duration,
 }

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::entities::EntityShard;
 use super::load::Loader;
 use super::policies::{LinkShard, LinkStore, Policies, PolicyFile, WrittenPolicies, unlinked_templates};
-use super::{EntityStore, Origin, SignIns, SliceCache, Snapshot};
+use super::{EntityStore, Origin, Places, SignIns, SliceCache, Snapshot};
 use crate::bundle::{self, StoredBundle};
 use crate::compile::ProviderRecord;
 use crate::digest::Digester;
@@ -104,6 +104,7 @@ pub fn build(parts: Parts<'_>, before: Option<&Snapshot>, now: DateTime<Utc>) ->
         built: loader.built,
         slices: SliceCache::default(),
         bundle_stamps: parts.bundle.map(|bundle| Arc::clone(&bundle.stamps)).unwrap_or_default(),
+        places: Places::default(),
         tenant_uid,
     })
 }

@@ -121,7 +121,7 @@ impl Slice {
         if let Some(told) = candidate.told.get() {
             return Some(Arc::clone(told));
         }
-        let told = DeterminingPolicy::of(self.policies.get(id)?, candidate.number, &snapshot.policies);
+        let told = DeterminingPolicy::of(self.policies.get(id)?, candidate.number, snapshot);
         Some(Arc::clone(candidate.told.get_or_init(|| Arc::new(told.into()))))
     }
 

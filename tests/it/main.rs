@@ -32,6 +32,7 @@ mod reload;
 mod sample;
 mod schemathesis;
 mod shadow;
+mod slow_tenant;
 mod stop;
 mod support;
 mod workbench;

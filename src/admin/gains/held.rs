@@ -113,7 +113,7 @@ impl<'a> Holder<'a> {
             return false;
         }
         // Whatever the server makes of forbids that fail: here they forbid.
-        let decider = Decider { forbid_errors: ForbidErrors::Deny, slice_bytes: 0 };
+        let decider = Decider { forbid_errors: ForbidErrors::Deny, slice_bytes: 0, ..Decider::default() };
         let query = AccessQuery {
             action: ActionName(action.uid.to_string()),
             resource: asked.query.clone(),

@@ -74,7 +74,7 @@ struct Counts {
 fn holds(case: &Case, counts: &mut Counts) -> Result<(), TestCaseError> {
     let world = World::of(case, counts).map_err(TestCaseError::fail)?;
     counts.tenants += 1;
-    let off = Decider { forbid_errors: ForbidErrors::Skip, slice_bytes: 0 };
+    let off = Decider { forbid_errors: ForbidErrors::Skip, slice_bytes: 0, ..Decider::default() };
     let on = Decider { slice_bytes: Decider::default().slice_bytes, ..off };
     let mut before: Option<Question> = None;
     for numbers in &case.questions {
@@ -133,7 +133,7 @@ fn the_sliced_answer_is_cedars_answer_whatever_the_schema() {
 fn reads_back(case: &Case, as_json: bool, asked: &mut usize) -> Result<(), TestCaseError> {
     let world = World::of(case, &mut Counts::default()).map_err(TestCaseError::fail)?;
     let exported = world.exported(as_json).map_err(TestCaseError::fail)?;
-    let decider = Decider { forbid_errors: ForbidErrors::Skip, slice_bytes: 0 };
+    let decider = Decider { forbid_errors: ForbidErrors::Skip, slice_bytes: 0, ..Decider::default() };
     let mut before: Option<Question> = None;
     for numbers in &case.questions {
         let question = Question::of(&world, numbers, before.as_ref());

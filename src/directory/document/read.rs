@@ -18,6 +18,7 @@ use crate::model::{
     ProviderName, Resource, Role, RoleName, Subject, Team, TeamMapping, TeamName, Token, TokenId, TokenOwner, User,
     VirtualAccount, VirtualAccountName,
 };
+use crate::strict_json;
 
 /// Which field of a document is wrong, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -41,10 +42,21 @@ pub fn read_document(kind: Kind, value: Value) -> Result<Fact, DocumentError> {
     let Value::Object(mut members) = value else {
         return Err(DocumentError::new("type", "the document must be an object"));
     };
-    members.insert("type".to_owned(), kind.name().into());
-    let document: Document = serde_json::from_value(Value::Object(members))
-        .map_err(|error| DocumentError::new(kind.name(), error.to_string()))?;
-    Fact::try_from(document)
+    members.remove("type");
+    let value = Value::Object(members);
+    // Read by its kind, not by its `type`: only so is every struct in it an object and never a list by position.
+    let document = match kind {
+        Kind::IdentityProvider => strict_json::from_value(value).map(Document::IdentityProvider),
+        Kind::ExternalIdentity => strict_json::from_value(value).map(Document::ExternalIdentity),
+        Kind::User => strict_json::from_value(value).map(Document::User),
+        Kind::Team => strict_json::from_value(value).map(Document::Team),
+        Kind::VirtualAccount => strict_json::from_value(value).map(Document::VirtualAccount),
+        Kind::Role => strict_json::from_value(value).map(Document::Role),
+        Kind::Resource => strict_json::from_value(value).map(Document::Resource),
+        Kind::Collaborator => strict_json::from_value(value).map(Document::Collaborator),
+        Kind::Token => strict_json::from_value(value).map(Document::Token),
+    };
+    Fact::try_from(document.map_err(|error| DocumentError::new(kind.name(), error.to_string()))?)
 }
 
 impl TryFrom<Document> for Fact {

@@ -45,6 +45,17 @@ pub enum Refusal {
     MappedTwice { by: FactKey, other: FactKey, provider: String, value: String },
 }
 
+impl Refusal {
+    /// The fact that was wanted otherwise than it may be.
+    pub fn about(&self) -> &FactKey {
+        match self {
+            Self::Exists(key) | Self::Missing(key) | Self::TooManyInUse(key) | Self::BuiltIn(key) => key,
+            Self::InUse { key, .. } | Self::Named { key, .. } | Self::Taken { key, .. } => key,
+            Self::Dangling { by, .. } | Self::Unfit { by, .. } | Self::MappedTwice { by, .. } => by,
+        }
+    }
+}
+
 /// The most that one removal takes along.
 pub(super) const MOST_CASCADED: usize = 100_000;
 /// The most users of something that are named.

@@ -166,3 +166,28 @@ when { principal == VirtualAccount::"robot" || principal in ExternalIdentity::"o
     let gone = admin.delete("/teams/suspended?cascade=true").await.ok();
     assert!(gone.body["still_named"][0]["by"][0].as_str().unwrap().contains("hand.cedar:1"), "{}", gone.body);
 }
+
+#[tokio::test]
+async fn what_is_wrong_with_a_batch_names_the_operation() {
+    let acme = Acme::start().await;
+    let admin = &acme.admin;
+    let user = |email: &str| json!({"create": {"type": "user", "email": email}});
+    for (bad, status) in [
+        (user("x"), 400),
+        (json!({"create": {"type": "team", "name": "t", "identity_provider_mapping": [["okta", "x"]]}}), 400),
+        (json!({"create": {"type": "team", "name": "t", "members": ["nobody@acme.com"]}}), 400),
+        (json!({"remove": {"type": "user", "id": "nobody@acme.com"}}), 404),
+        (user("first@acme.com"), 409),
+    ] {
+        admin.post("/users", json!({"email": "first@acme.com"})).await;
+        let operations = [user("a@acme.com"), user("b@acme.com"), bad.clone(), user("c@acme.com")];
+        let reply = admin.post("/batch", json!({"operations": operations})).await;
+        assert_eq!((reply.status, &reply.body["operation"]), (status, &json!(2)), "{bad}: {}", reply.body);
+    }
+    // By position, they are no operations at all.
+    admin.post("/batch", json!([[user("a@acme.com")]])).await.is(400, "malformed-request");
+    admin
+        .post("/batch", json!({"operations": [{"remove": ["user", "first@acme.com"]}]}))
+        .await
+        .is(400, "malformed-request");
+}

@@ -11,6 +11,10 @@ const REFUSED: &str = r#"
 # Not what is written here.
 400 malformed-request POST /users []
 400 malformed-request POST /users {}
+400 malformed-request POST /users ["a@b.c", true]
+400 malformed-request POST /identity-providers {"name": "p", "config": ["https://x/jwks"]}
+400 malformed-request POST /identity-providers {"name": "p", "config": {"jwks_uri": "https://x"}, "claims": ["sub"]}
+400 malformed-request POST /teams {"name": "t", "identity_provider_mapping": [["okta", "x"]]}
 400 malformed-request POST /users {"email": "x"}
 400 malformed-request POST /users {"email": "a@b.c", "colour": "red"}
 400 malformed-request POST /users {"email": "a@b.c", "active": "yes"}
