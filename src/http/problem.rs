@@ -5,15 +5,16 @@
 use std::any::Any;
 
 use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::request_id::RequestId;
 use crate::admin::{AdminError, TokenError};
 use crate::ask::AskError;
 use crate::authn::VerifyError;
 use crate::directory::{EditError, Refusal, StoreError};
+use crate::listen::{BodyFault, RefusalText};
 use crate::principal::PrincipalError;
 
 /// What went wrong, for whoever asked.
@@ -28,6 +29,7 @@ pub(super) enum Problem {
     TenantMissing,
     TokenMissing,
     AdministratorMissing,
+    ObserverMissing,
     TokenRefused {
         slug: &'static str,
         detail: String,
@@ -38,6 +40,8 @@ pub(super) enum Problem {
     NoSuchTenant(String),
     NoSuchRoute,
     MethodNotAllowed,
+    BodyTooSlow,
+    HeadTooLarge,
     TooLarge(String),
     TooMany,
     NoSnapshot(String),
@@ -75,7 +79,9 @@ impl Problem {
             Self::Malformed(_) | Self::Query { .. } | Self::TenantMissing | Self::Unfit { .. } => {
                 StatusCode::BAD_REQUEST
             }
-            Self::TokenMissing | Self::AdministratorMissing | Self::TokenRefused { .. } => StatusCode::UNAUTHORIZED,
+            Self::TokenMissing | Self::AdministratorMissing | Self::ObserverMissing | Self::TokenRefused { .. } => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::UserDeactivated | Self::CallerKeyUnknown | Self::CallerMayNot(_) | Self::MayNotAdminister(_) => {
                 StatusCode::FORBIDDEN
             }
@@ -85,6 +91,8 @@ impl Problem {
             Self::Conflict { .. } => StatusCode::CONFLICT,
             Self::RevisionMismatch(_) => StatusCode::PRECONDITION_FAILED,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
             Self::NoSnapshot(_)
@@ -108,6 +116,9 @@ impl Problem {
             | Self::Unfit { slug, .. } => slug,
             Self::TenantMissing => "tenant-missing",
             Self::TokenMissing | Self::AdministratorMissing => "token-missing",
+            Self::ObserverMissing => "key-missing",
+            Self::BodyTooSlow => "body-too-slow",
+            Self::HeadTooLarge => "head-too-large",
             Self::UserDeactivated => "user-deactivated",
             Self::CallerKeyUnknown => "caller-key-unknown",
             Self::CallerMayNot(_) => "caller-may-not",
@@ -156,6 +167,12 @@ impl Problem {
                 "send an admin key in `X-Cedargate-Key`, or a token of someone who may as `Authorization: Bearer`"
                     .to_owned()
             }
+            Self::ObserverMissing => {
+                "send a key that may `observe` in `X-Cedargate-Key`, or ask the listener for operations (`ops.bind`)"
+                    .to_owned()
+            }
+            Self::BodyTooSlow => "the request's body did not come to its end in time".to_owned(),
+            Self::HeadTooLarge => "the request's line and headers are too large".to_owned(),
             Self::UserDeactivated => "the user that the token stands for is deactivated".to_owned(),
             Self::CallerKeyUnknown => "the key in `X-Cedargate-Key` is not one of this server's".to_owned(),
             Self::CallerMayNot(what) => format!("this caller may not {what}"),
@@ -170,6 +187,19 @@ impl Problem {
             Self::Internal => "something went wrong on our side: give the request id when you report it".to_owned(),
             Self::InBatch { member, index, problem } => format!("`{member}[{index}]`: {}", problem.detail()),
         }
+    }
+}
+
+impl Problem {
+    /// RFC 9457 §3: the problem as an object, of a request with this id.
+    fn document(&self, id: &RequestId, status: StatusCode) -> Value {
+        json!({
+            "type": format!("urn:cedargate:problem:{}", self.slug()),
+            "title": status.canonical_reason().unwrap_or_default(),
+            "status": status.as_u16(),
+            "detail": self.detail(),
+            "instance": &*id.0,
+        })
     }
 }
 
@@ -193,18 +223,12 @@ pub(super) fn render(response: &mut Response, id: &RequestId) {
         (None, _) => return,
     };
     let status = problem.status();
-    let body = json!({
-        "type": format!("urn:cedargate:problem:{}", problem.slug()),
-        "title": status.canonical_reason().unwrap_or_default(),
-        "status": status.as_u16(),
-        "detail": problem.detail(),
-        "instance": &*id.0,
-    });
+    let body = problem.document(id, status);
     *response.status_mut() = status;
     *response.body_mut() = Body::from(body.to_string());
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     if status == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
         headers.insert(header::WWW_AUTHENTICATE, challenge);
@@ -220,6 +244,8 @@ impl From<AskError> for Problem {
             AskError::NoSuchTenant(tenant) => Self::NoSuchTenant(tenant),
             AskError::NoSnapshot(tenant) => Self::NoSnapshot(tenant.to_string()),
             AskError::NotReached { .. } => Self::NotReached(error.to_string()),
+            AskError::Ahead { .. } => Self::Malformed(error.to_string()),
+            AskError::TooMany => Self::TooMany,
             AskError::Token(error) => Self::from(error),
             AskError::OwnToken(error) => Self::TokenRefused { slug: error.slug(), detail: error.to_string() },
             AskError::Principal(PrincipalError::Deactivated) => Self::UserDeactivated,
@@ -235,6 +261,26 @@ impl From<AskError> for Problem {
             AskError::InBatch { index, source } => Self::from(*source).in_batch(index),
         }
     }
+}
+
+impl From<BodyFault> for Problem {
+    fn from(fault: BodyFault) -> Self {
+        match fault {
+            BodyFault::TooSlow => Self::BodyTooSlow,
+            BodyFault::TooManyWait | BodyFault::NoRoom => Self::TooMany,
+        }
+    }
+}
+
+/// What a peer is told whose head no router ever saw.
+pub fn refused_head(status: u16) -> RefusalText {
+    let id = RequestId::of(&HeaderMap::new());
+    let problem = match StatusCode::from_u16(status) {
+        Ok(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG) => Problem::HeadTooLarge,
+        _ => Problem::Malformed("the request's line or headers are not HTTP/1.1".to_owned()),
+    };
+    let body = problem.document(&id, StatusCode::from_u16(status).unwrap_or(problem.status())).to_string();
+    RefusalText { request_id: id.0.to_string(), content_type: PROBLEM_JSON, body }
 }
 
 impl From<AdminError> for Problem {
@@ -341,3 +387,5 @@ pub(super) fn panicked(cause: &(dyn Any + Send)) -> Response {
     tracing::error!(panic = text, "a request panicked");
     Problem::Internal.into_response()
 }
+
+const PROBLEM_JSON: &str = "application/problem+json";

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::extract::FromRef;
-use tokio::sync::Semaphore;
 
 use crate::admin::Administration;
 use crate::ask::Ask;
@@ -66,9 +65,18 @@ pub struct Limits {
     pub max_body_bytes: usize,
     pub max_batch_body_bytes: usize,
     pub max_batch: usize,
-    pub in_flight: Arc<Semaphore>,
     pub timeout: Duration,
 }
+
+impl Limits {
+    /// The largest body that a route takes.
+    pub(super) fn body_bytes(&self, route: Option<&str>) -> usize {
+        if route == Some(LARGE_BODIES) { self.max_batch_body_bytes } else { self.max_body_bytes }
+    }
+}
+
+/// The route of changes of many things at once.
+const LARGE_BODIES: &str = "/tenants/{tenant}/batch";
 
 /// Whether the server takes part: off before it stops, so that load balancers leave first.
 #[derive(Clone, Debug, Default)]

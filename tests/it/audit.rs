@@ -181,7 +181,7 @@ fn many() -> Value {
 }
 
 async fn records(server: &ServerProcess, outcome: &str) -> usize {
-    let text = server.text("/metrics").await;
+    let text = server.ops_text("/metrics").await;
     let name = format!("cedargate_decision_log_records{{outcome=\"{outcome}\"}} ");
     text.lines().find_map(|line| line.strip_prefix(name.as_str())).unwrap().parse().unwrap()
 }

@@ -34,7 +34,7 @@ fn claims(issuer: &str, audience: &str) -> Value {
 }
 
 async fn provider_status(server: &TestServer, name: &str) -> Value {
-    let status = server.get("/status").await.body["tenants"]["acme"].clone();
+    let status = server.ops("/status").await.body["tenants"]["acme"].clone();
     let providers = status["identity_providers"].as_array().unwrap();
     providers.iter().find(|provider| provider["name"] == name).unwrap().clone()
 }
@@ -161,7 +161,7 @@ async fn a_provider_without_audience_takes_any_and_is_warned_of() {
         };
         warnings.as_array().unwrap().iter().filter(mine).count()
     };
-    assert_eq!(warns(&server.get("/status").await.body["tenants"]["acme"]["warnings"]), 1);
+    assert_eq!(warns(&server.ops("/status").await.body["tenants"]["acme"]["warnings"]), 1);
     let checked = Command::new(env!("CARGO_BIN_EXE_cedargate"))
         .args(["check", "--json", "--policies"])
         .arg(server.tree.policies())

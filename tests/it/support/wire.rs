@@ -29,6 +29,17 @@ impl Wire {
         self.0.write_all(text.as_bytes()).await.unwrap();
     }
 
+    pub async fn send_bytes(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).await.unwrap();
+    }
+
+    /// The status of the next answer, unless the connection ends before it.
+    pub async fn try_answer(&mut self) -> Option<u16> {
+        let mut start = [0; 12];
+        self.0.read_exact(&mut start).await.ok()?;
+        std::str::from_utf8(&start).ok()?.split(' ').nth(1)?.parse().ok()
+    }
+
     /// Sends, and says whether the connection still takes it.
     pub async fn try_send(&mut self, text: &str) -> bool {
         self.0.write_all(text.as_bytes()).await.is_ok()
