@@ -265,16 +265,20 @@ const LOG_PATIENCE: Duration = Duration::from_secs(10);
 fn start_audit(config: AuditConfig) -> Result<(Audit, Option<JoinHandle<()>>), AppError> {
     let sink = match config.sink {
         AuditSink::Off => return Ok((Audit::off(), None)),
-        AuditSink::Stdout => Sink::stdout(),
+        AuditSink::Stdout => Sink::stdout()?,
         AuditSink::File { path, rotate_bytes, keep } => Sink::file(&path, rotate_bytes, keep)?,
     };
     let (audit, writer) = Audit::start(sink, config.settings).map_err(AppError::LogThread)?;
     Ok((audit, Some(writer)))
 }
 
+const SIGXFSZ: i32 = 25;
+
 /// Completes when the process is asked to end: interrupt or terminate.
 pub async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
+    // A file that may not grow is an error of the write, not the end of the process.
+    let _file_size = signal(SignalKind::from_raw(SIGXFSZ));
     let terminate = async {
         match signal(SignalKind::terminate()) {
             Ok(mut signals) => {
