@@ -190,7 +190,6 @@ impl Ask {
     ) -> Result<Answered, AskError> {
         let snapshot = self.snapshot(tenant, at_least, Some(&question.who)).await?;
         let someone = self.identify(&snapshot, &question.who).await?;
-        let _place = self.places.take().ok_or(AskError::TooMany)?;
         self.decide(&snapshot, &someone, question.query, asker).await
     }
 
@@ -206,7 +205,6 @@ impl Ask {
         asker: &Asker,
     ) -> Result<Vec<Answered>, AskError> {
         let snapshot = self.snapshot(tenant, at_least, questions.first().map(|question| &question.who)).await?;
-        let _place = self.places.take().ok_or(AskError::TooMany)?;
         let mut known: HashMap<Who, Someone> = HashMap::new();
         let mut answers = Vec::with_capacity(questions.len());
         for (index, question) in questions.into_iter().enumerate() {
@@ -317,6 +315,8 @@ impl Ask {
         query: AccessQuery,
         asker: &Asker,
     ) -> Result<Answered, AskError> {
+        // Whoever asks is known, and nothing is waited for any more but the record.
+        let _place = self.places.take().ok_or(AskError::TooMany)?;
         let principal = &someone.principal;
         let started = Instant::now();
         let answer = self.decider.decide(snapshot, principal, &query)?;

@@ -73,6 +73,8 @@ pub struct ConnectionLimits {
     pub body_timeout: Duration,
     /// What the bodies that are being read may hold, those of all connections together.
     pub max_reading_bytes: usize,
+    /// Of these, those of one peer.
+    pub max_reading_bytes_per_peer: usize,
 }
 
 /// What becomes of a connection for which there is no place.

@@ -41,7 +41,8 @@ impl HttpConfig {
             }
         }
         // One batch must fit, or it could never be read.
-        if raw.max_reading_bytes < raw.max_batch_body_bytes.max(raw.max_body_bytes) {
+        let largest = raw.max_batch_body_bytes.max(raw.max_body_bytes);
+        if raw.max_reading_bytes < largest {
             fault("http.max_reading_bytes", "must be at least the largest body that is taken".to_owned());
         }
         let unix = unix_socket(raw.unix_socket, &raw.unix_socket_mode, fault);
@@ -59,6 +60,7 @@ impl HttpConfig {
                 max_waiting_bodies: raw.max_waiting_bodies,
                 body_timeout: Duration::from_secs(raw.body_timeout_seconds),
                 max_reading_bytes: raw.max_reading_bytes,
+                max_reading_bytes_per_peer: (raw.max_reading_bytes / 4).max(largest),
             },
             max_body_bytes: raw.max_body_bytes,
             max_batch_body_bytes: raw.max_batch_body_bytes,

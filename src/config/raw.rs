@@ -91,7 +91,7 @@ section!(RawHttp {
     max_streams: u32 = 256,
     /// Requests of one connection at once that wait for their bodies; one more is answered 429.
     max_waiting_bodies: usize = 128,
-    /// What the bodies that are being read may hold together; one more is answered 429.
+    /// What the bodies that are being read may hold together, a quarter of it those of one peer; one more is answered 429.
     max_reading_bytes: usize = 256 * 1024 * 1024,
     /// The largest body of a question.
     max_body_bytes: usize = 256 * 1024,

@@ -77,7 +77,8 @@ pub(super) async fn accept(
                 };
                 let (stay, leave) = oneshot::channel();
                 let exchange = Arc::new(Exchange::default());
-                let speaking = protocol.clone().speak(stream, router.clone(), Arc::clone(&exchange), leave);
+                let protocol = protocol.for_peer(place.body_bytes.clone());
+                let speaking = protocol.speak(stream, router.clone(), Arc::clone(&exchange), leave);
                 connections.add(Open { _stay: stay, exchange, place }, speaking);
             }
             // The peer was gone before we came to it.

@@ -31,6 +31,8 @@ pub(super) struct BodyBounds {
     pub timeout: Duration,
     /// Bytes of all connections.
     pub bytes: Arc<Semaphore>,
+    /// Of these, those of one peer.
+    pub peer_bytes: Option<Arc<Semaphore>>,
     /// Bodies of this connection that are waited for.
     pub waiting: Arc<Semaphore>,
 }
@@ -94,6 +96,7 @@ pub(super) struct Metered {
     bounds: BodyBounds,
     /// The bytes that were read: given back when the reader is done.
     held: Option<OwnedSemaphorePermit>,
+    held_of_peer: Option<OwnedSemaphorePermit>,
     /// Since it was first waited for.
     waiting: Option<(OwnedSemaphorePermit, Pin<Box<Sleep>>)>,
 }
@@ -102,7 +105,17 @@ impl Metered {
     pub(super) fn new(body: Incoming, bounds: BodyBounds) -> (Self, BodyProgress) {
         let progress = BodyProgress::default();
         progress.lock().is_ended = body.is_end_stream();
-        (Self { body: Some(body), progress: progress.clone(), bounds, held: None, waiting: None }, progress)
+        (
+            Self {
+                body: Some(body),
+                progress: progress.clone(),
+                bounds,
+                held: None,
+                held_of_peer: None,
+                waiting: None,
+            },
+            progress,
+        )
     }
 
     fn stop(&mut self, fault: BodyFault) -> BoxError {
@@ -113,12 +126,10 @@ impl Metered {
     /// Room for what has come.
     fn hold(&mut self, bytes: usize) -> Result<(), BodyFault> {
         let count = u32::try_from(bytes).map_err(|_| BodyFault::NoRoom)?;
-        let more = Arc::clone(&self.bounds.bytes).try_acquire_many_owned(count).map_err(|_| BodyFault::NoRoom)?;
-        match &mut self.held {
-            Some(held) => held.merge(more),
-            None => self.held = Some(more),
+        if let Some(of_peer) = &self.bounds.peer_bytes {
+            hold(&mut self.held_of_peer, of_peer, count)?;
         }
-        Ok(())
+        hold(&mut self.held, &self.bounds.bytes, count)
     }
 
     /// Nothing has come: for how long that may go on, and whether this body may be waited for at all.
@@ -133,6 +144,15 @@ impl Metered {
         };
         if timer.as_mut().poll(cx).is_ready() { Err(BodyFault::TooSlow) } else { Ok(()) }
     }
+}
+
+fn hold(held: &mut Option<OwnedSemaphorePermit>, bytes: &Arc<Semaphore>, count: u32) -> Result<(), BodyFault> {
+    let more = Arc::clone(bytes).try_acquire_many_owned(count).map_err(|_| BodyFault::NoRoom)?;
+    match held {
+        Some(held) => held.merge(more),
+        None => *held = Some(more),
+    }
+    Ok(())
 }
 
 impl HttpBody for Metered {

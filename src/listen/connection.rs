@@ -30,6 +30,8 @@ pub(super) struct Protocol {
     refused_head: RefusedHead,
     /// What bodies may hold, those of all connections together.
     body_bytes: Arc<Semaphore>,
+    /// Of these, those of the connection's peer.
+    peer_body_bytes: Option<Arc<Semaphore>>,
 }
 
 impl Protocol {
@@ -47,7 +49,12 @@ impl Protocol {
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT);
         let body_bytes = Arc::new(Semaphore::new(limits.max_reading_bytes));
-        Self { builder, limits, refused_head, body_bytes }
+        Self { builder, limits, refused_head, body_bytes, peer_body_bytes: None }
+    }
+
+    /// The same for a connection of a peer whose bodies share these bytes.
+    pub(super) fn for_peer(&self, peer_body_bytes: Option<Arc<Semaphore>>) -> Self {
+        Self { peer_body_bytes, ..self.clone() }
     }
 
     /// Serves one connection to its end. Once `leave` completes, it ends after the requests under way.
@@ -78,6 +85,7 @@ impl Protocol {
         let bounds = BodyBounds {
             timeout: self.limits.body_timeout,
             bytes: Arc::clone(&self.body_bytes),
+            peer_bytes: self.peer_body_bytes.clone(),
             waiting: Arc::new(Semaphore::new(self.limits.max_waiting_bodies)),
         };
         let service = service_fn(move |request: Request<Incoming>| {

@@ -98,5 +98,6 @@ const LIMITS: ConnectionLimits = ConnectionLimits {
     max_waiting_bodies: 4,
     body_timeout: Duration::from_secs(5),
     max_reading_bytes: 1024 * 1024,
+    max_reading_bytes_per_peer: 1024 * 1024,
 };
 const PATIENCE: Duration = Duration::from_secs(1);

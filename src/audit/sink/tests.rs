@@ -82,8 +82,11 @@ proptest! {
         let state = disk.0.lock().unwrap();
         let text = String::from_utf8(state.bytes.clone()).unwrap();
         let whole: Vec<_> = text.lines().filter(|line| line.starts_with('<') && line.ends_with('>')).collect();
-        prop_assert_eq!(&whole, &written);
+        // A line that lacked nothing but its end may be there beside those that count.
+        let mut there = whole.iter();
+        prop_assert!(written.iter().all(|line| there.any(|found| found == line)), "{:?} in {:?}", written, whole);
         if can_cut {
+            prop_assert_eq!(&whole, &written);
             prop_assert_eq!(text.lines().count(), written.len());
             prop_assert!(text.is_empty() || text.ends_with('\n'));
         }
@@ -127,7 +130,7 @@ fn a_torn_line_is_cut_off_a_file_unless_somebody_else_changed_it() {
 fn a_log_that_cannot_be_set_aside_is_written_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");
-    let mut sink = Sink::file(&path, 16, 2).unwrap();
+    let mut sink = Sink::file(&path, 16, 1).unwrap();
     // A folder with something in it is in the way.
     std::fs::create_dir_all(folder.path().join("log.1/x")).unwrap();
     for _ in 0..4 {

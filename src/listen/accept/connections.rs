@@ -6,7 +6,7 @@ use std::future::Future;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 use crate::listen::patience::Exchange;
@@ -23,9 +23,17 @@ pub(super) struct Open {
 }
 
 /// A place among the connections, counted to its peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Place {
     peer: Option<IpAddr>,
+    /// What the bodies of this peer may hold.
+    pub body_bytes: Option<Arc<Semaphore>>,
+}
+
+/// What one peer has.
+struct Peer {
+    connections: usize,
+    body_bytes: Arc<Semaphore>,
 }
 
 /// Why there is no place for a connection.
@@ -43,9 +51,10 @@ pub(super) struct Connections {
     open: BTreeMap<u64, (Open, AbortHandle)>,
     ages: HashMap<Id, u64>,
     next_age: u64,
-    by_peer: HashMap<IpAddr, usize>,
+    by_peer: HashMap<IpAddr, Peer>,
     most: usize,
     most_of_peer: usize,
+    most_body_bytes: usize,
     when_full: WhenFull,
     metric: OpenConnections,
     was_full: bool,
@@ -62,6 +71,7 @@ impl Connections {
             by_peer: HashMap::new(),
             most: limits.max_connections,
             most_of_peer: limits.max_connections_per_peer,
+            most_body_bytes: limits.max_reading_bytes_per_peer,
             when_full: limits.when_full,
             metric,
             was_full: false,
@@ -84,7 +94,7 @@ impl Connections {
     pub(super) fn place(&mut self, peer: Option<IpAddr>) -> Result<Place, NoPlace> {
         let peer = peer.map(network);
         if let Some(peer) = peer.filter(|_| self.most_of_peer > 0) {
-            let count = self.by_peer.get(&peer).copied().unwrap_or_default();
+            let count = self.by_peer.get(&peer).map_or(0, |peer| peer.connections);
             if count >= self.most_of_peer {
                 self.metric.turned_away();
                 if !self.was_over_share {
@@ -102,10 +112,12 @@ impl Connections {
                 self.give_back(gone.place);
             }
         }
-        if let Some(peer) = peer {
-            *self.by_peer.entry(peer).or_default() += 1;
-        }
-        Ok(Place { peer })
+        let Some(address) = peer else { return Ok(Place::default()) };
+        let most = self.most_body_bytes;
+        let new = || Peer { connections: 0, body_bytes: Arc::new(Semaphore::new(most)) };
+        let known = self.by_peer.entry(address).or_insert_with(new);
+        known.connections += 1;
+        Ok(Place { peer, body_bytes: Some(Arc::clone(&known.body_bytes)) })
     }
 
     pub(super) fn add(&mut self, open: Open, speaking: impl Future<Output = ()> + Send + 'static) {
@@ -159,9 +171,9 @@ impl Connections {
 
     fn give_back(&mut self, place: Place) {
         let Some(peer) = place.peer else { return };
-        if let Some(count) = self.by_peer.get_mut(&peer) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
+        if let Some(known) = self.by_peer.get_mut(&peer) {
+            known.connections = known.connections.saturating_sub(1);
+            if known.connections == 0 {
                 self.by_peer.remove(&peer);
             }
         }

@@ -44,6 +44,7 @@ async fn an_error_of_accepting_does_not_end_the_listener() {
         max_waiting_bodies: 1,
         body_timeout: Duration::from_secs(10),
         max_reading_bytes: 1024,
+        max_reading_bytes_per_peer: 1024,
     };
     let (stop, stopping) = watch::channel(());
     let router = Router::new().route("/", get(|| async { "here" }));

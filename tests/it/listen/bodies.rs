@@ -126,6 +126,34 @@ impl axum::body::HttpBody for Held {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn one_peer_cannot_hold_all_the_memory_that_bodies_may_have() {
+    let server = TestServer::configured(|raw| {
+        (raw.http.max_body_bytes, raw.http.max_batch_body_bytes) = (100_000, 100_000);
+        raw.http.max_reading_bytes = 400_000;
+        raw.http.body_timeout_seconds = 60;
+    })
+    .await;
+    let from = async |address: &str| Wire::tcp_from(address, &server.url).await;
+    let mut holding = from("127.0.0.2").await;
+    holding.send(&post("/authorize", 100_000, "")).await;
+    holding.send(&"x".repeat(95_000)).await;
+    let large = "x".repeat(20_000);
+    let ask = async |address: &str| {
+        let mut wire = from(address).await;
+        wire.send(&post("/authorize", large.len(), "")).await;
+        wire.try_send(&large).await;
+        wire.answer().await.0
+    };
+    crate::support::eventually("the peer has its share", || async { ask("127.0.0.2").await == 429 }).await;
+    assert_eq!(ask("127.0.0.3").await, 400, "read, and not JSON");
+    // What was held is given back.
+    holding.send(&"x".repeat(5_000)).await;
+    assert_eq!(holding.answer().await.0, 400);
+    assert_eq!(ask("127.0.0.2").await, 400);
+}
+
 #[tokio::test]
 async fn an_early_refusal_never_breaks_the_next_request() {
     let server = TestServer::configured(|raw| raw.http.max_body_bytes = 2048).await;

@@ -1,10 +1,11 @@
 //! HTTP/1.1 by hand, over TCP or a Unix socket: for what a client library would not let a test do.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
 use super::server::CALLER_KEY;
 
@@ -19,6 +20,13 @@ impl Wire {
     /// Connects to `http://HOST:PORT`.
     pub async fn tcp(url: &str) -> Self {
         Self(Box::new(TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap()))
+    }
+
+    /// The same, from another address of this machine.
+    pub async fn tcp_from(address: &str, url: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((address.parse::<IpAddr>().unwrap(), 0).into()).unwrap();
+        Self(Box::new(socket.connect(url.strip_prefix("http://").unwrap().parse().unwrap()).await.unwrap()))
     }
 
     pub async fn unix(path: &Path) -> Self {
