@@ -12,18 +12,18 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::admin::{Administration, FirstKey};
 use crate::apply::{Applier, Wanted};
-use crate::ask::{Ask, KnownPrincipals, Lanes};
+use crate::ask::{Ask, KnownPrincipals, Lanes, Places};
 use crate::audit::{Audit, Sink, SinkError};
 use crate::authn::{KeyRegistry, Verifier};
 use crate::clock::SharedClock;
 use crate::config::{AuditConfig, AuditSink, Config};
-use crate::http::{AppState, DefaultTenant, Limits, Readiness, Served, router};
-use crate::listen::{ConnectionLimits, ListenError, Listeners};
+use crate::http::{AppState, DefaultTenant, Limits, Readiness, Served, ops_router, refused_head, router};
+use crate::listen::{ConnectionLimits, ListenError, Listeners, RefusedHead, Routers};
 use crate::publish::{Publisher, UnderWay};
 use crate::reload::{Loads, Purpose, Reloader};
 use crate::shadow::{Comparing, Shadow};
@@ -90,7 +90,7 @@ impl App {
         let (audit, log_writer) = start_audit(config.audit)?;
         let keys = Arc::new(KeyRegistry::new(config.keys, Arc::clone(&clock)));
         let tenants = Arc::new(Tenants::default());
-        let metrics = Metrics::default();
+        let metrics = Metrics::within(config.tenant_labels);
         let listeners = Listeners::bind(config.http.listen).await?;
         let opened = directory::open(&config.directory, &config.layout, &config.callers.keys, &clock).await?;
         let (rules, wanted) = (watch::Sender::new(None), watch::Sender::new(Wanted::new()));
@@ -156,6 +156,7 @@ impl App {
             metrics: metrics.clone(),
             clock: Arc::clone(&clock),
             patience: config.http.at_least_timeout,
+            places: Places::within(config.http.max_in_flight),
         };
         let (admin, first_key) = match opened {
             None => (None, None),
@@ -188,7 +189,6 @@ impl App {
                 max_batch_body_bytes: config.http.max_batch_body_bytes,
                 max_batch: config.http.max_batch,
                 max_questions_body_bytes: config.http.max_questions_body_bytes,
-                in_flight: Arc::new(Semaphore::new(config.http.max_in_flight)),
                 timeout: config.http.request_timeout,
             },
             metrics,
@@ -210,6 +210,11 @@ impl App {
     /// Where the server listens.
     pub fn address(&self) -> SocketAddr {
         self.listeners.address()
+    }
+
+    /// Where it listens for operations, if it does.
+    pub fn ops_address(&self) -> Option<SocketAddr> {
+        self.listeners.ops_address()
     }
 
     /// The admin key, if this start made the first one: it is not to be had again.
@@ -235,7 +240,9 @@ impl App {
         let readiness = self.state.readiness.clone();
         let metrics = self.state.metrics.clone();
         let administration = self.state.admin.clone();
-        let mut serving = self.listeners.serve(router(self.state), self.connections, &metrics);
+        let ops = ops_router(self.state.clone());
+        let routers = Routers { main: router(self.state), ops, refused_head: RefusedHead(refused_head) };
+        let mut serving = self.listeners.serve(routers, self.connections, &metrics)?;
         let served = tokio::select! {
             () = stop => Ok(()),
             fault = serving.failed() => Err(AppError::Accept(fault)),
@@ -286,16 +293,20 @@ const LOG_PATIENCE: Duration = Duration::from_secs(10);
 fn start_audit(config: AuditConfig) -> Result<(Audit, Option<JoinHandle<()>>), AppError> {
     let sink = match config.sink {
         AuditSink::Off => return Ok((Audit::off(), None)),
-        AuditSink::Stdout => Sink::stdout(),
+        AuditSink::Stdout => Sink::stdout()?,
         AuditSink::File { path, rotate_bytes, keep } => Sink::file(&path, rotate_bytes, keep)?,
     };
     let (audit, writer) = Audit::start(sink, config.settings).map_err(AppError::LogThread)?;
     Ok((audit, Some(writer)))
 }
 
+const SIGXFSZ: i32 = 25;
+
 /// Completes when the process is asked to end: interrupt or terminate.
 pub async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
+    // A file that may not grow is an error of the write, not the end of the process.
+    let _file_size = signal(SignalKind::from_raw(SIGXFSZ));
     let terminate = async {
         match signal(SignalKind::terminate()) {
             Ok(mut signals) => {

@@ -5,9 +5,11 @@
 //! I/O is what `authn` may need to learn a new key.
 
 mod lanes;
+mod places;
 mod principals;
 
 pub use lanes::{LaneError, Lanes};
+pub use places::Places;
 pub use principals::KnownPrincipals;
 
 use std::collections::HashMap;
@@ -91,6 +93,12 @@ pub enum AskError {
     NoSnapshot(TenantId),
     #[error("revision {revision} of tenant `{tenant}` does not serve yet")]
     NotReached { tenant: String, revision: Revision },
+    #[error(
+        "`at_least` is {revision}, but tenant `{tenant}` is only at {serving}: name a revision that a change answered with"
+    )]
+    Ahead { tenant: String, revision: Revision, serving: Revision },
+    #[error("too many requests are under way")]
+    TooMany,
     #[error(transparent)]
     Token(#[from] VerifyError),
     #[error(transparent)]
@@ -123,6 +131,24 @@ impl OwnTokenError {
             Self::Malformed => "token-malformed",
             Self::Unknown => "token-revoked",
             Self::Expired { .. } => "token-expired",
+        }
+    }
+}
+
+impl AskError {
+    /// Whether a later revision, which makes tokens and configures providers, may take the token that is refused now.
+    fn may_pass_later(&self) -> bool {
+        match self {
+            Self::OwnToken(error) => *error == OwnTokenError::Unknown,
+            Self::Token(error) => matches!(
+                error,
+                VerifyError::UnknownProvider { .. }
+                    | VerifyError::KeysUnavailable { .. }
+                    | VerifyError::Issuer { .. }
+                    | VerifyError::Audience { .. }
+            ),
+            Self::Principal(_) => true,
+            _ => false,
         }
     }
 }
@@ -163,6 +189,7 @@ pub struct Ask {
     pub clock: SharedClock,
     /// How long a question waits for the revision that it asks for.
     pub patience: Duration,
+    pub places: Places,
 }
 
 impl Ask {
@@ -177,7 +204,7 @@ impl Ask {
         question: Question,
         asker: &Asker,
     ) -> Result<Answered, AskError> {
-        let snapshot = self.snapshot(tenant, at_least).await?;
+        let snapshot = self.snapshot(tenant, at_least, Some(&question.who)).await?;
         let someone = self.identify(&snapshot, &question.who).await?;
         self.decide(&snapshot, &someone, question, asker).await
     }
@@ -195,7 +222,8 @@ impl Ask {
         questions: Vec<Result<Question, E>>,
         asker: &Asker,
     ) -> Result<Vec<Result<Answered, E>>, AskError> {
-        let snapshot = self.snapshot(tenant, at_least).await?;
+        let first = || questions.iter().flatten().next().map(|question| &question.who);
+        let snapshot = self.snapshot(tenant, at_least, of_all.or_else(first)).await?;
         let mut known: HashMap<Who, Someone> = HashMap::new();
         if let Some(who) = of_all {
             known.insert(who.clone(), self.identify(&snapshot, who).await?);
@@ -229,18 +257,44 @@ impl Ask {
         answer
     }
 
-    async fn snapshot(&self, tenant: &str, at_least: AtLeast) -> Result<Arc<Snapshot>, AskError> {
+    async fn snapshot(&self, tenant: &str, at_least: AtLeast, who: Option<&Who>) -> Result<Arc<Snapshot>, AskError> {
         if let Some(revision) = at_least {
-            let reached = timeout(self.patience, self.tenants.reached(tenant, revision)).await;
-            if reached.is_err() && self.tenants.get(tenant).is_some() {
-                return Err(AskError::NotReached { tenant: tenant.to_owned(), revision });
-            }
+            self.wait_for(tenant, revision, who).await?;
         }
         let handle = self.tenants.get(tenant).ok_or_else(|| AskError::NoSuchTenant(tenant.to_owned()))?;
         handle.snapshot().ok_or_else(|| match TenantId::parse(tenant) {
             Ok(tenant) => AskError::NoSnapshot(tenant),
             Err(_) => AskError::NoSuchTenant(tenant.to_owned()),
         })
+    }
+
+    /// Waits until a revision serves, for whoever may want it: a token that no revision will make good does not wait.
+    async fn wait_for(&self, tenant: &str, revision: Revision, who: Option<&Who>) -> Result<(), AskError> {
+        let serving = self.tenants.get(tenant).and_then(|handle| handle.snapshot());
+        let mut refusal = None;
+        if let Some(snapshot) = &serving {
+            if snapshot.revision >= revision {
+                return Ok(());
+            }
+            if let Some(who) = who {
+                refusal = self.identify(snapshot, who).await.err();
+            }
+            if refusal.as_ref().is_some_and(|error| !error.may_pass_later()) {
+                return refusal.map_or(Ok(()), Err);
+            }
+            if revision.0 > snapshot.revision.0.saturating_add(MOST_AHEAD) {
+                return Err(AskError::Ahead { tenant: tenant.to_owned(), revision, serving: snapshot.revision });
+            }
+        }
+        let is_proved = serving.is_some() && refusal.is_none();
+        let Some(_waiting) = self.places.wait(is_proved) else { return Err(refusal.unwrap_or(AskError::TooMany)) };
+        let reached = timeout(self.patience, self.tenants.reached(tenant, revision)).await;
+        match reached {
+            Err(_) if self.tenants.get(tenant).is_some() => {
+                Err(AskError::NotReached { tenant: tenant.to_owned(), revision })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whom a question is about, by one snapshot.
@@ -301,6 +355,8 @@ impl Ask {
         question: Question,
         asker: &Asker,
     ) -> Result<Answered, AskError> {
+        // Whoever asks is known, and nothing is waited for any more but the record.
+        let _place = self.places.take().ok_or(AskError::TooMany)?;
         let Question { mut query, unknown, mut dropped, .. } = question;
         let principal = &someone.principal;
         if unknown == Unknown::Drop {
@@ -352,3 +408,6 @@ impl Ask {
         })
     }
 }
+
+/// How far beyond what serves a revision may be that is waited for: more than are made while one is on its way.
+const MOST_AHEAD: u64 = 10_000;

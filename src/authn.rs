@@ -18,7 +18,7 @@ pub mod verify;
 
 pub use claims::{Claims, ClaimsError, NumericDate};
 pub use issuer::TrailingSlash;
-pub use keys::{KeyRegistry, KeyStatus, Settings as KeySettings};
+pub use keys::{AllowedHosts, KeyRegistry, KeyStatus, Settings as KeySettings, shown_uri};
 pub use known::{KnownTokens, Lookups, TokenDigest, digest_of};
 pub use own_key::{KeyError, hash_key, is_of_our_form, is_whole, new_key};
 pub use trace::{Check, Outcome, Step};

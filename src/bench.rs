@@ -161,6 +161,9 @@ impl<'a> Bench<'a> {
         };
         let key = new_key("caller")?;
         raw.http.bind = "127.0.0.1:0".to_owned();
+        raw.ops.bind = Some("off".to_owned());
+        // The issuer of a made-up tenant is on this machine.
+        raw.keys.allow_hosts.push("127.0.0.0/8".to_owned());
         raw.http.stop_delay_milliseconds = 0;
         raw.policies.dir = Some(stage.dirs.policies.clone());
         raw.schema.dir = Some(stage.dirs.schema.clone());

@@ -16,5 +16,6 @@ mod state;
 mod status;
 
 pub(crate) use authorize::RawRequest;
-pub use router::router;
+pub use problem::refused_head;
+pub use router::{ops_router, router};
 pub use state::{AppState, DefaultTenant, Limits, Readiness, Served};

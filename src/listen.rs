@@ -1,12 +1,16 @@
 //! The door in the wall: addresses in, connections that speak HTTP to one router out, and their end.
 //!
-//! TCP always, a Unix socket beside it where one is configured; HTTP/1.1 and HTTP/2 with prior knowledge on both.
-//! What a peer may hold is bounded: connections, heads, and the time that it lets us wait. The only place that knows
-//! hyper.
+//! TCP always, a Unix socket beside it where one is configured, and a listener for operations that answers whatever
+//! goes on at those; HTTP/1.1 and HTTP/2 with prior knowledge on all. What a peer may hold is bounded: connections,
+//! heads, bodies that do not come, and the time that it lets us wait. The only place that knows hyper.
 
 mod accept;
+mod body;
 mod connection;
+mod lingering;
+mod ops;
 mod patience;
+mod refused_head;
 mod unix_socket;
 
 use std::io;
@@ -19,10 +23,13 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 
+pub use body::{BodyFault, BodyProgress};
+pub use refused_head::{RefusalText, RefusedHead};
 pub use unix_socket::{SocketMode, UnixSocketError};
 
 use self::accept::accept;
 use self::connection::Protocol;
+use self::ops::{OpsListener, OpsServing};
 use self::unix_socket::UnixSocket;
 use crate::telemetry::Metrics;
 
@@ -31,6 +38,16 @@ use crate::telemetry::Metrics;
 pub struct ListenAddresses {
     pub tcp: SocketAddr,
     pub unix: Option<(PathBuf, SocketMode)>,
+    /// Where probes and scrapers ask; `None` is nowhere.
+    pub ops: Option<OpsAddress>,
+}
+
+/// Where operations listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpsAddress {
+    pub address: SocketAddr,
+    /// Asked for in so many words: without it the server does not start.
+    pub is_needed: bool,
 }
 
 /// What one peer, and all of them, may take.
@@ -38,7 +55,11 @@ pub struct ListenAddresses {
 pub struct ConnectionLimits {
     /// Connections open at once on each listener. One more waits in the kernel's queue until another ends.
     pub max_connections: usize,
-    /// From the first byte of a request to the end of its head.
+    /// Of these, those of one peer: an IPv4 address or an IPv6 network of 64 bits; 0 is no bound of its own.
+    pub max_connections_per_peer: usize,
+    /// What becomes of one more.
+    pub when_full: WhenFull,
+    /// For the head of a request: of the first from when the connection is taken, of later ones from the first byte.
     pub header_timeout: Duration,
     /// Without a request under way.
     pub idle_timeout: Duration,
@@ -46,6 +67,23 @@ pub struct ConnectionLimits {
     pub max_header_bytes: u32,
     /// Requests under way at once on one HTTP/2 connection.
     pub max_streams: u32,
+    /// Requests of one connection at once whose bodies have not come to their end.
+    pub max_waiting_bodies: usize,
+    /// For a request's body, from when it is first waited for.
+    pub body_timeout: Duration,
+    /// What the bodies that are being read may hold, those of all connections together.
+    pub max_reading_bytes: usize,
+    /// Of these, those of one peer.
+    pub max_reading_bytes_per_peer: usize,
+}
+
+/// What becomes of a connection for which there is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenFull {
+    /// It waits until another ends; one that never asked anything is ended for it.
+    Wait,
+    /// One that asks nothing at the moment is ended for it.
+    EndIdle,
 }
 
 /// Why there is nothing to listen on.
@@ -59,6 +97,19 @@ pub enum ListenError {
     },
     #[error(transparent)]
     Unix(#[from] UnixSocketError),
+    #[error("`ops.bind`: `{address}` cannot be listened on: name another address, or `off`")]
+    Ops {
+        address: SocketAddr,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// What answers: everybody, those who run the server, and peers whose heads cannot be read.
+pub struct Routers {
+    pub main: Router,
+    pub ops: Router,
+    pub refused_head: RefusedHead,
 }
 
 /// Addresses that are ours; peers can connect, nobody answers yet.
@@ -66,6 +117,7 @@ pub struct Listeners {
     tcp: TcpListener,
     address: SocketAddr,
     unix: Option<UnixSocket>,
+    ops: Option<OpsListener>,
 }
 
 impl Listeners {
@@ -81,7 +133,9 @@ impl Listeners {
             Some((path, mode)) => Some(UnixSocket::bind(path, mode).await?),
             None => None,
         };
-        Ok(Self { tcp, address, unix })
+        // The last one: a default that is taken must not be taken by ourselves.
+        let ops = addresses.ops.map(OpsListener::bind).transpose()?.flatten();
+        Ok(Self { tcp, address, unix, ops })
     }
 
     /// The TCP address, with the port that the system chose where 0 was asked for.
@@ -89,18 +143,28 @@ impl Listeners {
         self.address
     }
 
+    /// Where operations listen, if they do.
+    pub fn ops_address(&self) -> Option<SocketAddr> {
+        self.ops.as_ref().map(|ops| ops.address)
+    }
+
     /// Begins to answer.
-    pub fn serve(self, router: Router, limits: ConnectionLimits, metrics: &Metrics) -> Serving {
+    ///
+    /// # Errors
+    /// When the system gives no thread for operations.
+    pub fn serve(self, routers: Routers, limits: ConnectionLimits, metrics: &Metrics) -> Result<Serving, ListenError> {
         let (stop, stopping) = watch::channel(());
-        let protocol = Protocol::new(limits);
+        let protocol = Protocol::new(limits, routers.refused_head);
+        let ops = self.ops.map(|ops| ops.serve(routers.ops, routers.refused_head, metrics.open_connections("ops")));
+        let ops = ops.transpose()?;
         let mut listening = JoinSet::new();
         let open = metrics.open_connections("tcp");
         if let Some(socket) = self.unix {
             let open = metrics.open_connections("unix");
-            listening.spawn(accept(socket, router.clone(), protocol.clone(), open, stopping.clone()));
+            listening.spawn(accept(socket, routers.main.clone(), protocol.clone(), open, stopping.clone()));
         }
-        listening.spawn(accept(self.tcp, router, protocol, open, stopping));
-        Serving { listening, stop }
+        listening.spawn(accept(self.tcp, routers.main, protocol, open, stopping));
+        Ok(Serving { listening, stop, ops })
     }
 }
 
@@ -108,6 +172,7 @@ impl Listeners {
 pub struct Serving {
     listening: JoinSet<()>,
     stop: watch::Sender<()>,
+    ops: Option<OpsServing>,
 }
 
 impl Serving {
@@ -122,10 +187,15 @@ impl Serving {
         }
     }
 
-    /// Takes no more connections, lets each open one finish its requests, and says whether all did in time.
+    /// Takes no more connections, lets each open one finish its requests, and says whether all did in time. Probes
+    /// are answered to the end.
     pub async fn finish(mut self, patience: Duration) -> bool {
         let _ = self.stop.send(());
         let all = async { while self.listening.join_next().await.is_some() {} };
-        tokio::time::timeout(patience, all).await.is_ok()
+        let is_in_time = tokio::time::timeout(patience, all).await.is_ok();
+        if let Some(ops) = self.ops {
+            ops.finish().await;
+        }
+        is_in_time
     }
 }

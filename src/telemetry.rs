@@ -2,14 +2,18 @@
 
 mod reloads;
 mod shadow;
+mod tenant_labels;
 
 pub use reloads::{ReloadMetrics, ReloadResult};
 pub use shadow::ShadowMetrics;
+use tenant_labels::OTHER;
+pub use tenant_labels::TenantNames;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -37,11 +41,14 @@ pub fn install_log(config: &LogConfig) {
 #[derive(Clone, Debug)]
 pub struct Metrics {
     registry: Arc<Registry>,
+    /// Which tenants have series of their own.
+    pub tenant_names: TenantNames,
     pub decisions: Family<DecisionLabels, Counter>,
     pub decision_seconds: Histogram,
     pub token_refusals: Family<SlugLabels, Counter>,
     http_requests: Family<HttpLabels, Counter>,
     http_connections: Family<ListenerLabels, Gauge>,
+    http_connections_turned_away: Family<ListenerLabels, Counter>,
     /// Policies that a decision was made over, and entities.
     pub slice_policies: Histogram,
     pub slice_entities: Histogram,
@@ -54,7 +61,7 @@ pub struct Metrics {
     pub log_records: Family<OutcomeLabels, Gauge>,
     pub log_queue: Gauge,
     pub key_fetches: Gauge,
-    pub keys_age: Family<KeysLabels, Gauge<f64, AtomicU64>>,
+    keys_age: Family<KeysLabels, Gauge<f64, AtomicU64>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -103,22 +110,38 @@ pub struct OutcomeLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct KeysLabels {
-    pub jwks_uri: String,
+struct KeysLabels {
+    jwks_uri: String,
 }
 
-/// How many connections one listener has open.
+/// How many connections one listener has open, and how many it ended or refused for others.
 #[derive(Clone, Debug)]
-pub struct OpenConnections(Gauge);
+pub struct OpenConnections {
+    open: Gauge,
+    turned_away: Counter,
+}
 
 impl OpenConnections {
     pub fn set(&self, count: usize) {
-        self.0.set(i64::try_from(count).unwrap_or(i64::MAX));
+        self.open.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a connection that was closed because its peer had its share, or because others needed its place.
+    pub fn turned_away(&self) {
+        self.turned_away.inc();
     }
 }
 
 impl Default for Metrics {
     fn default() -> Self {
+        Self::within(100)
+    }
+}
+
+impl Metrics {
+    /// Numbers with series of their own for at most so many tenants.
+    pub fn within(tenant_labels: usize) -> Self {
+        let tenant_names = TenantNames::within(tenant_labels);
         let mut registry = Registry::with_prefix("cedargate");
         macro_rules! register {
             ($name:literal, $help:literal, $metric:expr) => {{
@@ -132,14 +155,16 @@ impl Default for Metrics {
         let token_refusals = register!("token_refusals", "Tokens refused, by problem", Family::default());
         let http_requests = register!("http_requests", "Requests answered", Family::default());
         let http_connections = register!("http_connections", "Connections open now", Family::default());
+        let http_connections_turned_away =
+            register!("http_connections_turned_away", "Connections closed for others", Family::default());
         let sizes = || Histogram::new(exponential_buckets(1.0, 2.0, 12));
         let slice_policies = register!("slice_policies", "Policies that a decision was made over", sizes());
         let slice_entities = register!("slice_entities", "Entities that a decision could look at", sizes());
         let slice_lookups = register!("slice_lookups", "Slices looked for among those kept", Family::default());
         let cache_lookups = register!("cache_lookups", "Tokens and principals looked for", Family::default());
-        let reloads = ReloadMetrics::register(&mut registry);
-        let candidate_reloads = ReloadMetrics::register(registry.sub_registry_with_prefix("candidate"));
-        let shadow = ShadowMetrics::register(&mut registry);
+        let reloads = ReloadMetrics::register(&mut registry, &tenant_names);
+        let candidate_reloads = ReloadMetrics::register(registry.sub_registry_with_prefix("candidate"), &tenant_names);
+        let shadow = ShadowMetrics::register(&mut registry, &tenant_names);
         let log_records = register!("decision_log_records", "Decision log records, by outcome", Family::default());
         let log_queue = register!("decision_log_queue", "Decision log records waiting", Gauge::default());
         let key_fetches = register!("key_fetches", "Fetches of key sets since the start", Gauge::default());
@@ -157,11 +182,13 @@ impl Default for Metrics {
         );
         Self {
             registry: Arc::new(registry),
+            tenant_names,
             decisions,
             decision_seconds,
             token_refusals,
             http_requests,
             http_connections,
+            http_connections_turned_away,
             slice_policies,
             slice_entities,
             cache_lookups,
@@ -175,13 +202,11 @@ impl Default for Metrics {
             keys_age,
         }
     }
-}
 
-impl Metrics {
     /// Counts a decision.
     pub fn decided(&self, tenant: &str, answer: &Answer, elapsed: Duration) {
         let labels = DecisionLabels {
-            tenant: tenant.to_owned(),
+            tenant: self.tenant_names.label(tenant),
             decision: answer.decision.as_str(),
             reason: answer.reason.as_str(),
         };
@@ -202,7 +227,26 @@ impl Metrics {
 
     /// The number of a listener's connections, for the listener to keep.
     pub fn open_connections(&self, listener: &'static str) -> OpenConnections {
-        OpenConnections(self.http_connections.get_or_create(&ListenerLabels { listener }).clone())
+        let labels = ListenerLabels { listener };
+        OpenConnections {
+            open: self.http_connections.get_or_create(&labels).clone(),
+            turned_away: self.http_connections_turned_away.get_or_create(&labels).clone(),
+        }
+    }
+
+    /// Notes when each address's keys were fetched last, and forgets addresses that are gone. Those beyond the bound on
+    /// tenants are one, as old as its oldest.
+    pub fn keys_fetched(&self, fetched: impl Iterator<Item = (String, DateTime<Utc>)>) {
+        self.keys_age.clear();
+        let mut oldest = None;
+        for (count, (jwks_uri, at)) in fetched.enumerate() {
+            let is_other = count >= self.tenant_names.most();
+            let jwks_uri = if is_other { OTHER.to_owned() } else { jwks_uri };
+            let at =
+                if is_other { *oldest.insert(oldest.map_or(at, |oldest: DateTime<Utc>| oldest.min(at))) } else { at };
+            #[expect(clippy::cast_precision_loss, reason = "seconds since the epoch fit a float exactly")]
+            self.keys_age.get_or_create(&KeysLabels { jwks_uri }).set(at.timestamp() as f64);
+        }
     }
 
     /// Everything in the OpenMetrics text form.

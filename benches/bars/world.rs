@@ -73,6 +73,8 @@ pub fn tenant() -> Result<TenantId, BarError> {
 pub fn raw_config(tree: &Path) -> RawConfig {
     let mut raw = RawConfig::default();
     raw.http.bind = "127.0.0.1:0".to_owned();
+    raw.ops.bind = Some("off".to_owned());
+    raw.keys.allow_hosts = vec!["127.0.0.0/8".to_owned()];
     raw.http.stop_delay_milliseconds = 0;
     raw.policies.dir = Some(tree.join("policies"));
     raw.schema.dir = Some(tree.join("schema"));

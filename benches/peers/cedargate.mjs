@@ -45,6 +45,10 @@ export async function startCedargate(program, folder, wanted) {
 name = "peers"
 hash = "${hash}"
 may = ["vouch"]
+[ops]
+bind = "off"
+[keys]
+allow_hosts = ["127.0.0.0/8"]
 ${wanted.keepsTokens ? '' : '[cache]\ntoken_megabytes = 0\n'}`);
   const args = ['serve', '--config', configFile, '--bind', http, '--policies', join(folder, 'policies')];
   const process = await serve(program, args, { health: `http://${http}/ready`, log: join(folder, 'log') });

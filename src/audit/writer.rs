@@ -6,17 +6,18 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, Receiver, Sender, error::TrySendError};
+use tokio::sync::oneshot;
 
 use super::described::Descriptions;
 use super::{DecisionRecord, Mask, Sink};
 
-/// What happens to a record when the queue is full.
+/// What happens to a record when the queue is full, or when it cannot be written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum WhenFull {
     /// The record is lost and counted; answers stay fast.
     #[default]
     Drop,
-    /// The answer waits until the record has a place.
+    /// The answer waits until the record is written, and does not go out when it cannot be.
     Block,
 }
 
@@ -43,10 +44,17 @@ pub struct AuditCounters {
 #[error("the decision log cannot be written")]
 pub struct Unrecorded;
 
+/// A record on its way, and somebody who waits for it to be written.
+#[derive(Debug)]
+struct Entry {
+    record: DecisionRecord,
+    written: Option<oneshot::Sender<Result<(), Unrecorded>>>,
+}
+
 /// Takes records; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Audit {
-    sender: Option<Sender<DecisionRecord>>,
+    sender: Option<Sender<Entry>>,
     when_full: WhenFull,
     counters: Arc<AuditCounters>,
 }
@@ -69,7 +77,7 @@ impl Audit {
             descriptions: Descriptions::new(settings.mask),
             counters: Arc::clone(&counters),
             lines: Vec::new(),
-            pending: 0,
+            pending: Vec::new(),
             is_failing: false,
         };
         let writer = std::thread::Builder::new().name("decision-log".into()).spawn(move || writer.run(records))?;
@@ -89,24 +97,40 @@ impl Audit {
         self.sender.as_ref().map_or(0, |sender| sender.max_capacity() - sender.capacity())
     }
 
-    /// Takes a record; waits only with `WhenFull::Block`.
+    /// Takes a record; with `WhenFull::Block`, waits until it is written.
     ///
     /// # Errors
-    /// With `WhenFull::Block`, when the writer is gone: then no answer may go out that is not on record.
+    /// With `WhenFull::Block`, when it cannot be written: then no answer may go out.
     pub async fn record(&self, record: DecisionRecord) -> Result<(), Unrecorded> {
         let Some(sender) = &self.sender else { return Ok(()) };
-        match (sender.try_send(record), self.when_full) {
-            (Ok(()), _) => {}
-            (Err(TrySendError::Full(record)), WhenFull::Block) => {
-                self.counters.waited.fetch_add(1, Ordering::Relaxed);
-                sender.send(record).await.map_err(|_| self.lost())?;
+        match self.when_full {
+            WhenFull::Drop => {
+                let sent = sender.try_send(Entry { record, written: None });
+                let _ = sent.map_err(|_| self.lost());
+                Ok(())
             }
-            (Err(TrySendError::Closed(_)), WhenFull::Block) => return Err(self.lost()),
-            (Err(TrySendError::Full(_) | TrySendError::Closed(_)), WhenFull::Drop) => {
-                self.lost();
+            WhenFull::Block => {
+                let (written, mut outcome) = oneshot::channel();
+                self.send(sender, Entry { record, written: Some(written) }).await?;
+                // A moment is what writing takes: more is what operators want to know of.
+                let outcome = match tokio::time::timeout(MOMENT, &mut outcome).await {
+                    Ok(outcome) => outcome,
+                    Err(_) => {
+                        self.counters.waited.fetch_add(1, Ordering::Relaxed);
+                        outcome.await
+                    }
+                };
+                outcome.unwrap_or(Err(Unrecorded))
             }
         }
-        Ok(())
+    }
+
+    async fn send(&self, sender: &Sender<Entry>, entry: Entry) -> Result<(), Unrecorded> {
+        match sender.try_send(entry) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(entry)) => sender.send(entry).await.map_err(|_| self.lost()),
+            Err(TrySendError::Closed(_)) => Err(self.lost()),
+        }
     }
 
     fn lost(&self) -> Unrecorded {
@@ -120,26 +144,27 @@ struct Writer {
     sink: Sink,
     descriptions: Descriptions,
     counters: Arc<AuditCounters>,
-    /// Lines that are not written yet, and how many.
+    /// Lines that are not written yet, and who waits for each.
     lines: Vec<u8>,
-    pending: u64,
+    pending: Vec<Option<oneshot::Sender<Result<(), Unrecorded>>>>,
     is_failing: bool,
 }
 
 impl Writer {
-    fn run(mut self, mut records: Receiver<DecisionRecord>) {
+    fn run(mut self, mut records: Receiver<Entry>) {
         let mut batch = Vec::new();
         // Few enough that a queue is never full of what a pause let pile up.
         let small = records.max_capacity() / 8;
         while records.blocking_recv_many(&mut batch, BATCH_RECORDS) > 0 {
             let count = batch.len();
-            for record in batch.drain(..) {
-                self.add(&record);
+            let is_waited_for = batch.iter().any(|entry| entry.written.is_some());
+            for entry in batch.drain(..) {
+                self.add(entry);
             }
             // What is known is on disk before the pause: a quiet server's log is complete.
-            if records.is_empty() {
+            if is_waited_for || records.is_empty() {
                 self.write();
-                if count <= small {
+                if !is_waited_for && count <= small {
                     // A thread that waits for the next record has to be woken by whoever brings it, in the middle of a
                     // request; one that comes back by itself takes many at once.
                     std::thread::sleep(PAUSE);
@@ -149,36 +174,48 @@ impl Writer {
         self.write();
     }
 
-    fn add(&mut self, record: &DecisionRecord) {
-        record.write_line(&mut self.lines, &mut self.descriptions);
-        self.pending += 1;
+    fn add(&mut self, entry: Entry) {
+        entry.record.write_line(&mut self.lines, &mut self.descriptions);
+        self.pending.push(entry.written);
         if self.lines.len() >= self.sink.batch_bytes() {
             self.write();
         }
     }
 
+    /// Writes what is there, and tells whoever waits. Lines that cannot be written are given up, and counted: their
+    /// answers do not go out where they would have waited.
     fn write(&mut self) {
-        if self.pending == 0 {
+        if self.pending.is_empty() {
             return;
         }
-        let counter = match self.sink.write(&self.lines) {
+        let written = match self.sink.write(&self.lines) {
             Ok(()) => {
+                if self.is_failing {
+                    tracing::info!("the decision log is written again");
+                }
                 self.is_failing = false;
-                &self.counters.written
+                self.pending.len()
             }
-            Err(error) => {
+            Err(failed) => {
                 if !self.is_failing {
-                    tracing::error!(%error, "the decision log cannot be written");
+                    tracing::error!(error = %failed.error, "the decision log cannot be written");
                 }
                 self.is_failing = true;
-                &self.counters.failed
+                failed.whole_lines.min(self.pending.len())
             }
         };
-        counter.fetch_add(self.pending, Ordering::Relaxed);
+        for (index, waiting) in self.pending.drain(..).enumerate() {
+            let is_written = index < written;
+            let counter = if is_written { &self.counters.written } else { &self.counters.failed };
+            counter.fetch_add(1, Ordering::Relaxed);
+            if let Some(waiting) = waiting {
+                let _ = waiting.send(if is_written { Ok(()) } else { Err(Unrecorded) });
+            }
+        }
         self.lines.clear();
-        self.pending = 0;
     }
 }
 
 const BATCH_RECORDS: usize = 256;
 const PAUSE: Duration = Duration::from_millis(1);
+const MOMENT: Duration = Duration::from_millis(100);

@@ -4,6 +4,7 @@
 //! Each address has a task of its own that fetches and refreshes, so an unreachable issuer delays nobody else.
 //! Keys that were good once serve until newer good ones come, or until they are older than `max_stale`.
 
+mod address;
 mod fetch;
 mod source;
 mod status;
@@ -11,6 +12,7 @@ mod status;
 pub(super) mod test_issuer;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,9 +22,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
 
 use super::jwks::KeySet;
 use crate::clock::SharedClock;
+pub use address::{AllowedHosts, shown_uri};
 pub use fetch::FetchError;
 use fetch::Fetcher;
 use source::KeySource;
@@ -49,8 +53,12 @@ pub struct Settings {
     pub fetch_timeout: Duration,
     pub max_body_bytes: usize,
     pub max_redirects: usize,
-    /// Hosts that may be asked without TLS; loopback always may.
+    /// How long a token waits for keys that it lacks, at the most.
+    pub unknown_key_wait: Duration,
+    /// Hosts that may be asked without TLS, wherever they are.
     pub allow_http: Vec<String>,
+    /// Hosts that may be asked though they are of this machine or network.
+    pub allow_hosts: AllowedHosts,
 }
 
 impl Default for Settings {
@@ -66,7 +74,9 @@ impl Default for Settings {
             fetch_timeout: Duration::from_secs(5),
             max_body_bytes: 1024 * 1024,
             max_redirects: 3,
+            unknown_key_wait: Duration::from_secs(1),
             allow_http: Vec::new(),
+            allow_hosts: AllowedHosts::default(),
         }
     }
 }
@@ -161,15 +171,26 @@ impl KeyRegistry {
         sources.get(jwks_uri)?.source.current(self.clock.now(), self.fetcher.settings().max_stale)
     }
 
+    /// When a token that lacks a key now has waited for long enough.
+    pub fn deadline(&self) -> Instant {
+        Instant::now() + self.fetcher.settings().unknown_key_wait
+    }
+
     /// Fetches these addresses again because a token lacks a key, unless that was done a moment ago. All who ask
-    /// at the same time wait for the same fetch.
-    pub async fn refresh_for_unknown_key(&self, jwks_uris: &BTreeSet<String>) -> Refresh {
+    /// at the same time wait for the same fetch, until the deadline; for a few keys of each address at once.
+    pub async fn refresh_for_unknown_key(
+        &self,
+        jwks_uris: &BTreeSet<String>,
+        key_id: Option<&str>,
+        deadline: Instant,
+    ) -> Refresh {
         let mut fetches = JoinSet::new();
         for uri in jwks_uris {
             let source = self.sources.load().get(uri).map(|entry| Arc::clone(&entry.source));
-            let fetcher = Arc::clone(&self.fetcher);
+            let interval = self.fetcher.settings().unknown_key_interval;
+            let key_id = key_id.map(str::to_owned);
             if let Some(source) = source {
-                fetches.spawn(async move { source.refresh_for_unknown_key(fetcher.settings()).await });
+                fetches.spawn(async move { source.refresh_for_unknown_key(key_id, interval, deadline).await });
             }
         }
         let mut most = Refresh::Throttled;

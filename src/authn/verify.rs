@@ -14,6 +14,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::algorithm;
 use super::claims::{Claims, NumericDate};
 use super::issuer::{self, TrailingSlash};
@@ -137,10 +139,11 @@ impl Verifier {
             Ok(verified) => return Ok(verified),
             Err(refusal) => refusal,
         };
+        let deadline = self.keys.deadline();
         // A fetch that was under way may have read the keys before they changed, so joining one is worth
         // a second round; our own fetch is not.
         for _ in 0..2 {
-            let refresh = self.refetch(&refusal).await;
+            let refresh = self.refetch(&refusal, deadline).await;
             if refresh == Refresh::Throttled {
                 break;
             }
@@ -205,7 +208,7 @@ impl Verifier {
         let mut recorder = Recorder::default();
         let mut result = self.attempt(token, providers, &mut recorder);
         if let Err(refusal) = &result {
-            match self.refetch(refusal).await {
+            match self.refetch(refusal, self.keys.deadline()).await {
                 Refresh::Throttled => {}
                 Refresh::Fetched | Refresh::Joined => {
                     recorder = Recorder::default();
@@ -267,7 +270,9 @@ impl Verifier {
                 Err(error) => refusal = Some(Refusal::furthest(refusal, error, provider)),
             }
         }
-        Err(refusal.unwrap_or_else(|| VerifyError::UnknownProvider { issuer: None }.into()))
+        let mut refusal: Refusal = refusal.unwrap_or_else(|| VerifyError::UnknownProvider { issuer: None }.into());
+        refusal.key_id = token.header.key_id;
+        Err(refusal)
     }
 
     fn check_candidate<O: Observer>(
@@ -340,11 +345,11 @@ impl Verifier {
         Ok(key.id().map(str::to_owned))
     }
 
-    async fn refetch(&self, refusal: &Refusal) -> Refresh {
+    async fn refetch(&self, refusal: &Refusal, deadline: Instant) -> Refresh {
         if refusal.lacking.is_empty() || refusal.error.progress() > error::Progress::KeysUnavailable {
             return Refresh::Throttled;
         }
-        self.keys.refresh_for_unknown_key(&refusal.lacking).await
+        self.keys.refresh_for_unknown_key(&refusal.lacking, refusal.key_id.as_deref(), deadline).await
     }
 }
 
@@ -376,6 +381,8 @@ struct Refusal {
     error: VerifyError,
     /// Addresses of key sets.
     lacking: BTreeSet<String>,
+    /// The key that the token names.
+    key_id: Option<String>,
 }
 
 impl Refusal {
@@ -385,7 +392,7 @@ impl Refusal {
             lacking.insert(provider.jwks_uri.clone());
         }
         match earlier {
-            None => Self { error, lacking },
+            None => Self { error, lacking, key_id: None },
             Some(mut earlier) => {
                 earlier.lacking.append(&mut lacking);
                 if error.progress() > earlier.error.progress() {
@@ -399,7 +406,7 @@ impl Refusal {
 
 impl From<VerifyError> for Refusal {
     fn from(error: VerifyError) -> Self {
-        Self { error, lacking: BTreeSet::new() }
+        Self { error, lacking: BTreeSet::new(), key_id: None }
     }
 }
 

@@ -20,6 +20,9 @@ pub(super) struct Demo {
     /// Address to listen on
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8180")]
     bind: String,
+    /// Address that answers `/status` and `/metrics` [default: a free port on loopback]
+    #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:0", hide_default_value = true)]
+    ops_bind: String,
     /// Folder for the sample's files [default: a temporary one, gone at the end]
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
@@ -71,7 +74,7 @@ impl Demo {
         let issuers = DemoIssuers::start(Arc::clone(&clock)).await?;
         write_sample(&dir, &issuers)?;
         let keys = Keys { caller: new_key("caller")?, admin: new_key("admin")? };
-        let config = config(&self.bind, &dir, &keys)?;
+        let config = config((&self.bind, &self.ops_bind), &dir, &keys)?;
         crate::telemetry::install_log(&config.log);
         let app = App::start(config, Arc::clone(&clock)).await?;
         let tokens = tokens(&issuers, &clock)?;
@@ -90,15 +93,18 @@ struct Keys {
     admin: String,
 }
 
-fn config(bind: &str, dir: &std::path::Path, keys: &Keys) -> Result<Config, DemoError> {
+fn config((bind, ops_bind): (&str, &str), dir: &std::path::Path, keys: &Keys) -> Result<Config, DemoError> {
     let mut raw = RawConfig::default();
     bind.clone_into(&mut raw.http.bind);
+    raw.ops.bind = Some(ops_bind.to_owned());
     raw.policies.dir = Some(dir.join("policies"));
     raw.schema.dir = Some(dir.join("schema"));
     // The directory is a database; the sample's manifests are a way into it, and edits of them are applied.
     raw.directory = Some(RawDirectory::Sqlite);
     raw.database.manifests = RawManifests::Apply;
     raw.tenants.default = Some(SAMPLE_TENANT.to_owned());
+    // The demo's identity provider is on this machine.
+    raw.keys.allow_hosts = vec!["127.0.0.0/8".to_owned()];
     raw.audit.sink = crate::config::RawAuditSink::File;
     raw.audit.path = Some(dir.join("decisions.jsonl"));
     "warn".clone_into(&mut raw.log.level);
@@ -134,6 +140,7 @@ fn describe(
     let policies = dir.join("policies");
     json!({
         "base_url": format!("http://{}", app.address()),
+        "ops_url": app.ops_address().map(|address| format!("http://{address}")),
         "tenant": SAMPLE_TENANT,
         "provider": main.map(|issuer| issuer.provider),
         "issuer": main.map(|issuer| issuer.issuer.as_str()),
@@ -158,6 +165,7 @@ fn tell(shown: &Value, tokens: &Map<String, Value>) {
         format!("cedargate demo: tenant `acme` at {url}"),
         format!("  policies  {policies}"),
         format!("  decisions {}", text("decision_log")),
+        format!("  state     {0}/status   {0}/metrics", text("ops_url")),
         format!("  issuer    {}   (mint any token: POST {})", text("issuer"), text("mint_url")),
         String::new(),
         "Tokens, to paste first:".to_owned(),

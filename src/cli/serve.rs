@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::{Common, Ending, report};
 use crate::admin::FirstKey;
@@ -72,13 +72,24 @@ fn run(config: Config, json: bool) -> Result<(), AppError> {
     let is_log_on_stdout = config.audit.sink == AuditSink::Stdout;
     let ended = runtime.block_on(async {
         let mut app = App::begin(config, Arc::new(SystemClock)).await?;
-        if let Some(FirstKey(key)) = app.take_first_key() {
+        let first_key = app.take_first_key();
+        if json && !is_log_on_stdout {
+            let mut said = Map::from_iter([("base_url".to_owned(), json!(format!("http://{}", app.address())))]);
+            let ops = app.ops_address().map(|address| ("ops_url".to_owned(), json!(format!("http://{address}"))));
+            let key = first_key.as_ref().map(|FirstKey(key)| ("admin_key".to_owned(), json!(key)));
+            said.extend(ops.into_iter().chain(key));
+            report::say_json(&Value::Object(said));
+        }
+        if let Some(FirstKey(key)) = first_key {
             match (json, is_log_on_stdout) {
-                (true, false) => report::say_json(&json!({"admin_key": key})),
+                (true, false) => {}
                 (false, false) => report::say(format!("admin key, shown this once: {key}")),
                 // Decisions go there, and nothing else.
                 (_, true) => report::complain(format!("admin key, shown this once: {key}")),
             }
+        }
+        if let Some(address) = app.ops_address() {
+            tracing::info!(%address, "operations are answered");
         }
         tracing::info!(address = %app.address(), "listening");
         app.run(stop_signal()).await

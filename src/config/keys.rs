@@ -19,6 +19,8 @@ pub enum Permission {
     Vouch,
     /// To look at the directory of its tenants and to change it.
     Administer,
+    /// To look at the server's state and numbers, those of every tenant.
+    Observe,
 }
 
 /// A configured key.
@@ -83,6 +85,12 @@ impl CallerKeys {
                 let parsed = names.iter().map(|name| TenantId::parse(name).map_err(|error| error.to_string()));
                 parsed.filter_map(|tenant| tenant.map_err(|error| fault("callers.keys", error)).ok()).collect()
             });
+            if tenants.is_some() && key.may.contains(&Permission::Observe) {
+                fault(
+                    "callers.keys",
+                    format!("`{}` may `observe`, which is of every tenant: leave `tenants` out", key.name),
+                );
+            }
             keys.push(Arc::new(CallerKey { name: key.name.clone(), hash, may: key.may.clone(), tenants }));
         }
         Self(keys)

@@ -14,6 +14,8 @@ use crate::model::{Fault, Faults};
 pub struct RawConfig {
     /// What the server listens on, and its limits.
     pub http: RawHttp,
+    /// Where probes and scrapers ask.
+    pub ops: RawOps,
     /// Where the policy tree is, and a candidate beside it.
     pub policies: RawPolicies,
     /// How a candidate is compared.
@@ -44,6 +46,8 @@ pub struct RawConfig {
     pub watch: RawWatch,
     /// What the server says of itself, on standard error.
     pub log: RawLog,
+    /// The server's numbers.
+    pub telemetry: RawTelemetry,
 }
 
 macro_rules! section {
@@ -70,8 +74,14 @@ section!(RawHttp {
     unix_socket_mode: String = "0660".into(),
     /// Connections open at once on each listener; one more waits until another ends.
     max_connections: usize = 8192,
-    /// How long the head of a request may take from its first byte.
+    /// Of these, those of one peer's address, or IPv6 network of 64 bits; 0 is no bound of its own. [default: a quarter
+    /// of `max_connections`, and 64 at the least]
+    max_connections_per_peer: Option<usize> = None,
+    /// How long the head of a request may take: of a connection's first one from when the connection is taken, of later
+    /// ones from their first byte.
     header_timeout_seconds: u64 = 10,
+    /// How long the body of a request may take, from when it is waited for.
+    body_timeout_seconds: u64 = 5,
     /// How long a connection is kept without a request. Longer than gateways keep theirs, so that they end them: a
     /// request can then not meet a connection that is just being closed.
     idle_timeout_seconds: u64 = 620,
@@ -79,6 +89,10 @@ section!(RawHttp {
     max_header_bytes: u32 = 32 * 1024,
     /// Requests under way at once on one HTTP/2 connection.
     max_streams: u32 = 256,
+    /// Requests of one connection at once that wait for their bodies; one more is answered 429.
+    max_waiting_bodies: usize = 128,
+    /// What the bodies that are being read may hold together, a quarter of it those of one peer; one more is answered 429.
+    max_reading_bytes: usize = 256 * 1024 * 1024,
     /// The largest body of a question.
     max_body_bytes: usize = 256 * 1024,
     /// Of a change of many things at once.
@@ -89,7 +103,7 @@ section!(RawHttp {
     max_batch: usize = 1000,
     /// The largest body of many questions.
     max_questions_body_bytes: usize = 2 * 1024 * 1024,
-    /// Requests that may be under way at once; one more is answered 429.
+    /// Requests that may be under way at once, once they are whole; one more is answered 429.
     max_in_flight: usize = 4096,
     /// How long one request may take.
     request_timeout_seconds: u64 = 10,
@@ -97,6 +111,11 @@ section!(RawHttp {
     stop_delay_milliseconds: u64 = 500,
     /// How long requests under way may take to finish when the server stops.
     drain_timeout_seconds: u64 = 20,
+});
+section!(RawOps {
+    /// Address and port that answer `/live`, `/ready`, `/status` and `/metrics` whatever else goes on; `off` is none.
+    /// [default: `127.0.0.1:8181`, and none if that is taken]
+    bind: Option<String> = None,
 });
 section!(RawPolicies {
     /// The folder; `policies` where left out.
@@ -154,8 +173,13 @@ section!(RawKeys {
     max_stale_seconds: u64 = 3 * 24 * 60 * 60,
     /// For one fetch.
     timeout_seconds: u64 = 5,
-    /// Hosts, `name` or `name:port`, that keys may be fetched from without TLS; loopback always may.
+    /// How long a question waits for keys that its token lacks.
+    unknown_key_wait_milliseconds: u64 = 1000,
+    /// Hosts, `name` or `name:port`, that keys may be fetched from without TLS, wherever they are.
     allow_http: Vec<String> = Vec::new(),
+    /// Hosts that keys may be fetched from though they are of this machine or its network: `name`, `name:port`, an
+    /// address, or a network as `10.0.0.0/8`. Those of this machine need no TLS then.
+    allow_hosts: Vec<String> = Vec::new(),
 });
 section!(RawDecisions {
     /// What a forbid that cannot be evaluated means: the answer is deny, or it is passed over as Cedar does.
@@ -210,6 +234,11 @@ section!(RawLog {
     /// `error`, `warn`, `info`, `debug`, `trace`, or a filter as `info,cedargate=debug`.
     level: String = "info".into(),
     format: RawLogFormat = RawLogFormat::Text,
+});
+section!(RawTelemetry {
+    /// Tenants with series of their own in the metrics, in the order in which they are first counted; the others are
+    /// counted as `other`.
+    tenant_labels: usize = 100,
 });
 
 /// Who holds a key, and what they may do.

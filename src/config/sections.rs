@@ -11,7 +11,7 @@ use super::raw::{
 };
 use crate::assemble::{Layout, ManifestsAre};
 use crate::audit::{AuditSettings, Mask, WhenFull};
-use crate::authn::{KeySettings, TokenSettings, TrailingSlash};
+use crate::authn::{AllowedHosts, KeySettings, TokenSettings, TrailingSlash};
 use crate::decide::{Decider, ForbidErrors, ServerTime};
 use crate::model::{Fault, Faults, TenantId};
 use crate::schema::Identity;
@@ -39,6 +39,8 @@ pub struct Config {
     pub candidate: Option<(Layout, ShadowSettings)>,
     pub watch: WatchSettings,
     pub log: LogConfig,
+    /// Tenants with series of their own in the metrics.
+    pub tenant_labels: usize,
 }
 
 /// Where tenants without manifests have their directory.
@@ -130,6 +132,7 @@ impl TryFrom<RawConfig> for Config {
             ("http.max_questions_body_bytes", raw.http.max_questions_body_bytes),
             ("http.max_in_flight", raw.http.max_in_flight),
             ("http.max_connections", raw.http.max_connections),
+            ("http.max_reading_bytes", raw.http.max_reading_bytes),
             ("tokens.max_bytes", raw.tokens.max_bytes),
             ("decisions.max_string_bytes", raw.decisions.max_string_bytes),
             ("audit.queue", raw.audit.queue),
@@ -160,7 +163,12 @@ impl TryFrom<RawConfig> for Config {
             raw.tenants.default.as_deref().and_then(|name| {
                 TenantId::parse(name).map_err(|error| fault("tenants.default", error.to_string())).ok()
             });
-        let http = HttpConfig::read(raw.http, &mut fault);
+        let allow_hosts = AllowedHosts::parse(&raw.keys.allow_hosts).unwrap_or_else(|text| {
+            let expected = "a host, `host:port`, an address or a network as `10.0.0.0/8`";
+            fault("keys.allow_hosts", format!("`{text}` is not {expected}"));
+            AllowedHosts::default()
+        });
+        let http = HttpConfig::read(raw.http, &raw.ops, &mut fault);
         let keys = CallerKeys::read(&raw.callers.keys, &mut fault);
         let sink = match (raw.audit.sink, raw.audit.path) {
             (RawAuditSink::Off, None) => AuditSink::Off,
@@ -215,7 +223,9 @@ impl TryFrom<RawConfig> for Config {
                 unknown_key_interval: Duration::from_secs(raw.keys.unknown_key_interval_seconds),
                 max_stale: Duration::from_secs(raw.keys.max_stale_seconds),
                 fetch_timeout: Duration::from_secs(raw.keys.timeout_seconds),
-                allow_http: raw.keys.allow_http.into_iter().collect(),
+                unknown_key_wait: Duration::from_millis(raw.keys.unknown_key_wait_milliseconds),
+                allow_http: raw.keys.allow_http,
+                allow_hosts,
                 ..KeySettings::default()
             },
             decider: Decider {
@@ -254,6 +264,7 @@ impl TryFrom<RawConfig> for Config {
                 debounce: Duration::from_millis(raw.watch.debounce_milliseconds.max(1)),
                 poll: Duration::from_secs(raw.watch.poll_seconds.max(1)),
             },
+            tenant_labels: raw.telemetry.tenant_labels,
             log: LogConfig {
                 level: raw.log.level,
                 format: match raw.log.format {

@@ -15,7 +15,6 @@ pub(crate) use self::body::RawRequest;
 use self::body::{RawBatch, read};
 use super::bearer::Bearer;
 use super::caller::Caller;
-use super::limits::Place;
 use super::problem::Problem;
 use super::request_id::RequestId;
 use super::state::{AppState, DefaultTenant, Limits};
@@ -27,7 +26,6 @@ type Body = Result<Bytes, BytesRejection>;
 /// `POST /authorize` and `/tenants/{tenant}/authorize`.
 pub(super) async fn one(
     State(state): State<AppState>,
-    _place: Place,
     tenant: Option<Path<String>>,
     caller: Caller,
     Extension(id): Extension<RequestId>,
@@ -45,7 +43,6 @@ pub(super) async fn one(
 /// `POST /authorize/batch` and `/tenants/{tenant}/authorize/batch`.
 pub(super) async fn batch(
     State(state): State<AppState>,
-    _place: Place,
     tenant: Option<Path<String>>,
     caller: Caller,
     Extension(id): Extension<RequestId>,

@@ -25,6 +25,29 @@ pub(super) enum Caller {
 /// Proof that the caller may name principals.
 pub(super) struct MayVouch;
 
+/// Proof that the caller may look at the server's own state: a route that asks for it answers nobody else.
+pub(super) struct MayObserve;
+
+impl FromRequestParts<AppState> for MayObserve {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let given = parts.headers.get(KEY_HEADER).ok_or(Problem::ObserverMissing)?;
+        let text = given.to_str().map_err(|_| Problem::CallerKeyUnknown)?;
+        if let Some(key) = state.callers.keys.find(text) {
+            // The state is that of every tenant.
+            let may = key.may(Permission::Observe) || key.may(Permission::Administer) && key.is_for_all();
+            return if may {
+                Ok(Self)
+            } else {
+                Err(Problem::CallerMayNot("observe: its key needs `may = [\"observe\"]`"))
+            };
+        }
+        let operator = state.admin.as_ref().and_then(|admin| admin.keys.find(text));
+        operator.map(|_| Self).ok_or(Problem::CallerKeyUnknown)
+    }
+}
+
 impl Caller {
     /// The name for the record.
     pub(super) fn name(&self) -> String {

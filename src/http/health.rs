@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::state::{AppState, Readiness};
 use crate::ask::Ask;
 use crate::snapshot::Tenants;
-use crate::telemetry::{CacheLabels, KeysLabels, OutcomeLabels};
+use crate::telemetry::{CacheLabels, OutcomeLabels};
 
 pub(super) async fn live() -> Response {
     Json(json!({"live": true})).into_response()
@@ -70,13 +70,7 @@ fn refresh(ask: &Ask) {
     metrics.log_queue.set(i64::try_from(ask.audit.queued()).unwrap_or(i64::MAX));
     let keys = ask.verifier.keys();
     metrics.key_fetches.set(i64::try_from(keys.fetches()).unwrap_or(i64::MAX));
-    for status in keys.statuses() {
-        if let Some(fetched) = status.fetched_at {
-            let labels = KeysLabels { jwks_uri: status.jwks_uri };
-            #[expect(clippy::cast_precision_loss, reason = "seconds since the epoch fit a float exactly")]
-            metrics.keys_age.get_or_create(&labels).set(fetched.timestamp() as f64);
-        }
-    }
+    metrics.keys_fetched(keys.statuses().into_iter().filter_map(|status| Some((status.jwks_uri, status.fetched_at?))));
 }
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

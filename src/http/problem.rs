@@ -5,7 +5,7 @@
 use std::any::Any;
 
 use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
@@ -14,6 +14,7 @@ use crate::admin::{AdminError, TokenError};
 use crate::ask::{AskError, LaneError};
 use crate::authn::VerifyError;
 use crate::directory::{EditError, Refusal, StoreError};
+use crate::listen::{BodyFault, RefusalText};
 use crate::principal::PrincipalError;
 
 /// What went wrong, for whoever asked.
@@ -28,6 +29,7 @@ pub(super) enum Problem {
     TenantMissing,
     TokenMissing,
     AdministratorMissing,
+    ObserverMissing,
     TokenRefused {
         slug: &'static str,
         detail: String,
@@ -38,6 +40,8 @@ pub(super) enum Problem {
     NoSuchTenant(String),
     NoSuchRoute,
     MethodNotAllowed,
+    BodyTooSlow,
+    HeadTooLarge,
     TooLarge(String),
     TooMany,
     TenantBusy(String),
@@ -75,7 +79,9 @@ impl Problem {
             Self::Malformed(_) | Self::Query { .. } | Self::TenantMissing | Self::Unfit { .. } => {
                 StatusCode::BAD_REQUEST
             }
-            Self::TokenMissing | Self::AdministratorMissing | Self::TokenRefused { .. } => StatusCode::UNAUTHORIZED,
+            Self::TokenMissing | Self::AdministratorMissing | Self::ObserverMissing | Self::TokenRefused { .. } => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::UserDeactivated | Self::CallerKeyUnknown | Self::CallerMayNot(_) | Self::MayNotAdminister(_) => {
                 StatusCode::FORBIDDEN
             }
@@ -85,6 +91,8 @@ impl Problem {
             Self::Conflict { .. } => StatusCode::CONFLICT,
             Self::RevisionMismatch(_) => StatusCode::PRECONDITION_FAILED,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooMany | Self::TenantBusy(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NoSnapshot(_)
@@ -108,6 +116,9 @@ impl Problem {
             | Self::Unfit { slug, .. } => slug,
             Self::TenantMissing => "tenant-missing",
             Self::TokenMissing | Self::AdministratorMissing => "token-missing",
+            Self::ObserverMissing => "key-missing",
+            Self::BodyTooSlow => "body-too-slow",
+            Self::HeadTooLarge => "head-too-large",
             Self::UserDeactivated => "user-deactivated",
             Self::CallerKeyUnknown => "caller-key-unknown",
             Self::CallerMayNot(_) => "caller-may-not",
@@ -158,6 +169,12 @@ impl Problem {
                 "send an admin key in `X-Cedargate-Key`, or a token of someone who may as `Authorization: Bearer`"
                     .to_owned()
             }
+            Self::ObserverMissing => {
+                "send a key that may `observe` in `X-Cedargate-Key`, or ask the listener for operations (`ops.bind`)"
+                    .to_owned()
+            }
+            Self::BodyTooSlow => "the request's body did not come to its end in time".to_owned(),
+            Self::HeadTooLarge => "the request's line and headers are too large".to_owned(),
             Self::UserDeactivated => "the user that the token stands for is deactivated".to_owned(),
             Self::CallerKeyUnknown => "the key in `X-Cedargate-Key` is not one of this server's".to_owned(),
             Self::CallerMayNot(what) => format!("this caller may not {what}"),
@@ -178,7 +195,10 @@ impl Problem {
 impl Problem {
     /// RFC 9457 §3: the problem as an object, of a request with this id.
     pub(super) fn document(&self, id: &RequestId) -> Value {
-        let status = self.status();
+        self.document_as(id, self.status())
+    }
+
+    fn document_as(&self, id: &RequestId, status: StatusCode) -> Value {
         let mut document = json!({
             "type": format!("urn:cedargate:problem:{}", self.slug()),
             "title": status.canonical_reason().unwrap_or_default(),
@@ -217,7 +237,7 @@ pub(super) fn render(response: &mut Response, id: &RequestId) {
     *response.body_mut() = Body::from(body.to_string());
     let headers = response.headers_mut();
     headers.remove(header::CONTENT_LENGTH);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
     if status == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
         headers.insert(header::WWW_AUTHENTICATE, challenge);
@@ -233,6 +253,8 @@ impl From<AskError> for Problem {
             AskError::NoSuchTenant(tenant) => Self::NoSuchTenant(tenant),
             AskError::NoSnapshot(tenant) => Self::NoSnapshot(tenant.to_string()),
             AskError::NotReached { .. } => Self::NotReached(error.to_string()),
+            AskError::Ahead { .. } => Self::Malformed(error.to_string()),
+            AskError::TooMany => Self::TooMany,
             AskError::Token(error) => Self::from(error),
             AskError::OwnToken(error) => Self::TokenRefused { slug: error.slug(), detail: error.to_string() },
             AskError::Principal(PrincipalError::Deactivated) => Self::UserDeactivated,
@@ -252,6 +274,26 @@ impl From<AskError> for Problem {
             }
         }
     }
+}
+
+impl From<BodyFault> for Problem {
+    fn from(fault: BodyFault) -> Self {
+        match fault {
+            BodyFault::TooSlow => Self::BodyTooSlow,
+            BodyFault::TooManyWait | BodyFault::NoRoom => Self::TooMany,
+        }
+    }
+}
+
+/// What a peer is told whose head no router ever saw.
+pub fn refused_head(status: u16) -> RefusalText {
+    let id = RequestId::of(&HeaderMap::new());
+    let problem = match StatusCode::from_u16(status) {
+        Ok(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG) => Problem::HeadTooLarge,
+        _ => Problem::Malformed("the request's line or headers are not HTTP/1.1".to_owned()),
+    };
+    let body = problem.document_as(&id, StatusCode::from_u16(status).unwrap_or(problem.status())).to_string();
+    RefusalText { request_id: id.0.to_string(), content_type: PROBLEM_JSON, body }
 }
 
 impl From<AdminError> for Problem {
@@ -356,3 +398,5 @@ pub(super) fn panicked(cause: &(dyn Any + Send)) -> Response {
     tracing::error!(panic = text, "a request panicked");
     Problem::Internal.into_response()
 }
+
+const PROBLEM_JSON: &str = "application/problem+json";

@@ -1,8 +1,7 @@
 //! Every route on one screen.
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_extractor_with_state, from_fn_with_state};
 use axum::routing::{get, post};
 
 use crate::directory::Kind;
@@ -11,18 +10,17 @@ use super::admin::{
     all_tenants, batch, granted, granting, history, member, noun, one, one_tenant, public_keys, rotation, token, tokens,
 };
 use super::around::around;
+use super::caller::MayObserve;
 use super::state::AppState;
 use super::{authorize, health, openapi, problem, status};
 
-/// The whole surface.
+/// The whole surface; what it tells of the server itself, callers hear that may observe.
 pub fn router(state: AppState) -> Router {
-    let large = DefaultBodyLimit::max(state.limits.max_batch_body_bytes);
-    let many = DefaultBodyLimit::max(state.limits.max_questions_body_bytes);
     Router::new()
         .route("/authorize", post(authorize::one))
-        .route("/authorize/batch", post(authorize::batch).layer(many))
+        .route("/authorize/batch", post(authorize::batch))
         .route("/tenants/{tenant}/authorize", post(authorize::one))
-        .route("/tenants/{tenant}/authorize/batch", post(authorize::batch).layer(many))
+        .route("/tenants/{tenant}/authorize/batch", post(authorize::batch))
         .route("/tenants", all_tenants())
         .route("/tenants/{tenant}", one_tenant())
         .route("/tenants/{tenant}/identity-providers", noun(Kind::IdentityProvider))
@@ -54,14 +52,31 @@ pub fn router(state: AppState) -> Router {
         .route("/tenants/{tenant}/collaborators", noun(Kind::Collaborator))
         .route("/tenants/{tenant}/collaborators/{id}", one(Kind::Collaborator))
         .route("/tenants/{tenant}/.well-known/jwks.json", get(public_keys))
-        .route("/tenants/{tenant}/batch", post(batch).layer(large))
+        .route("/tenants/{tenant}/batch", post(batch))
         .route("/tenants/{tenant}/history", get(history))
-        .route("/live", get(health::live))
-        .route("/ready", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .route("/status", get(status::status))
-        .route("/openapi.json", get(openapi::openapi))
+        .merge(for_everybody())
+        .merge(for_operators().route_layer(from_extractor_with_state::<MayObserve, _>(state.clone())))
         .fallback(problem::no_such_route)
         .layer(from_fn_with_state(state.clone(), around))
         .with_state(state)
+}
+
+/// What the listener for operations has: whoever reaches it may look.
+pub fn ops_router(state: AppState) -> Router {
+    for_everybody()
+        .merge(for_operators())
+        .fallback(problem::no_such_route)
+        .layer(from_fn_with_state(state.clone(), around))
+        .with_state(state)
+}
+
+fn for_everybody() -> Router<AppState> {
+    Router::new()
+        .route("/live", get(health::live))
+        .route("/ready", get(health::ready))
+        .route("/openapi.json", get(openapi::openapi))
+}
+
+fn for_operators() -> Router<AppState> {
+    Router::new().route("/metrics", get(health::metrics)).route("/status", get(status::status))
 }

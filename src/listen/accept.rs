@@ -1,36 +1,43 @@
 //! Takes connections: a listener in, a task for each connection out, bounded, until told to stop.
 //!
+//! A peer that has its share of the connections is turned away, and where all places are taken, a connection that
+//! never asked anything makes room for one that might.
 //! INVARIANT: no error of one connection, and no lack of descriptors or memory, ends a listener.
 
-use std::collections::HashMap;
+mod connections;
+
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
-use tokio::task::{Id, JoinError, JoinSet};
 
+use self::connections::{Connections, NoPlace, Open};
 use super::connection::Protocol;
+use super::patience::Exchange;
 use crate::telemetry::OpenConnections;
 
 /// What connections come from.
 pub(super) trait Listener: Send + 'static {
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+    /// The next connection, and the address of its peer where it has one.
+    fn accept(&self) -> impl Future<Output = io::Result<(Self::Stream, Option<IpAddr>)>> + Send;
 }
 
 impl Listener for TcpListener {
     type Stream = TcpStream;
 
-    async fn accept(&self) -> io::Result<TcpStream> {
-        let (stream, _) = Self::accept(self).await?;
+    async fn accept(&self) -> io::Result<(TcpStream, Option<IpAddr>)> {
+        let (stream, peer) = Self::accept(self).await?;
         // Answers are small and whole: held back for more to come, they would only be late.
         let _ = stream.set_nodelay(true);
-        Ok(stream)
+        Ok((stream, Some(peer.ip())))
     }
 }
 
@@ -42,8 +49,10 @@ pub(super) async fn accept(
     open: OpenConnections,
     mut stop: watch::Receiver<()>,
 ) {
-    let mut connections = Connections::new(protocol.limits.max_connections, open);
+    let mut connections = Connections::new(&protocol.limits, open);
     let mut trouble = None;
+    // A connection that came when the last place had just been put to use.
+    let mut held = None;
     loop {
         let has_room = connections.have_room();
         let accepted = tokio::select! {
@@ -52,13 +61,25 @@ pub(super) async fn accept(
                 connections.forget(&ended);
                 continue;
             }
-            accepted = listener.accept(), if has_room => accepted,
+            accepted = next(&listener, &mut held), if has_room => accepted,
         };
         match accepted {
-            Ok(stream) => {
+            Ok((stream, peer)) => {
                 trouble = None;
+                let place = match connections.place(peer) {
+                    Ok(place) => place,
+                    // The stream is closed here.
+                    Err(NoPlace::OverShare) => continue,
+                    Err(NoPlace::Full) => {
+                        held = Some((stream, peer));
+                        continue;
+                    }
+                };
                 let (stay, leave) = oneshot::channel();
-                connections.add(stay, protocol.clone().speak(stream, router.clone(), leave));
+                let exchange = Arc::new(Exchange::default());
+                let protocol = protocol.for_peer(place.body_bytes.clone());
+                let speaking = protocol.speak(stream, router.clone(), Arc::clone(&exchange), leave);
+                connections.add(Open { _stay: stay, exchange, place }, speaking);
             }
             // The peer was gone before we came to it.
             Err(error) if is_of_peer(&error) => {}
@@ -77,62 +98,15 @@ pub(super) async fn accept(
     connections.finish().await;
 }
 
-/// The tasks of open connections. Dropped, it ends them.
-struct Connections {
-    tasks: JoinSet<()>,
-    /// A connection stays for as long as its sender is here. One each, because a single signal for all would be a
-    /// lock that every request of every connection takes.
-    stay: HashMap<Id, oneshot::Sender<()>>,
-    most: usize,
-    open: OpenConnections,
-    was_full: bool,
-}
-
-impl Connections {
-    fn new(most: usize, open: OpenConnections) -> Self {
-        Self { tasks: JoinSet::new(), stay: HashMap::new(), most, open, was_full: false }
-    }
-
-    fn have_room(&mut self) -> bool {
-        let have_room = self.tasks.len() < self.most;
-        if !have_room && !self.was_full {
-            // Said once; from then on the metric tells.
-            tracing::warn!(connections = self.most, "all places are taken: further connections wait for one");
-            self.was_full = true;
-        }
-        have_room
-    }
-
-    fn add(&mut self, stay: oneshot::Sender<()>, connection: impl Future<Output = ()> + Send + 'static) {
-        let task = self.tasks.spawn(connection);
-        self.stay.insert(task.id(), stay);
-        self.open.set(self.tasks.len());
-    }
-
-    async fn next_end(&mut self) -> Option<Result<(Id, ()), JoinError>> {
-        self.tasks.join_next_with_id().await
-    }
-
-    fn forget(&mut self, ended: &Result<(Id, ()), JoinError>) {
-        let id = match ended {
-            Ok((id, ())) => *id,
-            Err(fault) => {
-                tracing::error!(%fault, "a connection ended by a fault");
-                fault.id()
-            }
-        };
-        self.stay.remove(&id);
-        self.open.set(self.tasks.len());
-    }
-
-    /// Asks all to leave and waits until they have.
-    async fn finish(mut self) {
-        self.stay.clear();
-        while let Some(ended) = self.next_end().await {
-            self.forget(&ended);
-        }
+/// The connection that was held back, or the next one.
+async fn next<L: Listener>(listener: &L, held: &mut Option<Accepted<L>>) -> io::Result<Accepted<L>> {
+    match held.take() {
+        Some(held) => Ok(held),
+        None => listener.accept().await,
     }
 }
+
+type Accepted<L> = (<L as Listener>::Stream, Option<IpAddr>);
 
 fn is_of_peer(error: &io::Error) -> bool {
     matches!(

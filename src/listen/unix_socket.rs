@@ -4,6 +4,7 @@
 
 use std::fs::{self, Permissions};
 use std::io;
+use std::net::IpAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -59,8 +60,9 @@ impl UnixSocket {
 impl Listener for UnixSocket {
     type Stream = UnixStream;
 
-    async fn accept(&self) -> io::Result<UnixStream> {
-        Ok(self.listener.accept().await?.0)
+    /// Peers of a socket have no address: the socket's mode says whose they are.
+    async fn accept(&self) -> io::Result<(UnixStream, Option<IpAddr>)> {
+        Ok((self.listener.accept().await?.0, None))
     }
 }
 

@@ -10,6 +10,7 @@ use super::Place;
 use super::check::Pass;
 use super::raw::Document;
 use super::roles::read_role;
+use crate::authn::shown_uri;
 use crate::model::bounds;
 use crate::model::{
     ClaimNames, Email, EntityRef, ExternalIdentity, ExternalIdentityName, Faults, IdentityProvider, NameError,
@@ -312,9 +313,12 @@ pub(crate) fn check_entity(entity: &EntityRef, schema: &crate::schema::LoadedSch
     Ok(())
 }
 
+/// Why keys cannot be fetched from an address, as far as its text says. What may be a secret in it is not repeated.
 pub(crate) fn uri_refusal(uri: &str) -> Option<String> {
-    let fits = reqwest::Url::parse(uri).is_ok_and(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
-    (!fits).then(|| format!("`{uri}` is not an http(s) address"))
+    let url = reqwest::Url::parse(uri).ok().filter(|url| matches!(url.scheme(), "https" | "http") && url.has_host());
+    let Some(url) = url else { return Some(format!("`{}` is not an http(s) address", shown_uri(uri))) };
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    has_user.then(|| format!("`{}` has a user name or password in it: keys are public, and need none", shown_uri(uri)))
 }
 
 pub(crate) fn condition_values(value: &Value) -> Option<BTreeSet<String>> {

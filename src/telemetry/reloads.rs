@@ -1,6 +1,8 @@
 //! What reloads of a tree came to, by tenant: the live tree's, and those of a candidate.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
@@ -9,12 +11,16 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::{SizeLabels, TenantLabels};
+use super::tenant_labels::OTHER;
+use super::{SizeLabels, TenantLabels, TenantNames};
 use crate::snapshot::Snapshot;
 
 /// The numbers of one tree's reloads.
 #[derive(Clone, Debug)]
 pub struct ReloadMetrics {
+    tenant_names: TenantNames,
+    /// Those without series of their own whose last load failed.
+    others_failing: Arc<Mutex<BTreeSet<String>>>,
     seconds: Family<TenantLabels, Gauge<f64, AtomicU64>>,
     files: Family<SizeLabels, Gauge>,
     reloads: Family<ReloadLabels, Counter>,
@@ -39,8 +45,10 @@ pub enum ReloadResult {
 }
 
 impl ReloadMetrics {
-    pub(super) fn register(registry: &mut Registry) -> Self {
+    pub(super) fn register(registry: &mut Registry, tenant_names: &TenantNames) -> Self {
         let metrics = Self {
+            tenant_names: tenant_names.clone(),
+            others_failing: Arc::default(),
             seconds: Family::default(),
             files: Family::default(),
             reloads: Family::default(),
@@ -60,7 +68,9 @@ impl ReloadMetrics {
 
     /// Notes a new snapshot and what it took.
     pub fn loaded(&self, snapshot: &Snapshot, now: DateTime<Utc>) {
-        let (tenant, built) = (snapshot.tenant.as_str(), &snapshot.built);
+        // Sizes and times of several tenants have no sum that says anything.
+        let Some(tenant) = self.tenant_names.own(snapshot.tenant.as_str()) else { return };
+        let (tenant, built) = (tenant.as_str(), &snapshot.built);
         for (kind, size) in snapshot.sizes() {
             let labels = SizeLabels { tenant: tenant.to_owned(), kind };
             self.size.get_or_create(&labels).set(i64::try_from(size).unwrap_or(i64::MAX));
@@ -77,11 +87,22 @@ impl ReloadMetrics {
 
     /// Counts an attempt.
     pub fn attempted(&self, tenant: &str, outcome: ReloadResult) {
-        self.reloads.get_or_create(&ReloadLabels { tenant: tenant.to_owned(), outcome }).inc();
+        self.reloads.get_or_create(&ReloadLabels { tenant: self.tenant_names.label(tenant), outcome }).inc();
     }
 
-    /// Notes whether the last one succeeded.
+    /// Notes whether the last one succeeded; tenants without series of their own are well when all of them are.
     pub fn is_ok(&self, tenant: &str, ok: bool) {
-        self.ok.get_or_create(&TenantLabels { tenant: tenant.to_owned() }).set(i64::from(ok));
+        let Some(tenant) = self.tenant_names.own(tenant) else {
+            let mut failing = self.others_failing.lock().unwrap_or_else(PoisonError::into_inner);
+            if ok {
+                failing.remove(tenant)
+            } else {
+                failing.insert(tenant.to_owned())
+            };
+            let labels = TenantLabels { tenant: OTHER.to_owned() };
+            self.ok.get_or_create(&labels).set(i64::from(failing.is_empty()));
+            return;
+        };
+        self.ok.get_or_create(&TenantLabels { tenant }).set(i64::from(ok));
     }
 }

@@ -45,7 +45,6 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("serde_saphyr", &["manifest", "workbench"]),
     ("prometheus_client", &["telemetry"]),
-    ("file_rotate", &["audit"]),
     ("sqlx", &["directory"]),
     ("schemars", &["config", "directory", "http", "workbench"]),
     ("toml", &["config"]),

@@ -182,7 +182,7 @@ fn many() -> Value {
 }
 
 async fn records(server: &ServerProcess, outcome: &str) -> usize {
-    let text = server.text("/metrics").await;
+    let text = server.ops_text("/metrics").await;
     let name = format!("cedargate_decision_log_records{{outcome=\"{outcome}\"}} ");
     text.lines().find_map(|line| line.strip_prefix(name.as_str())).unwrap().parse().unwrap()
 }
@@ -219,6 +219,91 @@ async fn a_full_queue_that_blocks_loses_nothing() {
     server.signal("TERM");
     assert_eq!(server.exit_code().await, Some(0));
     assert_eq!(written.join().unwrap().len(), MANY);
+}
+
+#[tokio::test]
+async fn no_answer_goes_out_that_cannot_be_recorded_where_the_log_blocks() {
+    let full = |when_full| {
+        TestServer::configured(move |raw| {
+            raw.audit.sink = RawAuditSink::File;
+            // Takes nothing, as a disk without room.
+            raw.audit.path = Some("/dev/full".into());
+            raw.audit.when_full = when_full;
+        })
+    };
+    let server = full(RawWhenFull::Block).await;
+    let token = partner(&server);
+    for _ in 0..3 {
+        let reply = server.ask(&token, "viewModel", MODEL).await;
+        assert_eq!((reply.status, reply.slug()), (503, "log-unavailable"), "{}", reply.body);
+        assert!(reply.headers.contains_key("retry-after"));
+        assert!(!reply.body.to_string().contains("allow"), "{}", reply.body);
+    }
+    let requests = vec![json!({"action": "viewModel", "resource": MODEL}); 3];
+    let reply = server.post("/authorize/batch", json!({"token": token, "requests": requests})).await;
+    assert!(!reply.body.to_string().contains("\"decision\":"), "{}", reply.body);
+    // Told to go on without, it does, and counts.
+    let server = full(RawWhenFull::Drop).await;
+    assert_eq!(server.ask(&partner(&server), "viewModel", MODEL).await.status, 200);
+    eventually("the loss is counted", || async {
+        let text = server.ops("/metrics").await.body.as_str().unwrap().to_owned();
+        text.contains("cedargate_decision_log_records{outcome=\"failed\"} 1")
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_answer_of_a_log_that_blocks_is_on_record_before_it_goes_out() {
+    let (server, folder) = logging(|raw| raw.audit.when_full = RawWhenFull::Block).await;
+    let token = partner(&server);
+    for _ in 0..10 {
+        let reply = server.ask(&token, "viewModel", MODEL).await;
+        let written = lines(folder.path());
+        assert_eq!(written.last().unwrap()["decision_id"], reply.body["decision_id"]);
+    }
+}
+
+/// The log in a file that cannot grow any more in the middle of a line, and can again.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_log_that_fills_up_loses_no_answered_line_and_keeps_every_line_whole() {
+    let (okta, github) = issuers().await;
+    let tree = TestTree::sample(&okta, &github);
+    let path = tree.path().join("decisions.log");
+    let settings = format!(
+        "audit = {{sink = \"file\", path = \"{}\", when_full = \"block\"}}\nhttp.stop_delay_milliseconds = 0\n",
+        path.display()
+    );
+    let mut server = ServerProcess::start(&tree, &settings);
+    server.limit_file_size(Some(20_000));
+    let mut answered = Vec::new();
+    let mut refused = 0;
+    while refused < 5 {
+        let (status, body) = server.vouch("User::\"jane@acme.com\"", "viewModel", MODEL).await;
+        match status {
+            200 => answered.push(body["decision_id"].clone()),
+            _ => {
+                assert_eq!((status, &body["type"]), (503, &json!("urn:cedargate:problem:log-unavailable")), "{body}");
+                refused += 1;
+            }
+        }
+        assert!(answered.len() < 1000, "the disk never fills up");
+    }
+    let ids = || {
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.ends_with('\n'), "a torn line at the end");
+        text.lines().map(|line| parse(line)["decision_id"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(), answered);
+    server.limit_file_size(None);
+    for _ in 0..3 {
+        let (status, body) = server.vouch("User::\"jane@acme.com\"", "viewModel", MODEL).await;
+        assert_eq!(status, 200, "{body}");
+        answered.push(body["decision_id"].clone());
+    }
+    assert_eq!(ids(), answered);
+    server.signal("TERM");
+    assert_eq!(server.exit_code().await, Some(0));
 }
 
 const MANY: usize = 100;

@@ -36,7 +36,7 @@ fn compiled(tree: &TestTree) -> std::path::PathBuf {
 }
 
 async fn last_reload(server: &TestServer) -> Value {
-    server.get("/status").await.body["tenants"]["acme"]["last_reload"].clone()
+    server.ops("/status").await.body["tenants"]["acme"]["last_reload"].clone()
 }
 
 async fn may_view(server: &TestServer) -> Value {
@@ -128,7 +128,7 @@ async fn a_bundle_that_is_not_whole_is_never_live() {
 #[tokio::test]
 async fn a_damaged_bundle_beside_manifests_is_written_again_under_its_revision() {
     let server = TestServer::start().await;
-    let status = async || server.get("/status").await.body["tenants"]["acme"].clone();
+    let status = async || server.ops("/status").await.body["tenants"]["acme"].clone();
     let folder = compiled(&server.tree);
     server.tree.edit("policies/acme/manifests/people.yaml", |text| text + "---\ntype: user\nemail: new@acme.com\n");
     eventually("the second revision", || async { status().await["revision"] == 2 }).await;

@@ -34,7 +34,7 @@ fn claims(issuer: &str, audience: &str) -> Value {
 }
 
 async fn provider_status(server: &TestServer, name: &str) -> Value {
-    let status = server.get("/status").await.body["tenants"]["acme"].clone();
+    let status = server.ops("/status").await.body["tenants"]["acme"].clone();
     let providers = status["identity_providers"].as_array().unwrap();
     providers.iter().find(|provider| provider["name"] == name).unwrap().clone()
 }
@@ -161,7 +161,7 @@ async fn a_provider_without_audience_takes_any_and_is_warned_of() {
         };
         warnings.as_array().unwrap().iter().filter(mine).count()
     };
-    assert_eq!(warns(&server.get("/status").await.body["tenants"]["acme"]["warnings"]), 1);
+    assert_eq!(warns(&server.ops("/status").await.body["tenants"]["acme"]["warnings"]), 1);
     let checked = Command::new(env!("CARGO_BIN_EXE_cedargate"))
         .args(["check", "--json", "--policies"])
         .arg(server.tree.policies())
@@ -199,4 +199,39 @@ async fn a_flood_of_unknown_keys_costs_the_issuer_one_fetch() {
     }
     assert_eq!(endpoint.asked() - before, 1);
     assert_eq!(server.ask(&good, "viewModel", MODEL).await.status, 200);
+}
+
+#[tokio::test]
+async fn an_issuer_that_hangs_and_a_flood_of_forged_tokens_slow_nobody_else() {
+    let server = TestServer::configured(|raw| {
+        raw.http.max_in_flight = 4;
+        raw.keys.unknown_key_interval_seconds = 0;
+    })
+    .await;
+    assert_eq!(server.ask(&server.jane(), "viewModel", MODEL).await.status, 200);
+    let _held = server.okta.hold().await;
+    let forger = key(SigningAlgorithm::ES256, "forged");
+    let claims = claims(&server.okta.issuer, &server.okta.audience);
+    let mut flood = JoinSet::new();
+    for number in 0..300 {
+        let token =
+            forger.sign_with_header(&json!({"alg": "ES256", "kid": format!("forged-{number}")}), &claims).unwrap();
+        let question = json!({"action": "viewModel", "resource": MODEL});
+        // Some in batches: their places are others' as well.
+        let (path, body) = match number % 2 {
+            0 => ("/authorize", json!({"token": token, "action": "viewModel", "resource": MODEL})),
+            _ => ("/authorize/batch", json!({"token": token, "requests": [question]})),
+        };
+        let request = server.client.post(format!("{}{path}", server.url)).json(&body);
+        flood.spawn(async move { request.send().await.unwrap().status().as_u16() });
+    }
+    let began = std::time::Instant::now();
+    while !flood.is_empty() {
+        let reply = server.ask(&server.jane(), "viewModel", MODEL).await;
+        assert_eq!((reply.status, &reply.body["decision"]), (200, &json!("allow")));
+        while let Some(refused) = flood.try_join_next() {
+            assert_eq!(refused.unwrap(), 401);
+        }
+    }
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
 }

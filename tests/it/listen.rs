@@ -1,6 +1,10 @@
 //! Connections: the versions of HTTP that are spoken, over TCP and a Unix socket, and what one peer may take.
 
+mod bodies;
+mod heads;
 mod limits;
+mod ops;
+mod silent;
 mod unix_socket;
 
 use reqwest::Version;
@@ -48,7 +52,7 @@ async fn many_requests_at_once_share_one_http2_connection() {
     for answer in asking {
         assert_eq!(answer.await.unwrap().1, 200);
     }
-    assert_eq!(open_connections(&client, &server.url, "tcp").await, 1);
+    assert_eq!(open_connections(&client, &server.ops_url, "tcp").await, 1);
 }
 
 #[tokio::test]
@@ -73,7 +77,7 @@ async fn a_connection_without_a_request_does_not_hold_up_the_end() {
     assert_eq!(used.get("/live").await, 200);
     let http2 = speaking_http2().build().unwrap();
     ask_by(&http2, &server.url).await;
-    eventually("all three are open", || async { open_connections(&http2, &server.url, "tcp").await == 3 }).await;
+    eventually("all three are open", || async { open_connections(&http2, &server.ops_url, "tcp").await == 3 }).await;
     server.stop().await;
     silent.is_closed().await;
     used.is_closed().await;
@@ -81,7 +85,11 @@ async fn a_connection_without_a_request_does_not_hold_up_the_end() {
 
 #[tokio::test]
 async fn a_request_under_way_on_http2_is_finished_at_the_end() {
-    let mut server = TestServer::configured(|raw| raw.keys.unknown_key_interval_seconds = 0).await;
+    let mut server = TestServer::configured(|raw| {
+        raw.keys.unknown_key_interval_seconds = 0;
+        raw.keys.unknown_key_wait_milliseconds = 30_000;
+    })
+    .await;
     let client = speaking_http2().build().unwrap();
     assert_eq!(ask_by(&client, &server.url).await.1, 200);
     // A question that waits for a key that nobody has seen yet.

@@ -82,7 +82,7 @@ impl Running {
         for kept in ["generation", "revision", "policies", "links", "entities"] {
             assert_eq!(status[kept], before[kept], "{kept} changed by a broken {name}");
         }
-        assert!(self.server.text("/metrics").await.contains("cedargate_last_reload_ok{tenant=\"acme\"} 0"));
+        assert!(self.server.ops_text("/metrics").await.contains("cedargate_last_reload_ok{tenant=\"acme\"} 0"));
         self.load.flows().await;
         match original {
             Some(text) => self.tree.write(name, &text),
@@ -92,7 +92,7 @@ impl Running {
             self.server.status("acme").await["last_reload"]["ok"] == true
         })
         .await;
-        assert!(self.server.text("/metrics").await.contains("cedargate_last_reload_ok{tenant=\"acme\"} 1"));
+        assert!(self.server.ops_text("/metrics").await.contains("cedargate_last_reload_ok{tenant=\"acme\"} 1"));
         assert_eq!(self.server.status("acme").await["generation"], before["generation"]);
     }
 }
@@ -225,7 +225,7 @@ async fn a_policies_folder_that_is_moved_away_and_replaced_is_followed() {
 
     fs::rename(&policies, server.tree.path().join("away")).unwrap();
     eventually("the missing folder is noticed", || async {
-        server.get("/status").await.body["tenants"]["acme"]["last_reload"]["ok"] == false
+        server.ops("/status").await.body["tenants"]["acme"]["last_reload"]["ok"] == false
     })
     .await;
     load.flows().await;
@@ -252,7 +252,7 @@ async fn a_tenant_comes_and_goes_with_its_folder() {
     fs::remove_dir_all(server.tree.policies().join("globex")).unwrap();
     eventually("the tenant is gone", || async { ask().await == 404 }).await;
     assert_eq!(server.get("/ready").await.status, 200);
-    assert!(server.get("/status").await.body["tenants"].get("globex").is_none());
+    assert!(server.ops("/status").await.body["tenants"].get("globex").is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -28,7 +28,7 @@ async fn beside(file: &str, text: impl Into<String>, change: impl FnOnce(&mut Ra
 }
 
 async fn metrics(server: &TestServer) -> String {
-    server.get("/metrics").await.body.as_str().unwrap().to_owned()
+    server.ops("/metrics").await.body.as_str().unwrap().to_owned()
 }
 
 /// The value of a line of the metrics, 0 without one.
@@ -45,7 +45,7 @@ async fn compared(server: &TestServer, outcome: &str) -> u64 {
 }
 
 async fn candidate(server: &TestServer) -> Value {
-    server.get("/status").await.body["candidate"]["tenants"]["acme"].clone()
+    server.ops("/status").await.body["candidate"]["tenants"]["acme"].clone()
 }
 
 async fn loaded(server: &TestServer) {
@@ -187,7 +187,7 @@ async fn a_candidate_that_cannot_be_loaded_compares_nothing_and_says_why() {
     let gone = tree.path().join("no-such-folder");
     let server = TestServer::over(tree, okta, github, |raw| raw.policies.candidate = Some(gone)).await;
     eventually("it is said that there is none", || async {
-        server.get("/status").await.body["candidate"]["tree"]["ok"] == false
+        server.ops("/status").await.body["candidate"]["tree"]["ok"] == false
     })
     .await;
     assert_eq!(server.ask(&server.jane(), "viewModel", MODEL).await.body["decision"], "allow");
@@ -221,7 +221,7 @@ async fn without_a_candidate_nothing_is_spent() {
         !text.lines().any(|line| line.starts_with("cedargate_shadow") || line.starts_with("cedargate_candidate")),
         "{text}"
     );
-    assert_eq!(server.get("/status").await.body["candidate"], Value::Null);
+    assert_eq!(server.ops("/status").await.body["candidate"], Value::Null);
     // And no thread waits for what never comes.
     let (okta, github) = issuers().await;
     let tree = TestTree::sample(&okta, &github);
@@ -247,7 +247,7 @@ async fn the_log_tells_of_differences_without_e_mails_and_not_too_many() {
     let body = json!({"tenant": "acme", "token": token, "requests": vec![item; 20]});
     let count = || async {
         value(
-            &server.text("/metrics").await,
+            &server.ops_text("/metrics").await,
             "cedargate_shadow_decisions_total{tenant=\"acme\",outcome=\"newly_denied\"}",
         )
     };

@@ -1,27 +1,34 @@
 //! Fetching one JWK set, bounded in every direction.
 //!
 //! In: an address from the configuration. Out: its usable keys and how long the issuer says they are good.
-//! Bounded are time, body, redirects and where they lead: TLS is never left, and plain HTTP is for loopback and
-//! hosts that the configuration lists.
+//! Bounded are time, body, redirects and where they lead: TLS is never left, and every address is checked, as written
+//! and as resolved.
 
-use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use headers::{CacheControl, HeaderMapExt};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::LOCATION;
 use reqwest::{Client, Response, StatusCode, Url, redirect};
 
 use super::Settings;
+use super::address::{AllowedHosts, Reach, check, shown_uri};
 use crate::authn::jwks::{KeySet, KeySetError};
-use crate::authn::verify::shown;
 
 /// Why keys were not fetched.
 #[derive(Debug, thiserror::Error)]
 pub enum FetchError {
     #[error("`{address}` is not an http or https address")]
     Address { address: String },
-    #[error("`{host}` would be asked without TLS: use https, or list the host in `allow_http`")]
+    #[error("`{host}` would be asked without TLS: use https, or list the host in `keys.allow_http`")]
     PlainHttp { host: String },
+    #[error("`{address}` has a user name or password in it: keys are public, and need none")]
+    UserInfo { address: String },
+    #[error(
+        "`{host}` is an address of this machine or network: list it in `keys.allow_hosts` if keys are to come from there"
+    )]
+    Inside { host: String },
     #[error("a redirect leads from https to http")]
     Downgrade,
     #[error("more than {limit} redirects")]
@@ -53,20 +60,53 @@ pub struct Fetched {
 /// Fetches JWK sets.
 pub struct Fetcher {
     /// A client that could not be made fails each fetch, and never the start.
-    client: Result<Client, String>,
+    clients: Result<Clients, String>,
     settings: Settings,
+}
+
+struct Clients {
+    /// Connects wherever a name leads.
+    anywhere: Client,
+    /// Connects only where it may.
+    checked: Client,
+}
+
+impl Clients {
+    fn build(allow_hosts: &AllowedHosts) -> reqwest::Result<Self> {
+        let builder = || {
+            Client::builder()
+                .redirect(redirect::Policy::none())
+                .no_proxy()
+                .referer(false)
+                .user_agent(concat!("cedargate/", env!("CARGO_PKG_VERSION")))
+        };
+        let resolver = Arc::new(CheckedNames(allow_hosts.clone()));
+        Ok(Self { anywhere: builder().build()?, checked: builder().dns_resolver(resolver).build()? })
+    }
+}
+
+/// Names become the addresses that may be connected to: what a name led to when somebody looked is not where it leads
+/// when the connection is made.
+struct CheckedNames(AllowedHosts);
+
+impl Resolve for CheckedNames {
+    fn resolve(&self, name: Name) -> Resolving {
+        let allowed = self.0.clone();
+        Box::pin(async move {
+            let found: Vec<_> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let outside: Vec<_> = found.into_iter().filter(|address| allowed.holds(address.ip())).collect();
+            if outside.is_empty() {
+                return Err(FetchError::Inside { host: name.as_str().to_owned() }.into());
+            }
+            Ok(Box::new(outside.into_iter()) as Addrs)
+        })
+    }
 }
 
 impl Fetcher {
     pub fn new(settings: Settings) -> Self {
-        let client = Client::builder()
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .user_agent(concat!("cedargate/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| crate::model::with_causes(&error));
-        Self { client, settings }
+        let clients = Clients::build(&settings.allow_hosts).map_err(|error| crate::model::with_causes(&error));
+        Self { clients, settings }
     }
 
     pub fn settings(&self) -> &Settings {
@@ -83,16 +123,19 @@ impl Fetcher {
     }
 
     async fn ask(&self, address: &str) -> Result<Fetched, FetchError> {
-        let client = self.client.as_ref().map_err(|problem| FetchError::Client { problem: problem.clone() })?;
-        let mut url = Url::parse(address).map_err(|_| FetchError::Address { address: shown(address) })?;
-        check_scheme(&url, &self.settings.allow_http)?;
+        let clients = self.clients.as_ref().map_err(|problem| FetchError::Client { problem: problem.clone() })?;
+        let mut url = Url::parse(address).map_err(|_| FetchError::Address { address: shown_uri(address) })?;
         for _ in 0..=self.settings.max_redirects {
+            let client = match check(&url, &self.settings.allow_http, &self.settings.allow_hosts)? {
+                Reach::Anywhere => &clients.anywhere,
+                Reach::Checked => &clients.checked,
+            };
             let request = client.get(url.clone()).header("accept", "application/jwk-set+json, application/json");
             let response = request.send().await.map_err(|error| FetchError::Http(error.without_url()))?;
             if !response.status().is_redirection() {
                 return self.read(response).await;
             }
-            url = redirect_target(&url, &response, &self.settings.allow_http)?;
+            url = redirect_target(&url, &response)?;
         }
         Err(FetchError::TooManyRedirects { limit: self.settings.max_redirects })
     }
@@ -118,37 +161,17 @@ fn max_age(cache: &CacheControl) -> Option<Duration> {
     if cache.no_store() || cache.no_cache() { Some(Duration::ZERO) } else { cache.max_age() }
 }
 
-fn redirect_target(from: &Url, response: &Response, allow_http: &[String]) -> Result<Url, FetchError> {
+fn redirect_target(from: &Url, response: &Response) -> Result<Url, FetchError> {
     let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
     let target = location.and_then(|location| from.join(location).ok()).ok_or(FetchError::RedirectNowhere)?;
-    check_redirect(from, &target, allow_http)?;
+    check_redirect(from, &target)?;
     Ok(target)
 }
 
-pub(super) fn check_redirect(from: &Url, target: &Url, allow_http: &[String]) -> Result<(), FetchError> {
+/// Where it leads is checked like any address, before it is asked.
+pub(super) fn check_redirect(from: &Url, target: &Url) -> Result<(), FetchError> {
     if from.scheme() == "https" && target.scheme() == "http" {
         return Err(FetchError::Downgrade);
     }
-    check_scheme(target, allow_http)
-}
-
-pub(super) fn check_scheme(url: &Url, allow_http: &[String]) -> Result<(), FetchError> {
-    match (url.scheme(), url.host_str()) {
-        ("https", Some(_)) => Ok(()),
-        ("http", Some(host)) if is_loopback(host) => Ok(()),
-        ("http", Some(host)) if allow_http.iter().any(|allowed| is_allowed(allowed, host, url.port())) => Ok(()),
-        ("http", Some(host)) => Err(FetchError::PlainHttp { host: shown(host) }),
-        _ => Err(FetchError::Address { address: shown(url.as_str()) }),
-    }
-}
-
-/// `host` allows every port, `host:port` that one.
-fn is_allowed(allowed: &str, host: &str, port: Option<u16>) -> bool {
-    allowed.eq_ignore_ascii_case(host)
-        || port.is_some_and(|port| allowed.eq_ignore_ascii_case(&format!("{host}:{port}")))
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
-    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    Ok(())
 }

@@ -12,7 +12,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use super::address::shown_uri;
 use super::fetch::Fetcher;
+use super::waiting::Waiting;
 use super::{KeyStatus, Settings};
 use crate::authn::jwks::KeySet;
 use crate::clock::SharedClock;
@@ -45,6 +47,7 @@ pub struct KeySource {
     last_failure: Mutex<Option<Failure>>,
     fetches: AtomicU64,
     asked: Mutex<Asked>,
+    waiting: Waiting,
     wake: Notify,
     progress: watch::Receiver<Progress>,
 }
@@ -81,6 +84,7 @@ impl KeySource {
             last_failure: Mutex::new(None),
             fetches: AtomicU64::new(0),
             asked: Mutex::new(Asked::default()),
+            waiting: Waiting::default(),
             wake: Notify::new(),
             progress,
         };
@@ -101,11 +105,18 @@ impl KeySource {
     }
 
     /// Has the keys fetched again and waits, or joins a fetch that is under way; at most one fetch an interval.
-    pub async fn refresh_for_unknown_key(&self, settings: &Settings) -> Refresh {
-        let Some((number, refresh)) = self.claim(settings.unknown_key_interval) else { return Refresh::Throttled };
+    pub async fn refresh_for_unknown_key(
+        &self,
+        key_id: Option<String>,
+        interval: Duration,
+        deadline: Instant,
+    ) -> Refresh {
+        let Some((number, refresh)) = self.claim(interval) else { return Refresh::Throttled };
+        // Keys of strangers' own invention must not hold many up: the fetch goes on without whoever may not wait.
+        let Some(_waiting) = self.waiting.enter(key_id) else { return Refresh::Throttled };
         let mut progress = self.progress.clone();
         let done = progress.wait_for(|progress| progress.finished >= number);
-        match tokio::time::timeout(settings.fetch_timeout.saturating_mul(2), done).await {
+        match tokio::time::timeout_at(deadline, done).await {
             Ok(Ok(_)) => refresh,
             // The address is not configured any more, or its task has no time: nothing new came.
             Ok(Err(_)) | Err(_) => Refresh::Throttled,
@@ -135,7 +146,7 @@ impl KeySource {
         let keys = fetched.as_ref().map(|fetched| &fetched.keys);
         let failure = self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone();
         KeyStatus {
-            jwks_uri: self.jwks_uri.clone(),
+            jwks_uri: shown_uri(&self.jwks_uri),
             keys: keys.map_or(0, KeySet::len),
             kids: keys.map(|keys| keys.key_ids().map(str::to_owned).collect()).unwrap_or_default(),
             fetched_at: fetched.as_ref().map(|fetched| fetched.fetched_at),
@@ -154,7 +165,7 @@ pub async fn feed(
     clock: SharedClock,
     progress: watch::Sender<Progress>,
 ) {
-    let settings = fetcher.settings();
+    let (settings, shown) = (fetcher.settings(), shown_uri(&source.jwks_uri));
     let mut failures = 0;
     loop {
         progress.send_modify(|progress| progress.started += 1);
@@ -163,7 +174,7 @@ pub async fn feed(
             Ok(fetched) => {
                 failures = 0;
                 let keys = FetchedKeys { keys: fetched.keys, fetched_at: clock.now() };
-                tracing::debug!(jwks_uri = %source.jwks_uri, keys = keys.keys.len(), "keys fetched");
+                tracing::debug!(jwks_uri = %shown, keys = keys.keys.len(), "keys fetched");
                 source.fetched.store(Some(Arc::new(keys)));
                 source.changes.fetch_add(1, Ordering::AcqRel);
                 until_refresh(fetched.max_age, settings)
@@ -171,7 +182,7 @@ pub async fn feed(
             Err(error) => {
                 failures += 1;
                 let message = with_causes(&error);
-                tracing::warn!(jwks_uri = %source.jwks_uri, failures, error = %message, "keys not fetched");
+                tracing::warn!(jwks_uri = %shown, failures, error = %message, "keys not fetched");
                 let failure = Failure { message, at: clock.now() };
                 *source.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
                 until_retry(failures, settings)

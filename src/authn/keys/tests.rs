@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::fetch::{check_redirect, check_scheme};
+use super::fetch::check_redirect;
 use super::source::{until_refresh, until_retry};
 use super::test_issuer::{Answer, Gate, TestIssuer, eventually, keys_answer};
-use super::{FetchError, KeyRegistry, KeyStatus, Refresh, Settings};
+use super::{AllowedHosts, FetchError, KeyRegistry, KeyStatus, Refresh, Settings};
 use crate::authn::mint::{self, SigningKey};
 use crate::clock::ManualClock;
 use crate::model::SigningAlgorithm;
@@ -23,13 +23,19 @@ const NOW: i64 = 1_700_000_000;
 
 /// Nothing is refreshed or asked twice unless a test wants it.
 fn quiet() -> Settings {
-    Settings { unknown_key_interval: Duration::from_secs(3600), ..Settings::default() }
+    Settings { unknown_key_interval: Duration::from_secs(3600), ..on_loopback() }
 }
 
 /// Failures are retried at once.
 fn eager() -> Settings {
     let moment = Duration::from_millis(2);
     Settings { min_retry: moment, max_retry: moment, ..quiet() }
+}
+
+/// The tests' issuers are on this machine.
+fn on_loopback() -> Settings {
+    let allow_hosts = AllowedHosts::default().and_loopback();
+    Settings { allow_hosts, unknown_key_wait: Duration::from_secs(30), ..Settings::default() }
 }
 
 struct Keys {
@@ -68,7 +74,8 @@ impl Keys {
     }
 
     async fn refresh(&self) -> Refresh {
-        self.registry.refresh_for_unknown_key(&BTreeSet::from([self.address.clone()])).await
+        let deadline = self.registry.deadline();
+        self.registry.refresh_for_unknown_key(&BTreeSet::from([self.address.clone()]), None, deadline).await
     }
 
     /// Asks again, once the fetch that may be under way is done.
@@ -209,7 +216,10 @@ async fn a_thousand_unknown_keys_at_once_cost_one_fetch() {
     let waiting: Vec<_> = (0..1000)
         .map(|_| {
             let (registry, address) = (Arc::clone(&keys.registry), keys.address.clone());
-            tokio::spawn(async move { registry.refresh_for_unknown_key(&BTreeSet::from([address])).await })
+            let deadline = registry.deadline();
+            tokio::spawn(async move {
+                registry.refresh_for_unknown_key(&BTreeSet::from([address]), Some("second"), deadline).await
+            })
         })
         .collect();
     eventually("the fetch", || issuer.requests() == 2).await;
@@ -241,7 +251,9 @@ async fn a_caller_who_gives_up_ends_nobody_elses_wait() {
     let gate = Arc::new(Gate::default());
     issuer.answer(Answer::Held(Arc::clone(&gate), mint::jwks([&*SECOND]).to_string()));
     let (registry, address) = (Arc::clone(&keys.registry), keys.address.clone());
-    let impatient = tokio::spawn(async move { registry.refresh_for_unknown_key(&BTreeSet::from([address])).await });
+    let deadline = registry.deadline();
+    let impatient =
+        tokio::spawn(async move { registry.refresh_for_unknown_key(&BTreeSet::from([address]), None, deadline).await });
     eventually("the fetch", || issuer.requests() == 2).await;
     impatient.abort();
     let patient = keys.refresh();
@@ -299,37 +311,76 @@ fn retries_back_off_up_to_a_minute() {
     assert_eq!(until_retry(u32::MAX, &settings).as_secs(), 60);
 }
 
-#[test]
-fn plain_http_is_for_loopback_and_listed_hosts() {
-    let listed = ["idp.internal".to_owned()];
-    for good in [
-        "https://x.test/k",
-        "http://127.0.0.1/k",
-        "http://127.9.9.9:1/k",
-        "http://[::1]/k",
-        "http://localhost:8080/k",
-        "http://IDP.internal/k",
-    ] {
-        assert!(check_scheme(&Url::parse(good).unwrap(), &listed).is_ok(), "{good}");
+#[tokio::test]
+async fn an_issuer_that_hangs_holds_few_tokens_and_not_for_long() {
+    let issuer = TestIssuer::serving(&[&FIRST]);
+    let wait = Duration::from_millis(200);
+    let keys = Keys::of(&issuer, Settings { unknown_key_wait: wait, ..quiet() });
+    keys.until_has("first").await;
+    issuer.answer(Answer::Held(Arc::default(), String::new()));
+    let began = std::time::Instant::now();
+    let forged: Vec<_> = (0..1000)
+        .map(|number| {
+            let (registry, address) = (Arc::clone(&keys.registry), keys.address.clone());
+            tokio::spawn(async move {
+                let (deadline, key_id) = (registry.deadline(), format!("forged-{number}"));
+                let refresh =
+                    registry.refresh_for_unknown_key(&BTreeSet::from([address]), Some(&key_id), deadline).await;
+                (refresh, tokio::time::Instant::now() >= deadline)
+            })
+        })
+        .collect();
+    let mut waited = 0;
+    for token in forged {
+        let (refresh, was_late) = token.await.unwrap();
+        assert_eq!(refresh, Refresh::Throttled);
+        waited += usize::from(was_late);
     }
-    for bad in [
-        "http://x.test/k",
-        "http://localhost.x.test/k",
-        "http://10.0.0.1/k",
-        "http://127.0.0.1.x.test/k",
-        "http://idp.internal.x.test/k",
-        "http://[::2]/k",
+    assert!(waited <= 8, "{waited} waited");
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert_eq!(issuer.requests(), 2);
+}
+
+#[tokio::test]
+async fn addresses_inside_are_not_asked_and_neither_are_those_that_a_redirect_or_a_name_leads_to() {
+    let inside = TestIssuer::serving(&[&FIRST]);
+    let port = Url::parse(&inside.address).unwrap().port().unwrap();
+    for address in [
+        inside.address.clone(),
+        format!("http://localhost:{port}/keys"),
+        format!("https://localhost:{port}/keys"),
+        format!("https://127.0.0.1:{port}/keys"),
+        format!("https://[::ffff:127.0.0.1]:{port}/keys"),
     ] {
-        let refused = check_scheme(&Url::parse(bad).unwrap(), &listed);
-        assert!(matches!(refused, Err(FetchError::PlainHttp { .. })), "{bad}");
+        let keys = Keys::at(&address, Settings { allow_hosts: AllowedHosts::default(), ..eager() });
+        let said = keys.until_failed().await;
+        assert!(said.contains("`keys.allow_"), "{address}: {said}");
     }
-    assert!(matches!(check_scheme(&Url::parse("ftp://x.test/").unwrap(), &[]), Err(FetchError::Address { .. })));
+    assert_eq!(inside.requests(), 0);
+    // From a host that is allowed to one that is not.
+    let redirecting = TestIssuer::answering(Answer::Redirect(inside.address.clone()));
+    let from = Url::parse(&redirecting.address).unwrap();
+    let only = AllowedHosts::parse(&[format!("127.0.0.1:{}", from.port().unwrap())]).unwrap();
+    let keys = Keys::at(&redirecting.address, Settings { allow_hosts: only, ..eager() });
+    let said = keys.until_failed().await;
+    assert!(said.contains("without TLS"), "{said}");
+    assert_eq!((inside.requests(), redirecting.requests() > 0), (0, true));
+}
+
+#[tokio::test]
+async fn what_may_be_a_secret_in_an_address_is_not_in_its_status() {
+    let issuer = TestIssuer::answering(Answer::Status(500, String::new()));
+    let keys = Keys::at(&format!("{}?api_key=secret", issuer.address), eager());
+    keys.until_failed().await;
+    let status = keys.status();
+    assert!(status.jwks_uri.ends_with("/keys?api_key=***"), "{}", status.jwks_uri);
+    assert!(!serde_json::to_string(&status).unwrap().contains("secret"));
 }
 
 #[test]
 fn a_redirect_never_leaves_tls() {
     let (tls, plain) = (Url::parse("https://x.test/k").unwrap(), Url::parse("http://127.0.0.1/k").unwrap());
-    assert!(matches!(check_redirect(&tls, &plain, &["127.0.0.1".into()]), Err(FetchError::Downgrade)));
-    assert!(check_redirect(&plain, &tls, &[]).is_ok());
-    assert!(check_redirect(&tls, &tls, &[]).is_ok());
+    assert!(matches!(check_redirect(&tls, &plain), Err(FetchError::Downgrade)));
+    assert!(check_redirect(&plain, &tls).is_ok());
+    assert!(check_redirect(&tls, &tls).is_ok());
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{TokenSettings, Verifier, VerifyError};
 use crate::authn::keys::test_issuer::{TestIssuer, eventually};
-use crate::authn::keys::{KeyRegistry, Settings};
+use crate::authn::keys::{AllowedHosts, KeyRegistry, Settings};
 use crate::authn::mint::SigningKey;
 use crate::clock::ManualClock;
 use crate::model::{ClaimNames, IdentityProvider, MatchMode, ProviderName, SigningAlgorithm};
@@ -44,7 +44,7 @@ impl World {
     }
 
     pub async fn of(providers: Vec<IdentityProvider>) -> Self {
-        let world = Self::not_waiting(providers, Settings::default());
+        let world = Self::not_waiting(providers, on_loopback());
         for provider in &world.providers {
             let keys = world.verifier.keys();
             eventually("keys", || keys.current(&provider.jwks_uri).is_some()).await;
@@ -108,5 +108,11 @@ pub fn good() -> Value {
 }
 
 pub fn short_interval() -> Settings {
-    Settings { unknown_key_interval: Duration::ZERO, ..Settings::default() }
+    Settings { unknown_key_interval: Duration::ZERO, ..on_loopback() }
+}
+
+/// The tests' issuers are on this machine, and may be slow.
+pub fn on_loopback() -> Settings {
+    let allow_hosts = AllowedHosts::default().and_loopback();
+    Settings { allow_hosts, unknown_key_wait: Duration::from_secs(30), ..Settings::default() }
 }

@@ -49,6 +49,7 @@ impl Operation {
     pub fn security(&self) -> Value {
         match self.tag {
             "running" => json!([]),
+            "observing" => json!([{"key": []}]),
             "asking" => json!([{"token": []}, {"key": []}]),
             "tenants" => json!([{"key": []}]),
             _ => json!([{"key": []}, {"token": []}]),
@@ -77,7 +78,7 @@ impl Operation {
 
     /// What administering has in common: who may, where.
     fn administers(self) -> Self {
-        self.problems(&[400, 401, 403, 404, 409, 413, 429, 503])
+        self.problems(&[400, 401, 403, 404, 408, 409, 413, 429, 503])
     }
 
     fn pages(self) -> Self {
@@ -290,7 +291,7 @@ fn tenants() -> Vec<Operation> {
 fn asking() -> Vec<Operation> {
     let question = || json!({"token": "eyJ…", "action": "viewDirectory", "resource": "Tenant::\"acme\""});
     let batch = || json!({"token": "eyJ…", "requests": [{"action": "viewDirectory", "resource": "Tenant::\"acme\""}]});
-    let problems = [400, 401, 403, 404, 413, 429, 503];
+    let problems = [400, 401, 403, 404, 408, 413, 429, 503];
     let mut all = Vec::new();
     for path in ["/authorize", "/tenants/{tenant}/authorize"] {
         all.push(
@@ -312,14 +313,15 @@ fn asking() -> Vec<Operation> {
 fn running() -> Vec<Operation> {
     let any = || json!({"type": "object"});
     let get = |path: &str, summary: &str| Operation::new("get", path, "running", summary);
+    let observe = |path: &str, summary: &str| Operation::new("get", path, "observing", summary).problems(&[401, 403]);
     vec![
         get("/tenants/{tenant}/.well-known/jwks.json", "The public keys that sign tokens of our own.")
             .answer(200, any())
             .problems(&[404]),
         get("/live", "Is the server alive?").answer(200, any()),
         get("/ready", "Does every tenant have a snapshot?").answer(200, any()).problems(&[503]),
-        get("/metrics", "Numbers for Prometheus.").answer(200, json!({"type": "string"})),
-        get("/status", "What serves, since when, and what went wrong last.").answer(200, any()),
+        observe("/metrics", "Numbers for Prometheus.").answer(200, json!({"type": "string"})),
+        observe("/status", "What serves, since when, and what went wrong last.").answer(200, any()),
         get("/openapi.json", "This document.").answer(200, any()),
     ]
 }

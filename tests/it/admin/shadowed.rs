@@ -9,7 +9,7 @@ use super::{Acme, MODEL};
 use crate::support::eventually;
 
 async fn count(acme: &Acme, name: &str) -> u64 {
-    let metrics = acme.server.get("/metrics").await.body.as_str().unwrap().to_owned();
+    let metrics = acme.server.ops("/metrics").await.body.as_str().unwrap().to_owned();
     let found = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok());
     found.unwrap_or_default()
 }
@@ -19,7 +19,7 @@ async fn compared(acme: &Acme, outcome: &str) -> u64 {
 }
 
 async fn candidate(acme: &Acme) -> Value {
-    acme.server.get("/status").await.body["candidate"]["tenants"]["acme"].clone()
+    acme.server.ops("/status").await.body["candidate"]["tenants"]["acme"].clone()
 }
 
 #[tokio::test]

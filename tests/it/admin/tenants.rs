@@ -140,6 +140,7 @@ async fn a_server_without_a_database_says_so() {
 async fn started(tree: &TestTree) -> (App, Option<String>) {
     let mut raw = RawConfig::default();
     raw.http.bind = "127.0.0.1:0".into();
+    raw.ops.bind = Some("off".into());
     raw.policies.dir = Some(tree.policies());
     raw.schema.dir = Some(tree.path().join("schema"));
     let config = Config::try_from(raw).unwrap();
@@ -185,6 +186,7 @@ async fn no_key_is_made_where_the_configuration_has_one() {
     let tree = TestTree::new();
     let mut raw = RawConfig::default();
     raw.http.bind = "127.0.0.1:0".into();
+    raw.ops.bind = Some("off".into());
     raw.policies.dir = Some(tree.policies());
     raw.schema.dir = Some(tree.path().join("schema"));
     with_keys(&mut raw);

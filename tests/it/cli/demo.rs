@@ -93,6 +93,9 @@ async fn the_demo_shows_everything_on_one_line_and_all_of_it_works() {
         .await;
     assert_eq!((status, &answer["decision"]), (200, &json!("allow")));
 
+    let status = reqwest::get(format!("{}/status", demo.text("ops_url"))).await.unwrap();
+    let status: Value = status.json().await.unwrap();
+    assert!(status["tenants"]["acme"]["generation"].is_string(), "{status}");
     mint_signs_any_claims(&demo).await;
     an_edit_changes_the_answer(&demo, jane).await;
 

@@ -23,6 +23,7 @@ async fn listening_on(path: &Path) -> TestServer {
 async fn refusal(path: PathBuf) -> String {
     let mut raw = RawConfig::default();
     raw.http.bind = "127.0.0.1:0".into();
+    raw.ops.bind = Some("off".into());
     raw.http.unix_socket = Some(path);
     match App::start(Config::try_from(raw).unwrap(), Arc::new(SystemClock)).await {
         Ok(_) => panic!("it starts"),

@@ -16,6 +16,7 @@ use super::{TestIssuer, TestTree, eventually};
 pub struct ServerProcess {
     child: Child,
     pub url: String,
+    pub ops_url: String,
     pub client: reqwest::Client,
     log: Arc<Mutex<String>>,
 }
@@ -30,6 +31,8 @@ impl ServerProcess {
         let path = tree.path().join("cedargate.toml");
         fs::write(&path, config).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_cedargate"))
+            .env("CEDARGATE_OPS__BIND", "127.0.0.1:0")
+            .env("CEDARGATE_KEYS__ALLOW_HOSTS", "[\"127.0.0.0/8\"]")
             .args(["serve", "--bind", "127.0.0.1:0", "--config"])
             .arg(path)
             .arg("--policies")
@@ -49,13 +52,16 @@ impl ServerProcess {
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 kept.lock().unwrap().extend([line.as_str(), "\n"]);
-                if let Some((_, address)) = line.split_once("listening address=") {
-                    let _ = say.send(address.trim().to_owned());
+                for says in ["operations are answered address=", "listening address="] {
+                    if let Some((_, address)) = line.split_once(says) {
+                        let _ = say.send(format!("http://{}", address.trim()));
+                    }
                 }
             }
         });
-        let address = said.recv_timeout(Duration::from_secs(60)).unwrap();
-        Self { child, url: format!("http://{address}"), client: reqwest::Client::new(), log }
+        let next = || said.recv_timeout(Duration::from_secs(60)).unwrap();
+        let (ops_url, url) = (next(), next());
+        Self { child, url, ops_url, client: reqwest::Client::new(), log }
     }
 
     /// What it logged so far.
@@ -72,13 +78,14 @@ impl ServerProcess {
         self.client.get(format!("{}{path}", self.url)).send().await
     }
 
-    pub async fn text(&self, path: &str) -> String {
-        self.get(path).await.unwrap().text().await.unwrap()
+    /// `GET` of the listener for operations.
+    pub async fn ops_text(&self, path: &str) -> String {
+        self.client.get(format!("{}{path}", self.ops_url)).send().await.unwrap().text().await.unwrap()
     }
 
     /// What `/status` says of a tenant.
     pub async fn status(&self, tenant: &str) -> Value {
-        let all: Value = serde_json::from_str(&self.text("/status").await).unwrap();
+        let all: Value = serde_json::from_str(&self.ops_text("/status").await).unwrap();
         all["tenants"][tenant].clone()
     }
 
@@ -105,6 +112,14 @@ impl ServerProcess {
     pub fn threads(&self) -> Vec<String> {
         let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).into_iter().flatten().flatten();
         threads.filter_map(|thread| fs::read_to_string(thread.path().join("comm")).ok()).collect()
+    }
+
+    /// How large a file it may write from now on, where `prlimit` can say so; `None` is any size.
+    pub fn limit_file_size(&self, bytes: Option<u64>) {
+        let bytes = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let pid = self.child.id().to_string();
+        let limited = Command::new("prlimit").arg(format!("--fsize={bytes}:unlimited")).args(["--pid", &pid]).status();
+        assert!(limited.unwrap().success());
     }
 
     /// Sends `TERM` or `INT`.

@@ -20,6 +20,7 @@ pub struct TestServer {
     pub github: TestIssuer,
     pub clock: Arc<ManualClock>,
     pub url: String,
+    pub ops_url: String,
     pub client: reqwest::Client,
     pub tenants: Arc<Tenants>,
     stop: Option<oneshot::Sender<()>>,
@@ -88,6 +89,9 @@ impl TestServer {
         let clock = Arc::new(ManualClock::at(start));
         let mut raw = RawConfig::default();
         raw.http.bind = "127.0.0.1:0".into();
+        raw.ops.bind = Some("127.0.0.1:0".into());
+        // The tests' issuers are on this machine.
+        raw.keys.allow_hosts = vec!["127.0.0.0/8".into()];
         raw.http.stop_delay_milliseconds = 0;
         raw.policies.dir = Some(tree.policies());
         raw.schema.dir = Some(tree.path().join("schema"));
@@ -102,6 +106,7 @@ impl TestServer {
         let config = Config::try_from(raw).unwrap();
         let app = App::start(config, clock.clone()).await.unwrap();
         let (url, tenants) = (format!("http://{}", app.address()), app.tenants());
+        let ops_url = app.ops_address().map(|address| format!("http://{address}")).unwrap_or_default();
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(async move {
             app.run(async move {
@@ -111,7 +116,7 @@ impl TestServer {
             .unwrap();
         });
         let client = reqwest::Client::new();
-        Self { tree, okta, github, clock, url, client, tenants, stop: Some(stop), running: Some(running) }
+        Self { tree, okta, github, clock, url, ops_url, client, tenants, stop: Some(stop), running: Some(running) }
     }
 
     /// Asks the server to stop and waits until it has.
@@ -134,6 +139,11 @@ impl TestServer {
         reply(self.client.get(format!("{}{path}", self.url)).send().await.unwrap()).await
     }
 
+    /// `GET` of the listener for operations.
+    pub async fn ops(&self, path: &str) -> Reply {
+        reply(self.client.get(format!("{}{path}", self.ops_url)).send().await.unwrap()).await
+    }
+
     pub async fn post(&self, path: &str, body: Value) -> Reply {
         self.post_with(path, body, &[]).await
     }
@@ -153,7 +163,7 @@ impl TestServer {
 
     /// What `/status` says of a tenant.
     pub async fn status(&self, tenant: &str) -> Value {
-        self.get("/status").await.body["tenants"][tenant].clone()
+        self.ops("/status").await.body["tenants"][tenant].clone()
     }
 
     /// A token for Jane of the sample's team `ml`.
@@ -183,7 +193,7 @@ pub async fn issuers() -> (TestIssuer, TestIssuer) {
     (TestIssuer::start("okta", "api://gateway").await, TestIssuer::start("github", "cedargate").await)
 }
 
-pub(super) async fn reply(response: reqwest::Response) -> Reply {
+pub async fn reply(response: reqwest::Response) -> Reply {
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let text = response.text().await.unwrap();
     let body = serde_json::from_str(&text).unwrap_or(Value::String(text));

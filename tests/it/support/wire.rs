@@ -1,10 +1,11 @@
 //! HTTP/1.1 by hand, over TCP or a Unix socket: for what a client library would not let a test do.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::{TcpSocket, TcpStream, UnixStream};
 
 use super::server::CALLER_KEY;
 
@@ -21,12 +22,30 @@ impl Wire {
         Self(Box::new(TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap()))
     }
 
+    /// The same, from another address of this machine.
+    pub async fn tcp_from(address: &str, url: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((address.parse::<IpAddr>().unwrap(), 0).into()).unwrap();
+        Self(Box::new(socket.connect(url.strip_prefix("http://").unwrap().parse().unwrap()).await.unwrap()))
+    }
+
     pub async fn unix(path: &Path) -> Self {
         Self(Box::new(UnixStream::connect(path).await.unwrap()))
     }
 
     pub async fn send(&mut self, text: &str) {
         self.0.write_all(text.as_bytes()).await.unwrap();
+    }
+
+    pub async fn send_bytes(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).await.unwrap();
+    }
+
+    /// The status of the next answer, unless the connection ends before it.
+    pub async fn try_answer(&mut self) -> Option<u16> {
+        let mut start = [0; 12];
+        self.0.read_exact(&mut start).await.ok()?;
+        std::str::from_utf8(&start).ok()?.split(' ').nth(1)?.parse().ok()
     }
 
     /// Sends, and says whether the connection still takes it.

@@ -171,7 +171,8 @@ impl Actors {
                 Event::Advance(seconds) => clock.advance(*seconds),
                 Event::Publish(way) => published = *way,
                 Event::Refetch => {
-                    remembering.keys().refresh_for_unknown_key(&self.addresses()).await;
+                    let keys = remembering.keys();
+                    keys.refresh_for_unknown_key(&self.addresses(), None, keys.deadline()).await;
                 }
                 Event::Down(now) => is_down = *now,
                 Event::Configure(way) => configured = *way,

@@ -132,7 +132,7 @@ async fn the_first_request_waits_for_the_first_fetch() {
     let gate = Arc::new(Gate::default());
     let body = crate::authn::mint::jwks([&*ED]).to_string();
     let issuer = TestIssuer::answering(Answer::Held(Arc::clone(&gate), body));
-    let world = World::not_waiting(vec![provider("okta", &issuer)], Settings::default());
+    let world = World::not_waiting(vec![provider("okta", &issuer)], on_loopback());
     let token = ED.sign(&good()).unwrap();
     let early = world.verify(&token).unwrap_err();
     assert!(early.is_unavailable());
@@ -169,7 +169,7 @@ async fn stale_keys_serve_for_three_days_and_then_the_answer_is_unavailable() {
 async fn one_providers_outage_hides_no_other_providers_refusal() {
     let mut open = provider("any", &TestIssuer::answering(Answer::Down));
     open.issuer = None;
-    let world = World::not_waiting(vec![open, provider("okta", &TestIssuer::serving(&[&ED]))], Settings::default());
+    let world = World::not_waiting(vec![open, provider("okta", &TestIssuer::serving(&[&ED]))], on_loopback());
     let keys = world.verifier.keys();
     eventually("keys", || keys.current(&world.providers[1].jwks_uri).is_some()).await;
     assert!(world.verify(&ED.sign(&good()).unwrap()).is_ok());
