@@ -41,6 +41,7 @@ pub async fn apply(
     extent: &Extent,
     author: &Author,
 ) -> Result<(Planned, Revision), EditError> {
+    let _turn = editor.directory.turn(editor.tenant).await?;
     for _ in 0..MOST_ATTEMPTS {
         let planned = plan(editor, state, extent).await?;
         match editor.directory.apply(editor.tenant, &planned.to_changes(), planned.at, author).await {

@@ -7,7 +7,7 @@
 mod history;
 mod past;
 mod reads;
-mod sample;
+pub(super) mod sample;
 mod scene;
 mod tenants;
 mod writes;

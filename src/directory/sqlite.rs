@@ -1,13 +1,15 @@
 //! The directory in an SQLite database: one file beside the tree, nothing to set up.
 //!
 //! Facts are kept with the revisions between which they held, so that any revision can be read and the history costs
-//! nothing more. One writer; a write is acknowledged when the disk has it (WAL, `synchronous = FULL`). Readers never
-//! wait for it. Batches go in as one JSON parameter each: a statement a batch, not a statement a fact.
+//! nothing more. One writer with a queue before it; a write is acknowledged when the disk has it (WAL, `synchronous =
+//! FULL`). Readers never wait for it. Batches go in as one JSON parameter each: a statement a batch, not a statement a fact.
 
 mod read;
+mod refused;
 mod row;
 mod secrets;
 mod write;
+mod writer;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,13 +17,17 @@ use std::fs::OpenOptions;
 use std::ops::RangeInclusive;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Row, SqlSafeStr};
+use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr};
 
+use self::row::staged;
+use self::writer::Writer;
 use super::fact::{FactKey, Kind};
+use super::order::{Turn, WriteOrder};
 use super::store::{
     Answer, Author, Change, Changes, Directory, Entry, History, Listing, Part, Recorded, StoreError, TenantHead,
 };
@@ -30,8 +36,9 @@ use crate::model::{Revision, TenantId};
 /// A directory in a file.
 #[derive(Clone, Debug)]
 pub struct SqliteDirectory {
-    writer: SqlitePool,
+    writer: Writer,
     readers: SqlitePool,
+    order: Arc<WriteOrder>,
 }
 
 impl SqliteDirectory {
@@ -40,23 +47,37 @@ impl SqliteDirectory {
     /// # Errors
     /// When the file cannot be made or is not one of ours.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, MOST_WAITING).await
+    }
+
+    /// The same, where so many changes of a tenant, and of all together, may wait for the writer.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub async fn open_with(path: &Path, most_waiting: usize) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .foreign_keys(true)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_PATIENCE)
             .disable_statement_logging();
-        // A file stays in the mode that one connection brings it into.
         make_for_us_alone(path)?;
+        // A file stays in the mode that one connection brings it into.
         let making = options.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
-        let writer = when_free(|| SqlitePoolOptions::new().max_connections(1).connect_with(making.clone())).await?;
+        let mut connection = when_free(|| making.connect()).await?;
         // Nobody else who opens it makes the tables meanwhile.
-        let mut upgrade = writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut upgrade = connection.begin_with("BEGIN IMMEDIATE").await?;
         let upgraded = migrator().run_direct(None, &mut *upgrade, false).await;
         upgraded.map_err(|error| StoreError::Database(Box::new(error)))?;
         upgrade.commit().await?;
-        let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await?;
-        Ok(Self { writer, readers })
+        // A file answers or it does not: asking before every read whether it would is a read more.
+        let readers = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);
+        let readers = readers.connect_with(options.clone()).await?;
+        // What a write stages needs no disk of its own.
+        let options = options.pragma("temp_store", "MEMORY");
+        let writer = Writer::start(options, most_waiting).await?;
+        connection.close().await?;
+        Ok(Self { writer, readers, order: Arc::new(WriteOrder::within(most_waiting)) })
     }
 
     /// Ends all connections: what was written is in the file itself from then on.
@@ -81,12 +102,24 @@ impl Directory for SqliteDirectory {
         Box::pin(read::tenants(&self.readers))
     }
 
+    fn turn<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Turn> {
+        Box::pin(self.order.turn(tenant))
+    }
+
     fn create_tenant<'a>(&'a self, tenant: &'a TenantId, above: Revision, author: &'a Author) -> Answer<'a, Revision> {
-        Box::pin(write::create_tenant(&self.writer, tenant, above, author))
+        let given = Arc::new((tenant.clone(), author.clone()));
+        Box::pin(self.writer.make(move |write| {
+            let given = Arc::clone(&given);
+            Box::pin(async move { write::create_tenant(write, &given.0, above, &given.1).await })
+        }))
     }
 
     fn delete_tenant<'a>(&'a self, tenant: &'a TenantId, author: &'a Author) -> Answer<'a, Revision> {
-        Box::pin(write::delete_tenant(&self.writer, tenant, author))
+        let given = Arc::new((tenant.clone(), author.clone()));
+        Box::pin(self.writer.make(move |write| {
+            let given = Arc::clone(&given);
+            Box::pin(async move { write::delete_tenant(write, &given.0, &given.1).await })
+        }))
     }
 
     fn apply<'a>(
@@ -96,7 +129,14 @@ impl Directory for SqliteDirectory {
         expected: Revision,
         author: &'a Author,
     ) -> Answer<'a, Revision> {
-        Box::pin(write::apply(&self.writer, tenant, changes, expected, author))
+        Box::pin(async move {
+            let given = Arc::new((tenant.clone(), staged(changes)?, author.clone()));
+            let made = self.writer.make(move |write| {
+                let given = Arc::clone(&given);
+                Box::pin(async move { write::apply(write, &given.0, &given.1, expected, &given.2).await })
+            });
+            made.await
+        })
     }
 
     fn head<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Revision> {
@@ -173,12 +213,6 @@ async fn when_free<T, F: Future<Output = sqlx::Result<T>>>(attempt: impl Fn() ->
     }
 }
 
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(Box::new(error))
-    }
-}
-
 /// Every form that the tables ever had, in order. A file that stands here never changes again.
 fn migrator() -> Migrator {
     let first = include_str!("sqlite/0001_directory.sql").into_sql_str();
@@ -191,3 +225,5 @@ const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// <https://sqlite.org/rescode.html#busy>
 const SQLITE_BUSY: &str = "5";
 const READERS: u32 = 4;
+/// Changes that may wait, where the configuration does not say.
+pub const MOST_WAITING: usize = 1000;
