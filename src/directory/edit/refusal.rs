@@ -39,6 +39,16 @@ pub enum Refusal {
     MappedTwice { by: FactKey, other: FactKey, provider: String, value: String },
 }
 
+impl Refusal {
+    /// What cannot be removed because others mention it.
+    pub fn in_use(&self) -> Option<&FactKey> {
+        match self {
+            Self::InUse { key, .. } | Self::TooManyInUse(key) => Some(key),
+            _ => None,
+        }
+    }
+}
+
 /// The most that one removal takes along.
 pub(super) const MOST_CASCADED: usize = 100_000;
 /// The most users of something that are named.
