@@ -4,8 +4,10 @@
 //! In: a tenant, questions, each about a token or a named principal. Out: answers, all of one generation. The only
 //! I/O is what `authn` may need to learn a new key.
 
+mod just_made;
 mod principals;
 
+pub use just_made::JustMade;
 pub use principals::KnownPrincipals;
 
 use std::collections::HashMap;
@@ -139,6 +141,8 @@ pub struct Ask {
     pub tenants: Arc<Tenants>,
     pub verifier: Verifier,
     pub principals: Arc<KnownPrincipals>,
+    /// Tokens of our own that no snapshot knows yet.
+    pub just_made: JustMade,
     pub decider: Decider,
     pub audit: Audit,
     /// What a candidate would answer.
@@ -162,6 +166,7 @@ impl Ask {
         asker: &Asker,
     ) -> Result<Answered, AskError> {
         let snapshot = self.snapshot(tenant, at_least).await?;
+        let snapshot = self.knowing(snapshot, [&question.who].into_iter()).await?;
         let someone = self.identify(&snapshot, &question.who).await?;
         self.decide(&snapshot, &someone, question.query, asker).await
     }
@@ -178,6 +183,7 @@ impl Ask {
         asker: &Asker,
     ) -> Result<Vec<Answered>, AskError> {
         let snapshot = self.snapshot(tenant, at_least).await?;
+        let snapshot = self.knowing(snapshot, questions.iter().map(|question| &question.who)).await?;
         let mut known: HashMap<Who, Someone> = HashMap::new();
         let mut answers = Vec::with_capacity(questions.len());
         for (index, question) in questions.into_iter().enumerate() {

@@ -29,7 +29,7 @@ pub use fact::{Fact, FactKey, Kind, collaborator_key};
 pub use manifests::{Extent, MANIFEST_FILES, everything, manifests_of, operations_towards};
 pub use memory::MemoryDirectory;
 pub use order::Turn;
-pub use sqlite::{MOST_WAITING, SqliteDirectory};
+pub use sqlite::{Copied, CopyError, MOST_WAITING, SqliteDirectory, begin_epoch, copy_database, settle_unused};
 pub use state::{facts_of, state_of};
 pub use store::{
     Answer, Author, Change, Changes, Directory, Entry, History, KeptAdminKey, KeptSigningKey, Listing, Part, Recorded,

@@ -4,6 +4,8 @@
 //! nothing more. One writer with a queue before it; a write is acknowledged when the disk has it (WAL, `synchronous =
 //! FULL`). Readers never wait for it. Batches go in as one JSON parameter each: a statement a batch, not a statement a fact.
 
+mod copies;
+mod heads;
 mod read;
 mod refused;
 mod row;
@@ -11,8 +13,10 @@ mod secrets;
 mod write;
 mod writer;
 
+pub use copies::{Copied, CopyError, begin_epoch, copy_database, settle_unused};
+
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::ops::RangeInclusive;
 use std::os::unix::fs::OpenOptionsExt;
@@ -24,7 +28,9 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr};
 
-use self::row::staged;
+use self::heads::Heads;
+use self::row::{keys_parameter, staged};
+use self::write::Staged;
 use self::writer::Writer;
 use super::fact::{FactKey, Kind};
 use super::order::{Turn, WriteOrder};
@@ -39,6 +45,7 @@ pub struct SqliteDirectory {
     writer: Writer,
     readers: SqlitePool,
     order: Arc<WriteOrder>,
+    heads: Arc<Heads>,
 }
 
 impl SqliteDirectory {
@@ -77,13 +84,28 @@ impl SqliteDirectory {
         let options = options.pragma("temp_store", "MEMORY");
         let writer = Writer::start(options, most_waiting).await?;
         connection.close().await?;
-        Ok(Self { writer, readers, order: Arc::new(WriteOrder::within(most_waiting)) })
+        Ok(Self { writer, readers, order: Arc::new(WriteOrder::within(most_waiting)), heads: Arc::default() })
     }
 
     /// Ends all connections: what was written is in the file itself from then on.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+    }
+
+    async fn write(
+        &self,
+        tenant: &TenantId,
+        staged: Staged,
+        expected: Revision,
+        author: &Author,
+    ) -> Result<Revision, StoreError> {
+        let given = Arc::new((tenant.clone(), staged, author.clone()));
+        let made = self.writer.make(move |write| {
+            let given = Arc::clone(&given);
+            Box::pin(async move { write::apply(write, &given.0, &given.1, expected, &given.2).await })
+        });
+        self.heads.hear(tenant, made.await)
     }
 
     /// A tenant's number in the tables.
@@ -99,7 +121,11 @@ impl SqliteDirectory {
 
 impl Directory for SqliteDirectory {
     fn tenants(&self) -> Answer<'_, Vec<TenantHead>> {
-        Box::pin(read::tenants(&self.readers))
+        Box::pin(async {
+            let tenants = read::tenants(&self.readers).await?;
+            self.heads.hear_all(&tenants);
+            Ok(tenants)
+        })
     }
 
     fn turn<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Turn> {
@@ -130,17 +156,35 @@ impl Directory for SqliteDirectory {
         author: &'a Author,
     ) -> Answer<'a, Revision> {
         Box::pin(async move {
-            let given = Arc::new((tenant.clone(), staged(changes)?, author.clone()));
-            let made = self.writer.make(move |write| {
-                let given = Arc::clone(&given);
-                Box::pin(async move { write::apply(write, &given.0, &given.1, expected, &given.2).await })
-            });
-            made.await
+            let staged = staged(changes)?;
+            self.write(tenant, staged, expected, author).await
         })
     }
 
+    fn apply_of_manifests<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        changes: &'a Changes,
+        said: &'a BTreeSet<FactKey>,
+        expected: Revision,
+        author: &'a Author,
+    ) -> Answer<'a, Revision> {
+        Box::pin(async move {
+            let staged = Staged { of_manifests: Some(keys_parameter(said)), ..staged(changes)? };
+            self.write(tenant, staged, expected, author).await
+        })
+    }
+
+    fn of_manifests<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, BTreeSet<FactKey>> {
+        Box::pin(async move { read::of_manifests(&self.readers, self.number(tenant).await?).await })
+    }
+
     fn head<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Revision> {
-        Box::pin(read::head(&self.readers, tenant))
+        Box::pin(async move { self.heads.hear(tenant, read::head(&self.readers, tenant).await) })
+    }
+
+    fn known_head(&self, tenant: &TenantId) -> Option<Revision> {
+        self.heads.get(tenant)
     }
 
     fn read<'a>(
@@ -216,7 +260,11 @@ async fn when_free<T, F: Future<Output = sqlx::Result<T>>>(attempt: impl Fn() ->
 /// Every form that the tables ever had, in order. A file that stands here never changes again.
 fn migrator() -> Migrator {
     let first = include_str!("sqlite/0001_directory.sql").into_sql_str();
-    Migrator::with_migrations(vec![Migration::new(1, Cow::Borrowed("directory"), MigrationType::Simple, first, false)])
+    let third = include_str!("sqlite/0003_manifests_and_meta.sql").into_sql_str();
+    Migrator::with_migrations(vec![
+        Migration::new(1, Cow::Borrowed("directory"), MigrationType::Simple, first, false),
+        Migration::new(3, Cow::Borrowed("manifests and meta"), MigrationType::Simple, third, false),
+    ])
 }
 
 /// How long a write waits for one of another process.

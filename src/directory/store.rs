@@ -3,7 +3,7 @@
 //! A backend holds facts and their history and judges nothing: what holds together is for `edit` to say, before it
 //! writes. That a change was judged by the state that it is written over is what `expected` makes certain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::pin::Pin;
 
@@ -224,8 +224,29 @@ pub trait Directory: Send + Sync {
         author: &'a Author,
     ) -> Answer<'a, Revision>;
 
+    /// The same of a tenant's manifests, which say so much from then on: it is kept with the changes, also where nothing
+    /// changes.
+    ///
+    /// Errors: as `apply`.
+    fn apply_of_manifests<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        changes: &'a Changes,
+        said: &'a BTreeSet<FactKey>,
+        expected: Revision,
+        author: &'a Author,
+    ) -> Answer<'a, Revision>;
+
+    /// What the manifests of a tenant said when they were last applied.
+    fn of_manifests<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, BTreeSet<FactKey>>;
+
     /// The last revision of a tenant.
     fn head<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Revision>;
+
+    /// The last revision of a tenant that this process has heard of: without asking, and perhaps not the last any more.
+    fn known_head(&self, _: &TenantId) -> Option<Revision> {
+        None
+    }
 
     /// Those of these facts that are there, at a revision.
     fn read<'a>(

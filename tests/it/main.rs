@@ -25,6 +25,7 @@ mod isolation;
 mod keys;
 mod killed;
 mod listen;
+mod manifests_applied;
 mod oidc_provider;
 mod promises;
 mod reload;

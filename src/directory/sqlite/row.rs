@@ -66,5 +66,6 @@ pub(super) fn staged(changes: &Changes) -> Result<Staged, StoreError> {
             mentions.push(json!([key.kind.name(), key.id, mentioned.kind.name(), mentioned.id]));
         }
     }
-    Ok(Staged { rows: Value::from(rows).to_string(), mentions: Value::from(mentions).to_string() })
+    let (rows, mentions) = (Value::from(rows).to_string(), Value::from(mentions).to_string());
+    Ok(Staged { rows, mentions, of_manifests: None })
 }

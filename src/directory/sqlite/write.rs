@@ -21,6 +21,8 @@ pub(super) struct Staged {
     pub rows: String,
     /// `[[kind, id, kind, id], …]`
     pub mentions: String,
+    /// Of manifests, all that they say: `[[kind, id], …]`
+    pub of_manifests: Option<String>,
 }
 
 pub(super) async fn create_tenant(
@@ -58,6 +60,7 @@ pub(super) async fn delete_tenant(
          WHERE objects.tenant = ?1 AND facts.until IS NULL",
         "UPDATE facts SET until = ?2
          WHERE until IS NULL AND object IN (SELECT number FROM objects WHERE tenant = ?1)",
+        "DELETE FROM manifest_facts WHERE tenant = ?1 AND ?2 = ?2",
         "UPDATE tenants SET ended = ?2 WHERE number = ?1",
     ] {
         sqlx::query(statement).bind(tenant).bind(number(last)).execute(&mut *write).await?;
@@ -68,13 +71,16 @@ pub(super) async fn delete_tenant(
 pub(super) async fn apply(
     write: &mut SqliteConnection,
     tenant: &TenantId,
-    Staged { rows, mentions }: &Staged,
+    Staged { rows, mentions, of_manifests }: &Staged,
     expected: Revision,
     author: &Author,
 ) -> Result<Revision, StoreError> {
     let Found { tenant, head, .. } = find_live(write, tenant).await?;
     if head != expected {
         return Err(StoreError::Moved { expected, found: head });
+    }
+    if let Some(said) = of_manifests {
+        remember(write, tenant, said).await?;
     }
     stage(write, tenant, rows).await?;
     let staged = sqlx::query("SELECT count(*) FROM temp.staged").fetch_one(&mut *write).await?;
@@ -124,6 +130,18 @@ async fn stage(write: &mut SqliteConnection, tenant: i64, rows: &str) -> Result<
          (SELECT facts.value FROM facts WHERE facts.object = staged.object AND facts.until IS NULL)",
     ] {
         sqlx::query(statement).bind(tenant).execute(&mut *write).await?;
+    }
+    Ok(())
+}
+
+/// Keeps what manifests say, to know later what they do not say any more.
+async fn remember(write: &mut SqliteConnection, tenant: i64, said: &str) -> Result<(), StoreError> {
+    for statement in [
+        "DELETE FROM manifest_facts WHERE tenant = ?1 AND ?2 = ?2",
+        "INSERT INTO manifest_facts (tenant, kind, id) SELECT ?1, value ->> 0, value ->> 1 FROM json_each(?2)
+         WHERE true ON CONFLICT DO NOTHING",
+    ] {
+        sqlx::query(statement).bind(tenant).bind(said).execute(&mut *write).await?;
     }
     Ok(())
 }
