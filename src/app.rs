@@ -148,7 +148,7 @@ impl App {
         let ask = Ask {
             tenants: Arc::clone(&tenants),
             principals: Arc::new(KnownPrincipals::within(remembered_bytes)),
-            just_made: JustMade::of(opened.as_ref().map(|opened| opened.directory.clone() as _)),
+            just_made: JustMade::of(database.clone().map(|database| database as _), config.issuer.clone()),
             verifier,
             decider: config.decider,
             audit,

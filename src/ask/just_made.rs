@@ -10,8 +10,11 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::{Ask, AskError, Who};
+use crate::authn::mint::own_issuer;
+use crate::authn::token::UnverifiedToken;
 use crate::authn::{digest_of, is_of_our_form, is_whole};
 use crate::directory::Directory;
+use crate::model::TenantId;
 use crate::snapshot::Snapshot;
 
 /// Those who wait for a token to be known.
@@ -19,12 +22,24 @@ use crate::snapshot::Snapshot;
 pub struct JustMade {
     /// None where files are all that there is.
     directory: Option<Arc<dyn Directory>>,
+    /// Where this server is to be found, as signed tokens of ours have it.
+    issuer: Option<String>,
     places: Arc<Semaphore>,
 }
 
 impl JustMade {
-    pub fn of(directory: Option<Arc<dyn Directory>>) -> Self {
-        Self { directory, places: Arc::new(Semaphore::new(MOST_WAITING)) }
+    pub fn of(directory: Option<Arc<dyn Directory>>, issuer: Option<String>) -> Self {
+        Self { directory, issuer, places: Arc::new(Semaphore::new(MOST_WAITING)) }
+    }
+
+    /// Whether a text may be a token of ours, going by its form or by the issuer that it names.
+    fn may_be_own(&self, token: &str, tenant: &TenantId) -> bool {
+        if is_of_our_form(token) {
+            return is_whole(token);
+        }
+        let unverified = UnverifiedToken::parse(token, MOST_BYTES).ok();
+        let named = unverified.as_ref().and_then(|token| token.claims.as_map().get("iss")?.as_str());
+        named.is_some_and(|named| named == own_issuer(self.issuer.as_deref(), tenant))
     }
 }
 
@@ -35,13 +50,13 @@ impl Ask {
         snapshot: Arc<Snapshot>,
         mut whos: impl Iterator<Item = &'a Who>,
     ) -> Result<Arc<Snapshot>, AskError> {
+        let tenant = &snapshot.tenant;
         let is_unknown = |who: &Who| match who {
             Who::Named(_) => false,
             Who::Token(token) => {
-                is_of_our_form(token) && is_whole(token) && snapshot.sign_ins.token(&digest_of(token)).is_none()
+                snapshot.sign_ins.token(&digest_of(token)).is_none() && self.just_made.may_be_own(token, tenant)
             }
         };
-        let tenant = &snapshot.tenant;
         let head = self.just_made.directory.as_ref().and_then(|directory| directory.known_head(tenant));
         let Some(head) = head.filter(|head| *head > snapshot.revision) else { return Ok(snapshot) };
         if !whos.any(is_unknown) {
@@ -54,5 +69,7 @@ impl Ask {
     }
 }
 
+/// The longest token that is looked into before it is verified.
+const MOST_BYTES: usize = 16 * 1024;
 /// Requests that wait for this at once; one more is told to try again.
 const MOST_WAITING: usize = 256;

@@ -6,20 +6,20 @@ use crate::support::server::issuers;
 use crate::support::{ServerProcess, TestTree, eventually};
 
 const APPLY: &str = "database.manifests = \"apply\"\n";
-const RESOURCES: &str = "policies/acme/manifests/resources.yaml";
+const TENANT: &str = "policies/acme/manifests/tenant.yaml";
+const GRANT: &str = "  - {subject: user:zoe@acme.com, role: admin}\n";
 
 async fn may(server: &ServerProcess, principal: &str) -> bool {
     let (status, answer) = server.vouch(principal, "viewModel", "Model::\"gpt-4o\"").await;
     status == 200 && answer["decision"] == "allow"
 }
 
-fn with_grant(tree: &TestTree, subject: &str) {
-    let text = tree.read(RESOURCES);
-    assert!(text.contains("resource: Model::gpt-4o\n"), "{text}");
-    let kept = text.replace("resource: Model::gpt-4o\n", &format!("resource: Model::gpt-4o # {subject}\n"));
-    let grant = format!("type: tenant\ncollaborators:\n  - {{subject: {subject}, role: admin}}\n");
-    tree.write("policies/acme/manifests/one-more.yaml", &grant);
-    tree.write(RESOURCES, &kept);
+/// Writes a grant into the manifests, or takes it out.
+fn edit(tree: &TestTree, is_granted: bool) {
+    tree.edit(TENANT, |text| {
+        let without = text.replace(GRANT, "");
+        if is_granted { format!("{}\n{GRANT}", without.trim_end()) } else { without }
+    });
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -29,18 +29,18 @@ async fn what_manifests_lose_is_lost_after_a_stop_after_a_kill_and_with_their_fo
     let zoe = "User::\"zoe@acme.com\"";
     tree.write("policies/acme/manifests/zoe.yaml", "type: user\nemail: zoe@acme.com\n");
     for end in ["TERM", "KILL"] {
-        with_grant(&tree, "user:zoe@acme.com");
+        edit(&tree, true);
         let mut server = ServerProcess::start(&tree, APPLY);
         eventually("the grant counts", || async { may(&server, zoe).await }).await;
         server.signal(end);
         server.exit_code().await;
-        fs::remove_file(tree.path().join("policies/acme/manifests/one-more.yaml")).unwrap();
+        edit(&tree, false);
         let mut server = ServerProcess::start(&tree, APPLY);
         eventually("the grant is taken back", || async { !may(&server, zoe).await }).await;
         server.signal(end);
         server.exit_code().await;
     }
-    with_grant(&tree, "user:zoe@acme.com");
+    edit(&tree, true);
     let server = ServerProcess::start(&tree, APPLY);
     eventually("the grant counts", || async { may(&server, zoe).await }).await;
     // A fault takes nothing back.
