@@ -31,7 +31,7 @@ use crate::ask::{Ask, AskError, Who};
 use crate::assemble::Layout;
 use crate::clock::SharedClock;
 use crate::directory::{
-    Author, Change, Directory, Edit, EditError, Editor, FactKey, Planned, Rules, Secrets, StoreError,
+    Author, Change, Directory, Edit, EditError, Editor, FactKey, Planned, Rules, Secrets, StoreError, Turn,
 };
 use crate::model::{Revision, TenantId, TokenOwner};
 use crate::principal::Principal;
@@ -177,6 +177,8 @@ impl Administration {
         let tenant = request.tenant;
         let rules = self.rules()?;
         let editor = Editor { directory: &*self.directory, rules: &rules, tenant };
+        // Nobody else of this process writes between reading and writing; another process may.
+        let _turn = if request.dry_run { Turn::default() } else { self.directory.turn(tenant).await? };
         for _ in 0..MOST_ATTEMPTS {
             self.head(tenant).await?;
             if let Credentials::Token(_) = who {
@@ -360,5 +362,5 @@ impl Administration {
     }
 }
 
-/// Someone who always writes between reading and writing is not the only one who would like to.
+/// Another process that always writes between reading and writing is not the only one that would like to.
 const MOST_ATTEMPTS: usize = 8;

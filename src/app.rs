@@ -5,6 +5,7 @@ mod shadow;
 
 pub use directory::OpenError;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -17,11 +18,12 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::admin::{Administration, FirstKey};
 use crate::apply::{Applier, Wanted};
-use crate::ask::{Ask, KnownPrincipals, Lanes, Places};
+use crate::ask::{Ask, JustMade, KnownPrincipals, Lanes, Places};
 use crate::audit::{Audit, Sink, SinkError};
 use crate::authn::{KeyRegistry, Verifier};
 use crate::clock::SharedClock;
 use crate::config::{AuditConfig, AuditSink, Config};
+use crate::directory::SqliteDirectory;
 use crate::http::{AppState, DefaultTenant, Limits, Readiness, Served, ops_router, refused_head, router};
 use crate::listen::{ConnectionLimits, ListenError, Listeners, RefusedHead, Routers};
 use crate::publish::{Publisher, UnderWay};
@@ -66,6 +68,7 @@ pub struct App {
     background: Vec<AbortHandle>,
     log_writer: Option<JoinHandle<()>>,
     first_key: Option<FirstKey>,
+    database: Option<Arc<SqliteDirectory>>,
 }
 
 impl App {
@@ -93,6 +96,7 @@ impl App {
         let metrics = Metrics::within(config.tenant_labels);
         let listeners = Listeners::bind(config.http.listen).await?;
         let opened = directory::open(&config.directory, &config.layout, &config.callers.keys, &clock).await?;
+        let database = opened.as_ref().map(|opened| Arc::clone(&opened.directory));
         let (rules, wanted) = (watch::Sender::new(None), watch::Sender::new(Wanted::new()));
         let reloader = Reloader {
             rules: rules.clone(),
@@ -120,6 +124,7 @@ impl App {
                     wake: Arc::clone(&wake),
                     clock: Arc::clone(&clock),
                     applied: Wanted::new(),
+                    kept: BTreeMap::new(),
                 };
                 let directory = opened.directory.clone();
                 let publisher = Publisher::new(directory, config.layout.clone(), reloader.under_way.clone());
@@ -147,6 +152,7 @@ impl App {
         let ask = Ask {
             tenants: Arc::clone(&tenants),
             principals: Arc::new(KnownPrincipals::within(remembered_bytes)),
+            just_made: JustMade::of(database.clone().map(|database| database as _), config.issuer.clone()),
             verifier,
             decider: config.decider,
             server_time: config.server_time,
@@ -204,6 +210,7 @@ impl App {
             background,
             log_writer,
             first_key,
+            database,
         })
     }
 
@@ -258,6 +265,10 @@ impl App {
             administration.keep_uses().await;
         }
         self.background.iter().for_each(AbortHandle::abort);
+        if let Some(database) = self.database {
+            // All of it is in the one file, for whoever copies that.
+            let _ = tokio::time::timeout(DATABASE_PATIENCE, database.close()).await;
+        }
         // The router, and with it the last sender of the log, is gone: the writer finishes what it has.
         if let Some(writer) = self.log_writer {
             let finished = tokio::task::spawn_blocking(move || writer.join());
@@ -287,6 +298,8 @@ async fn follow_database(
     reloader.follow(watcher).await;
 }
 
+/// How long the database may take to bring its log into its file.
+const DATABASE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the decision log may take to write what it still has.
 const LOG_PATIENCE: Duration = Duration::from_secs(10);
 

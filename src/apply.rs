@@ -1,7 +1,8 @@
 //! Manifests as a way into a database: what they say, checked, becomes an edit of one revision.
 //!
 //! `plan` says what would change and `apply` makes it so, once, for the command line; an `Applier` does so whenever
-//! the tree's manifests change, and takes back what they do not say any more.
+//! the tree's manifests change, and takes back what they do not say any more: the database remembers what they said,
+//! whatever happened to the server meanwhile. What was only ever changed otherwise stays.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,8 +18,9 @@ use crate::directory::{
 };
 use crate::model::{DirectoryState, Revision, TenantId, with_causes};
 
-/// What the manifests of each tenant say.
-pub type Wanted = BTreeMap<TenantId, Arc<DirectoryState>>;
+/// What the manifests of each tenant say; none of one whose folder is not there. Tenants whose manifests have faults, or
+/// cannot be read, are as they were when these last could.
+pub type Wanted = BTreeMap<TenantId, Option<Arc<DirectoryState>>>;
 
 /// What would make a tenant what its manifests say; one that is not there yet is made, unless this is a dry run.
 ///
@@ -41,6 +43,7 @@ pub async fn apply(
     extent: &Extent,
     author: &Author,
 ) -> Result<(Planned, Revision), EditError> {
+    let _turn = editor.directory.turn(editor.tenant).await?;
     for _ in 0..MOST_ATTEMPTS {
         let planned = plan(editor, state, extent).await?;
         match editor.directory.apply(editor.tenant, &planned.to_changes(), planned.at, author).await {
@@ -81,6 +84,8 @@ pub struct Applier {
     pub wake: Arc<Notify>,
     pub clock: SharedClock,
     pub applied: Wanted,
+    /// What could not be taken back, to say so once.
+    pub kept: BTreeMap<TenantId, BTreeSet<FactKey>>,
 }
 
 impl Applier {
@@ -104,11 +109,24 @@ impl Applier {
             if self.applied.get(&tenant) == Some(&state) {
                 continue;
             }
-            match self.apply_one(&tenant, &state, &rules).await {
-                Ok(revision) => {
-                    tracing::info!(%tenant, %revision, "the manifests are applied");
+            match self.apply_one(&tenant, state.as_deref(), &rules).await {
+                Ok(None) => {
                     self.applied.insert(tenant, state);
+                }
+                Ok(Some(Applied { revision, kept })) => {
                     self.wake.notify_one();
+                    if kept.is_empty() {
+                        tracing::info!(%tenant, %revision, "the manifests are applied");
+                        self.kept.remove(&tenant);
+                        self.applied.insert(tenant, state);
+                    } else if self.kept.get(&tenant) != Some(&kept) {
+                        let in_use = kept.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                        tracing::warn!(
+                            %tenant, %revision, in_use,
+                            "the manifests are applied but for what they made and others use: remove these first"
+                        );
+                        self.kept.insert(tenant, kept);
+                    }
                 }
                 Err(error) => {
                     tracing::error!(%tenant, error = %with_causes(&error), "the manifests cannot be applied");
@@ -117,19 +135,68 @@ impl Applier {
         }
     }
 
-    async fn apply_one(&self, tenant: &TenantId, state: &DirectoryState, rules: &Rules) -> Result<Revision, EditError> {
+    /// Nothing comes of manifests that are not there and never said anything.
+    async fn apply_one(
+        &self,
+        tenant: &TenantId,
+        state: Option<&DirectoryState>,
+        rules: &Rules,
+    ) -> Result<Option<Applied>, EditError> {
         let author = Author { actor: "manifests".to_owned(), at: self.clock.now(), reason: None, request_id: None };
-        ensure_tenant(&*self.directory, tenant, Revision(0), &author).await?;
-        let before: BTreeSet<FactKey> = self
-            .applied
-            .get(tenant)
-            .map(|before| facts_by_key(before, rules).into_keys().collect())
-            .unwrap_or_default();
+        let nothing = DirectoryState::default();
+        match state {
+            Some(_) => ensure_tenant(&*self.directory, tenant, Revision(0), &author).await?,
+            None => match self.directory.of_manifests(tenant).await {
+                Ok(said) if said.is_empty() => return Ok(None),
+                Err(StoreError::NoSuchTenant(_)) => return Ok(None),
+                said => said.map(|_| ())?,
+            },
+        }
         let editor = Editor { directory: &*self.directory, rules, tenant };
-        apply(&editor, state, &Extent::Since(before), &author).await.map(|(_, revision)| revision)
+        apply_remembered(&editor, state.unwrap_or(&nothing), &author).await.map(Some)
     }
+}
+
+/// What came of manifests.
+struct Applied {
+    revision: Revision,
+    /// What they do not say any more, and what is still in use by others than them: it goes when these have gone.
+    kept: BTreeSet<FactKey>,
+}
+
+/// Makes a tenant what its manifests say, takes back what they said before, and remembers what they say.
+async fn apply_remembered(editor: &Editor<'_>, state: &DirectoryState, author: &Author) -> Result<Applied, EditError> {
+    let Editor { directory, tenant, rules } = editor;
+    let mut says: BTreeSet<FactKey> = facts_by_key(state, rules).into_keys().collect();
+    let mut kept = BTreeSet::new();
+    let _turn = directory.turn(tenant).await?;
+    for _ in 0..MOST_ATTEMPTS {
+        let said = directory.of_manifests(tenant).await?;
+        let planned = match plan(editor, state, &Extent::Since(said.difference(&kept).cloned().collect())).await {
+            // Someone gave what the manifests made to somebody else. That is no reason to keep the rest.
+            Err(EditError::Refused(refusals)) if refusals.iter().all(|refusal| refusal.in_use().is_some()) => {
+                let in_use: Vec<_> = refusals.iter().filter_map(|refusal| refusal.in_use().cloned()).collect();
+                says.extend(in_use.iter().cloned());
+                kept.extend(in_use);
+                continue;
+            }
+            planned => planned?,
+        };
+        if planned.changes.is_empty() && said == says {
+            return Ok(Applied { revision: planned.at, kept });
+        }
+        match directory.apply_of_manifests(tenant, &planned.to_changes(), &says, planned.at, author).await {
+            Ok(revision) => return Ok(Applied { revision, kept }),
+            Err(StoreError::Moved { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(EditError::Busy)
 }
 
 const MOST_ATTEMPTS: usize = 8;
 /// How soon something that could not be applied is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests;

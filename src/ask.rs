@@ -4,10 +4,12 @@
 //! In: a tenant, questions, each about a token or a named principal. Out: answers, all of one generation. The only
 //! I/O is what `authn` may need to learn a new key.
 
+mod just_made;
 mod lanes;
 mod places;
 mod principals;
 
+pub use just_made::JustMade;
 pub use lanes::{LaneError, Lanes};
 pub use places::Places;
 pub use principals::KnownPrincipals;
@@ -177,6 +179,8 @@ pub struct Ask {
     pub tenants: Arc<Tenants>,
     pub verifier: Verifier,
     pub principals: Arc<KnownPrincipals>,
+    /// Tokens of our own that no snapshot knows yet.
+    pub just_made: JustMade,
     pub decider: Decider,
     /// Where contexts without a time get the server's.
     pub server_time: Option<ServerTime>,
@@ -205,6 +209,7 @@ impl Ask {
         asker: &Asker,
     ) -> Result<Answered, AskError> {
         let snapshot = self.snapshot(tenant, at_least, Some(&question.who)).await?;
+        let snapshot = self.knowing(snapshot, [&question.who].into_iter()).await?;
         let someone = self.identify(&snapshot, &question.who).await?;
         self.decide(&snapshot, &someone, question, asker).await
     }
@@ -224,6 +229,8 @@ impl Ask {
     ) -> Result<Vec<Result<Answered, E>>, AskError> {
         let first = || questions.iter().flatten().next().map(|question| &question.who);
         let snapshot = self.snapshot(tenant, at_least, of_all.or_else(first)).await?;
+        let asked = questions.iter().flatten().map(|question| &question.who);
+        let snapshot = self.knowing(snapshot, of_all.into_iter().chain(asked)).await?;
         let mut known: HashMap<Who, Someone> = HashMap::new();
         if let Some(who) = of_all {
             known.insert(who.clone(), self.identify(&snapshot, who).await?);

@@ -62,6 +62,13 @@ impl Layout {
             && self.dirs.policies.join(tenant.as_str()).join(crate::tree::MANIFESTS).is_dir()
     }
 
+    /// Whether a tenant certainly has no folder of manifests, beside a folder of its own that is there.
+    pub fn lacks_manifests(&self, tenant: &TenantId) -> bool {
+        let folder = self.dirs.policies.join(tenant.as_str());
+        let found = std::fs::symlink_metadata(folder.join(crate::tree::MANIFESTS));
+        folder.is_dir() && found.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+    }
+
     /// A candidate for this tree: a folder of policies, or one with `policies/` and, if that changes too, `schema/` in
     /// it. Nothing of a candidate is ever published.
     pub fn of_candidate(&self, dir: &Path) -> Self {

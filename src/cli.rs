@@ -2,6 +2,7 @@
 //! how it ended.
 
 mod authorize;
+mod backup;
 mod bench;
 mod check;
 mod compile;
@@ -70,6 +71,10 @@ enum Verb {
     Apply(plan::Apply),
     /// Write a directory as manifests, as it is or as it was
     Pull(pull::Pull),
+    /// Copy the whole database into one file, beside a running server too
+    Backup(backup::Backup),
+    /// Make a backup the database
+    Restore(backup::Restore),
     /// Say whether what must hold of policies does, by random search and by proof
     Verify(verify::Verify),
     /// Say which requests change answer between two trees, and for whom
@@ -177,6 +182,8 @@ pub fn run() -> ExitCode {
         Verb::Plan(verb) => verb.run(),
         Verb::Apply(verb) => verb.run(),
         Verb::Pull(verb) => verb.run(),
+        Verb::Backup(verb) => verb.run(),
+        Verb::Restore(verb) => verb.run(),
         Verb::Verify(verb) => verb.run(),
         Verb::Diff(verb) => verb.run(),
         Verb::Key(verb) => verb.run(),

@@ -10,6 +10,7 @@ mod edit;
 mod fact;
 mod manifests;
 mod memory;
+mod order;
 mod sqlite;
 mod state;
 mod store;
@@ -27,7 +28,8 @@ pub use edit::{Edit, EditError, Editor, Operation, Planned, Refusal, Rules};
 pub use fact::{Fact, FactKey, Kind, collaborator_key};
 pub use manifests::{Extent, MANIFEST_FILES, everything, manifests_of, operations_towards};
 pub use memory::MemoryDirectory;
-pub use sqlite::SqliteDirectory;
+pub use order::Turn;
+pub use sqlite::{Copied, CopyError, MOST_WAITING, SqliteDirectory, begin_epoch, copy_database, settle_unused};
 pub use state::{facts_of, state_of};
 pub use store::{
     Answer, Author, Change, Changes, Directory, Entry, History, KeptAdminKey, KeptSigningKey, Listing, Part, Recorded,

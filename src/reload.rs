@@ -165,14 +165,19 @@ impl Reloader {
 
     /// Tells what manifests say, where that is not the directory itself.
     fn note_wanted(&self, shared: &Shared, tenant: &TenantId, folder: &PolicyFolder) -> Result<(), Faults> {
-        if self.layout.manifests == ManifestsAre::TheDirectory || !folder.has_manifests {
+        if self.layout.manifests == ManifestsAre::TheDirectory {
             return Ok(());
         }
-        let (state, _) = check_directory(shared, tenant, folder)?;
+        let state = match folder.has_manifests {
+            true => Some(check_directory(shared, tenant, folder)?.0),
+            // A folder that is there and cannot be looked into says nothing.
+            false if !self.layout.lacks_manifests(tenant) => return Ok(()),
+            false => None,
+        };
         self.wanted.send_if_modified(|wanted| {
-            let is_new = wanted.get(tenant).is_none_or(|known| **known != state);
+            let is_new = wanted.get(tenant).is_none_or(|known| known.as_deref() != state.as_ref());
             if is_new {
-                wanted.insert(tenant.clone(), Arc::new(state));
+                wanted.insert(tenant.clone(), state.map(Arc::new));
             }
             is_new
         });

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use ulid::Ulid;
 
 use super::{AdminError, Administration, TokenError};
-use crate::authn::mint::{SigningKey, jwks};
+use crate::authn::mint::{SigningKey, jwks, own_issuer};
 use crate::directory::{KeptSigningKey, StoreError};
 use crate::model::{TenantId, Token, TokenOwner};
 
@@ -38,10 +38,7 @@ impl Administration {
 
     /// What our tokens name as their issuer.
     fn issuer(&self, tenant: &TenantId) -> String {
-        match &self.issuer {
-            Some(base) => format!("{}/tenants/{tenant}", base.trim_end_matches('/')),
-            None => format!("urn:cedargate:{tenant}"),
-        }
+        own_issuer(self.issuer.as_deref(), tenant)
     }
 
     /// The newest key, or a new one where there is none or it is old.

@@ -50,8 +50,8 @@ pub(super) async fn open(
     callers: &CallerKeys,
     clock: &SharedClock,
 ) -> Result<Option<Opened>, OpenError> {
-    let DirectoryConfig::Sqlite { path, is_needed } = config else { return Ok(None) };
-    match open_at(path, layout, callers, clock).await {
+    let DirectoryConfig::Sqlite { path, is_needed, max_waiting_writes } = config else { return Ok(None) };
+    match open_at((path, *max_waiting_writes), layout, callers, clock).await {
         Ok(opened) => Ok(Some(opened)),
         Err(error) if *is_needed => Err(error),
         Err(error) => {
@@ -61,9 +61,14 @@ pub(super) async fn open(
     }
 }
 
-async fn open_at(path: &Path, layout: &Layout, callers: &CallerKeys, clock: &SharedClock) -> Result<Opened, OpenError> {
+async fn open_at(
+    (path, max_waiting_writes): (&Path, usize),
+    layout: &Layout,
+    callers: &CallerKeys,
+    clock: &SharedClock,
+) -> Result<Opened, OpenError> {
     write_first_files(layout)?;
-    let directory = SqliteDirectory::open(path).await;
+    let directory = SqliteDirectory::open_with(path, max_waiting_writes).await;
     let directory = directory.map_err(|source| OpenError::Open { path: path.to_owned(), source })?;
     let mut kept = directory.admin_keys().await.map_err(OpenError::Keys)?;
     let mut first_key = None;

@@ -15,7 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use super::algorithm;
-use crate::model::SigningAlgorithm;
+use crate::model::{SigningAlgorithm, TenantId};
 
 /// Why there is no key or no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +24,14 @@ pub enum MintError {
     Generate { algorithm: SigningAlgorithm },
     #[error("a token could not be signed with {}", algorithm::name(*.algorithm))]
     Sign { algorithm: SigningAlgorithm },
+}
+
+/// What tokens of our own that are signed name as their issuer: below where this server is to be found, if that is known.
+pub fn own_issuer(base: Option<&str>, tenant: &TenantId) -> String {
+    match base {
+        Some(base) => format!("{}/tenants/{tenant}", base.trim_end_matches('/')),
+        None => format!("urn:cedargate:{tenant}"),
+    }
 }
 
 /// A private key with its name.

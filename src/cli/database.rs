@@ -37,21 +37,38 @@ pub(super) struct Database {
 impl OfTenant {
     /// Opens the database. Needs a runtime.
     pub(super) async fn open(&self) -> Result<Database, Trouble> {
-        let mut raw = self.common.raw_config()?;
-        if let Some(path) = &self.database {
-            raw.database.path = Some(path.clone());
-        }
-        let config = Config::try_from(raw)?;
-        let DirectoryConfig::Sqlite { path, .. } = &config.directory else {
-            let message = "says `files`: there is no database to speak of";
-            return Err(Trouble::Invalid(Fault::of_file("directory", message).into()));
-        };
+        let config = configured(&self.common, self.database.clone())?;
+        let path = path_of(&config)?;
         let of_tenant = |message: String| Faults::from(Fault::of_file("--tenant", message));
         let tenant = TenantId::parse(&self.tenant).map_err(|error| of_tenant(error.to_string()))?;
         let shared = assemble_shared(&read_tree(&config.layout.dirs), config.layout.identity)?;
         let directory = SqliteDirectory::open(path).await.map_err(failed)?;
         Ok(Database { directory, tenant, rules: shared.rules(), shared })
     }
+}
+
+/// The configuration with this database.
+fn configured(common: &Common, database: Option<PathBuf>) -> Result<Config, Faults> {
+    let mut raw = common.raw_config()?;
+    if database.is_some() {
+        raw.database.path = database;
+    }
+    Config::try_from(raw)
+}
+
+fn path_of(config: &Config) -> Result<&Path, Faults> {
+    match &config.directory {
+        DirectoryConfig::Sqlite { path, .. } => Ok(path),
+        DirectoryConfig::Files => {
+            let message = "says `files`: there is no database to speak of";
+            Err(Fault::of_file("directory", message).into())
+        }
+    }
+}
+
+/// Where the database is, as configured or named.
+pub(super) fn database_path(common: &Common, database: Option<PathBuf>) -> Result<PathBuf, Faults> {
+    Ok(path_of(&configured(common, database)?)?.to_owned())
 }
 
 impl Database {

@@ -145,6 +145,8 @@ section!(RawDatabase {
     path: Option<PathBuf> = None,
     /// What a tenant's `manifests/` are where there is a database.
     manifests: RawManifests = RawManifests::Serve,
+    /// Changes that may wait to be written, of one tenant and of all together; one more is answered 503.
+    max_waiting_writes: usize = 1000,
 });
 section!(RawTenants {
     /// Whom questions are about that name no tenant.

@@ -1,5 +1,6 @@
 //! The configuration as checked: each part in the terms of the module that takes it.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -52,6 +53,8 @@ pub enum DirectoryConfig {
         path: PathBuf,
         /// Asked for in so many words: without it the server does not start.
         is_needed: bool,
+        /// Changes that may wait to be written.
+        max_waiting_writes: usize,
     },
 }
 
@@ -284,6 +287,11 @@ fn directory(
     identity: Identity,
     fault: &mut impl FnMut(&str, String),
 ) -> DirectoryConfig {
+    let max_waiting_writes = database.max_waiting_writes;
+    if !WAITING_WRITES.contains(&max_waiting_writes) {
+        let (least, most) = (WAITING_WRITES.start(), WAITING_WRITES.end());
+        fault("database.max_waiting_writes", format!("must be from {least} to {most}"));
+    }
     if identity == Identity::LeftOut {
         if wanted == Some(RawDirectory::Sqlite) {
             fault("directory", "needs the identity part of the schema: leave `schema.identity` on".to_owned());
@@ -298,10 +306,13 @@ fn directory(
     }
     let beside = || policies.parent().unwrap_or(Path::new("")).join(DATABASE);
     let is_needed = wanted.is_some() || database.path.is_some() || database.manifests == RawManifests::Apply;
-    DirectoryConfig::Sqlite { path: database.path.clone().unwrap_or_else(beside), is_needed }
+    let path = database.path.clone().unwrap_or_else(beside);
+    DirectoryConfig::Sqlite { path, is_needed, max_waiting_writes }
 }
 
 const DATABASE: &str = "cedargate.db";
+/// Each that waits is a change in memory.
+const WAITING_WRITES: RangeInclusive<usize> = 1..=100_000;
 
 fn megabytes(count: usize) -> usize {
     count.saturating_mul(1024 * 1024).min(MOST)

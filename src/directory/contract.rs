@@ -7,7 +7,7 @@
 mod history;
 mod past;
 mod reads;
-mod sample;
+pub(super) mod sample;
 mod scene;
 mod tenants;
 mod writes;
@@ -35,6 +35,7 @@ macro_rules! with_every_check {
             writes::of_two_writes_over_one_revision_one_wins,
             writes::of_many_writes_over_one_revision_one_wins,
             writes::a_tenant_is_made_once_by_many,
+            writes::what_manifests_say_is_kept_with_what_they_change,
             past::every_revision_is_read_as_it_was,
             past::a_team_that_a_user_has_left_mentions_them_no_more,
             past::what_mentioned_once_takes_no_place_in_a_page,

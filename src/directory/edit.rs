@@ -6,6 +6,7 @@
 mod cascade;
 mod check;
 mod refusal;
+mod tokens;
 
 pub use refusal::{EditError, Refusal};
 
@@ -123,6 +124,7 @@ impl Editor<'_> {
         let known = self.directory.read(self.tenant, &draft.wanted(), at).await?;
         draft.known = known.into_iter().map(|(key, Recorded { fact, .. })| (key, fact)).collect();
         draft.run(edit)?;
+        self.end_tokens(&mut draft, edit, at).await?;
         self.settle_removals(&mut draft, edit.cascade, at).await?;
         self.check(&draft, at).await?;
         let mut changes = draft.into_changes();

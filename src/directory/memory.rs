@@ -1,7 +1,7 @@
 //! The directory in memory: what a directory is, in the fewest words. The model that others are held against, and
 //! what files say, for those who read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,6 +24,7 @@ struct Tenant {
     /// Every revision that there was, whole.
     revisions: BTreeMap<Revision, Arc<Facts>>,
     history: Vec<Entry>,
+    of_manifests: BTreeSet<FactKey>,
 }
 
 type Facts = BTreeMap<FactKey, Recorded>;
@@ -88,6 +89,20 @@ impl MemoryDirectory {
     }
 }
 
+/// A tenant to be written over exactly this revision.
+fn at_revision<'a>(
+    tenants: &'a mut BTreeMap<TenantId, Tenant>,
+    tenant: &TenantId,
+    expected: Revision,
+) -> Result<&'a mut Tenant, StoreError> {
+    let found = tenants.get_mut(tenant).filter(|found| !found.is_ended);
+    let found = found.ok_or_else(|| StoreError::NoSuchTenant(tenant.clone()))?;
+    if found.head() != expected {
+        return Err(StoreError::Moved { expected, found: found.head() });
+    }
+    Ok(found)
+}
+
 /// An answer that is there at once.
 fn now<'a, T: Send + 'a>(answer: Result<T, StoreError>) -> Answer<'a, T> {
     Box::pin(std::future::ready(answer))
@@ -121,6 +136,7 @@ impl Directory for MemoryDirectory {
             let all = found.at(found.head()).keys().map(|key| (key.clone(), None)).collect();
             found.advance(&all, author);
             found.revisions.insert(last, nothing);
+            found.of_manifests.clear();
             found.is_ended = true;
             Ok(last)
         }))
@@ -133,14 +149,26 @@ impl Directory for MemoryDirectory {
         expected: Revision,
         author: &'a Author,
     ) -> Answer<'a, Revision> {
+        now(self.write(|tenants| Ok(at_revision(tenants, tenant, expected)?.advance(changes, author))))
+    }
+
+    fn apply_of_manifests<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        changes: &'a Changes,
+        said: &'a BTreeSet<FactKey>,
+        expected: Revision,
+        author: &'a Author,
+    ) -> Answer<'a, Revision> {
         now(self.write(|tenants| {
-            let found = tenants.get_mut(tenant).filter(|found| !found.is_ended);
-            let found = found.ok_or_else(|| StoreError::NoSuchTenant(tenant.clone()))?;
-            if found.head() != expected {
-                return Err(StoreError::Moved { expected, found: found.head() });
-            }
+            let found = at_revision(tenants, tenant, expected)?;
+            found.of_manifests.clone_from(said);
             Ok(found.advance(changes, author))
         }))
+    }
+
+    fn of_manifests<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, BTreeSet<FactKey>> {
+        now(self.tenant(tenant).map(|found| found.of_manifests))
     }
 
     fn head<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Revision> {
@@ -209,7 +237,7 @@ impl Directory for MemoryDirectory {
     fn changed_since<'a>(&'a self, tenant: &'a TenantId, since: Revision, at: Revision) -> Answer<'a, Vec<Change>> {
         now(self.tenant(tenant).map(|found| {
             let (earlier, later) = (found.at(since), found.at(at));
-            let keys: std::collections::BTreeSet<_> = earlier.keys().chain(later.keys()).collect();
+            let keys: BTreeSet<_> = earlier.keys().chain(later.keys()).collect();
             let fact = |facts: &Facts, key: &FactKey| facts.get(key).map(|recorded| recorded.fact.clone());
             let change =
                 |key: &FactKey| Change { key: key.clone(), before: fact(&earlier, key), after: fact(&later, key) };

@@ -1,27 +1,39 @@
 //! The directory in an SQLite database: one file beside the tree, nothing to set up.
 //!
 //! Facts are kept with the revisions between which they held, so that any revision can be read and the history costs
-//! nothing more. One writer; a write is acknowledged when the disk has it (WAL, `synchronous = FULL`). Readers never
-//! wait for it. Batches go in as one JSON parameter each: a statement a batch, not a statement a fact.
+//! nothing more. One writer with a queue before it; a write is acknowledged when the disk has it (WAL, `synchronous =
+//! FULL`). Readers never wait for it. Batches go in as one JSON parameter each: a statement a batch, not a statement a fact.
 
+mod copies;
+mod heads;
 mod read;
+mod refused;
 mod row;
 mod secrets;
 mod write;
+mod writer;
+
+pub use copies::{Copied, CopyError, begin_epoch, copy_database, settle_unused};
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::ops::RangeInclusive;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, Row, SqlSafeStr};
+use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr};
 
+use self::heads::Heads;
+use self::row::{keys_parameter, staged};
+use self::write::Staged;
+use self::writer::Writer;
 use super::fact::{FactKey, Kind};
+use super::order::{Turn, WriteOrder};
 use super::store::{
     Answer, Author, Change, Changes, Directory, Entry, History, Listing, Part, Recorded, StoreError, TenantHead,
 };
@@ -30,8 +42,10 @@ use crate::model::{Revision, TenantId};
 /// A directory in a file.
 #[derive(Clone, Debug)]
 pub struct SqliteDirectory {
-    writer: SqlitePool,
+    writer: Writer,
     readers: SqlitePool,
+    order: Arc<WriteOrder>,
+    heads: Arc<Heads>,
 }
 
 impl SqliteDirectory {
@@ -40,29 +54,58 @@ impl SqliteDirectory {
     /// # Errors
     /// When the file cannot be made or is not one of ours.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        Self::open_with(path, MOST_WAITING).await
+    }
+
+    /// The same, where so many changes of a tenant, and of all together, may wait for the writer.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub async fn open_with(path: &Path, most_waiting: usize) -> Result<Self, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .foreign_keys(true)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(BUSY_PATIENCE)
             .disable_statement_logging();
-        // A file stays in the mode that one connection brings it into.
         make_for_us_alone(path)?;
+        // A file stays in the mode that one connection brings it into.
         let making = options.clone().create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
-        let writer = when_free(|| SqlitePoolOptions::new().max_connections(1).connect_with(making.clone())).await?;
+        let mut connection = when_free(|| making.connect()).await?;
         // Nobody else who opens it makes the tables meanwhile.
-        let mut upgrade = writer.begin_with("BEGIN IMMEDIATE").await?;
+        let mut upgrade = connection.begin_with("BEGIN IMMEDIATE").await?;
         let upgraded = migrator().run_direct(None, &mut *upgrade, false).await;
         upgraded.map_err(|error| StoreError::Database(Box::new(error)))?;
         upgrade.commit().await?;
-        let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await?;
-        Ok(Self { writer, readers })
+        // A file answers or it does not: asking before every read whether it would is a read more.
+        let readers = SqlitePoolOptions::new().max_connections(READERS).test_before_acquire(false);
+        let readers = readers.connect_with(options.clone()).await?;
+        // What a write stages needs no disk of its own.
+        let options = options.pragma("temp_store", "MEMORY");
+        let writer = Writer::start(options, most_waiting).await?;
+        connection.close().await?;
+        Ok(Self { writer, readers, order: Arc::new(WriteOrder::within(most_waiting)), heads: Arc::default() })
     }
 
     /// Ends all connections: what was written is in the file itself from then on.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
+    }
+
+    async fn write(
+        &self,
+        tenant: &TenantId,
+        staged: Staged,
+        expected: Revision,
+        author: &Author,
+    ) -> Result<Revision, StoreError> {
+        let given = Arc::new((tenant.clone(), staged, author.clone()));
+        let made = self.writer.make(move |write| {
+            let given = Arc::clone(&given);
+            Box::pin(async move { write::apply(write, &given.0, &given.1, expected, &given.2).await })
+        });
+        self.heads.hear(tenant, made.await)
     }
 
     /// A tenant's number in the tables.
@@ -78,15 +121,31 @@ impl SqliteDirectory {
 
 impl Directory for SqliteDirectory {
     fn tenants(&self) -> Answer<'_, Vec<TenantHead>> {
-        Box::pin(read::tenants(&self.readers))
+        Box::pin(async {
+            let tenants = read::tenants(&self.readers).await?;
+            self.heads.hear_all(&tenants);
+            Ok(tenants)
+        })
+    }
+
+    fn turn<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Turn> {
+        Box::pin(self.order.turn(tenant))
     }
 
     fn create_tenant<'a>(&'a self, tenant: &'a TenantId, above: Revision, author: &'a Author) -> Answer<'a, Revision> {
-        Box::pin(write::create_tenant(&self.writer, tenant, above, author))
+        let given = Arc::new((tenant.clone(), author.clone()));
+        Box::pin(self.writer.make(move |write| {
+            let given = Arc::clone(&given);
+            Box::pin(async move { write::create_tenant(write, &given.0, above, &given.1).await })
+        }))
     }
 
     fn delete_tenant<'a>(&'a self, tenant: &'a TenantId, author: &'a Author) -> Answer<'a, Revision> {
-        Box::pin(write::delete_tenant(&self.writer, tenant, author))
+        let given = Arc::new((tenant.clone(), author.clone()));
+        Box::pin(self.writer.make(move |write| {
+            let given = Arc::clone(&given);
+            Box::pin(async move { write::delete_tenant(write, &given.0, &given.1).await })
+        }))
     }
 
     fn apply<'a>(
@@ -96,11 +155,36 @@ impl Directory for SqliteDirectory {
         expected: Revision,
         author: &'a Author,
     ) -> Answer<'a, Revision> {
-        Box::pin(write::apply(&self.writer, tenant, changes, expected, author))
+        Box::pin(async move {
+            let staged = staged(changes)?;
+            self.write(tenant, staged, expected, author).await
+        })
+    }
+
+    fn apply_of_manifests<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        changes: &'a Changes,
+        said: &'a BTreeSet<FactKey>,
+        expected: Revision,
+        author: &'a Author,
+    ) -> Answer<'a, Revision> {
+        Box::pin(async move {
+            let staged = Staged { of_manifests: Some(keys_parameter(said)), ..staged(changes)? };
+            self.write(tenant, staged, expected, author).await
+        })
+    }
+
+    fn of_manifests<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, BTreeSet<FactKey>> {
+        Box::pin(async move { read::of_manifests(&self.readers, self.number(tenant).await?).await })
     }
 
     fn head<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Revision> {
-        Box::pin(read::head(&self.readers, tenant))
+        Box::pin(async move { self.heads.hear(tenant, read::head(&self.readers, tenant).await) })
+    }
+
+    fn known_head(&self, tenant: &TenantId) -> Option<Revision> {
+        self.heads.get(tenant)
     }
 
     fn read<'a>(
@@ -173,16 +257,14 @@ async fn when_free<T, F: Future<Output = sqlx::Result<T>>>(attempt: impl Fn() ->
     }
 }
 
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(Box::new(error))
-    }
-}
-
 /// Every form that the tables ever had, in order. A file that stands here never changes again.
 fn migrator() -> Migrator {
     let first = include_str!("sqlite/0001_directory.sql").into_sql_str();
-    Migrator::with_migrations(vec![Migration::new(1, Cow::Borrowed("directory"), MigrationType::Simple, first, false)])
+    let third = include_str!("sqlite/0003_manifests_and_meta.sql").into_sql_str();
+    Migrator::with_migrations(vec![
+        Migration::new(1, Cow::Borrowed("directory"), MigrationType::Simple, first, false),
+        Migration::new(3, Cow::Borrowed("manifests and meta"), MigrationType::Simple, third, false),
+    ])
 }
 
 /// How long a write waits for one of another process.
@@ -191,3 +273,5 @@ const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// <https://sqlite.org/rescode.html#busy>
 const SQLITE_BUSY: &str = "5";
 const READERS: u32 = 4;
+/// Changes that may wait, where the configuration does not say.
+pub const MOST_WAITING: usize = 1000;

@@ -3,13 +3,14 @@
 //! A backend holds facts and their history and judges nothing: what holds together is for `edit` to say, before it
 //! writes. That a change was judged by the state that it is written over is what `expected` makes certain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::pin::Pin;
 
 use chrono::{DateTime, Utc};
 
 use super::fact::{Fact, FactKey, Kind};
+use super::order::Turn;
 use crate::model::{Revision, TenantId, TokenId};
 
 /// What a backend answers with, in time.
@@ -29,8 +30,30 @@ pub enum StoreError {
     ReadOnly,
     #[error("what the database holds cannot be read: {0}")]
     Damaged(String),
+    /// It is there already, or is not what the tables take.
+    #[error("the database does not take it")]
+    Constraint(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("more changes wait to be written than may: try again")]
+    TooManyWaiting,
+    #[error("the database's disk is full or does not work: nothing was changed")]
+    Disk(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the database does not answer")]
     Database(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl StoreError {
+    /// Whether it says something of the change that was asked for: the same over a database that works.
+    pub(super) fn is_of_the_change(&self) -> bool {
+        match self {
+            Self::NoSuchTenant(_)
+            | Self::TenantExists(_)
+            | Self::Moved { .. }
+            | Self::ReadOnly
+            | Self::Damaged(_)
+            | Self::Constraint(_) => true,
+            Self::TooManyWaiting | Self::Disk(_) | Self::Database(_) => false,
+        }
+    }
 }
 
 /// Who makes a change, when and why.
@@ -173,6 +196,14 @@ pub trait Directory: Send + Sync {
     /// All tenants that there are, sorted.
     fn tenants(&self) -> Answer<'_, Vec<TenantHead>>;
 
+    /// A place among those of this process who change a tenant: the one who has it reads, judges and writes over what
+    /// nobody else of them changes meanwhile. Other processes do not see it: `expected` is what makes certain.
+    ///
+    /// Errors: `TooManyWaiting`.
+    fn turn<'a>(&'a self, _: &'a TenantId) -> Answer<'a, Turn> {
+        Box::pin(std::future::ready(Ok(Turn::default())))
+    }
+
     /// Makes a tenant; its first revision follows the last of an earlier one of that name, and `above`.
     ///
     /// Errors: `TenantExists`.
@@ -193,8 +224,29 @@ pub trait Directory: Send + Sync {
         author: &'a Author,
     ) -> Answer<'a, Revision>;
 
+    /// The same of a tenant's manifests, which say so much from then on: it is kept with the changes, also where nothing
+    /// changes.
+    ///
+    /// Errors: as `apply`.
+    fn apply_of_manifests<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        changes: &'a Changes,
+        said: &'a BTreeSet<FactKey>,
+        expected: Revision,
+        author: &'a Author,
+    ) -> Answer<'a, Revision>;
+
+    /// What the manifests of a tenant said when they were last applied.
+    fn of_manifests<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, BTreeSet<FactKey>>;
+
     /// The last revision of a tenant.
     fn head<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Revision>;
+
+    /// The last revision of a tenant that this process has heard of: without asking, and perhaps not the last any more.
+    fn known_head(&self, _: &TenantId) -> Option<Revision> {
+        None
+    }
 
     /// Those of these facts that are there, at a revision.
     fn read<'a>(

@@ -61,6 +61,9 @@ pub(super) enum Problem {
     RevisionMismatch(String),
     NoDirectory,
     Busy(String),
+    /// The directory does not answer, or takes nothing more.
+    DirectoryUnavailable(String),
+    NoStorage(String),
     KeysUnavailable(String),
     NotReady(String),
     LogUnavailable,
@@ -98,10 +101,12 @@ impl Problem {
             Self::NoSnapshot(_)
             | Self::NotReached(_)
             | Self::Busy(_)
+            | Self::DirectoryUnavailable(_)
             | Self::KeysUnavailable(_)
             | Self::NotReady(_)
             | Self::LogUnavailable
             | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoStorage(_) => StatusCode::INSUFFICIENT_STORAGE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::InOperation { problem, .. } => problem.status(),
         }
@@ -135,6 +140,8 @@ impl Problem {
             Self::RevisionMismatch(_) => "revision-mismatch",
             Self::NoDirectory => "no-directory",
             Self::Busy(_) => "busy",
+            Self::DirectoryUnavailable(_) => "directory-unavailable",
+            Self::NoStorage(_) => "insufficient-storage",
             Self::KeysUnavailable(_) => "keys-unavailable",
             Self::NotReady(_) => "not-ready",
             Self::LogUnavailable => "log-unavailable",
@@ -158,6 +165,8 @@ impl Problem {
             | Self::MayNotAdminister(detail)
             | Self::RevisionMismatch(detail)
             | Self::Busy(detail)
+            | Self::DirectoryUnavailable(detail)
+            | Self::NoStorage(detail)
             | Self::KeysUnavailable(detail)
             | Self::NotReady(detail) => detail.clone(),
             Self::TenantMissing => "name a `tenant`: this server has several and no default".to_owned(),
@@ -242,7 +251,9 @@ pub(super) fn render(response: &mut Response, id: &RequestId) {
         let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
         headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
-    if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+    let may_try_again =
+        [StatusCode::SERVICE_UNAVAILABLE, StatusCode::INSUFFICIENT_STORAGE, StatusCode::TOO_MANY_REQUESTS];
+    if may_try_again.contains(&status) {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
 }
@@ -332,9 +343,17 @@ impl From<StoreError> for Problem {
         match error {
             StoreError::NoSuchTenant(tenant) => Self::NoSuchTenant(tenant.to_string()),
             StoreError::TenantExists(_) => Self::Conflict { slug: "exists", detail },
-            StoreError::Moved { .. } => Self::Busy(detail),
+            StoreError::Moved { .. } | StoreError::TooManyWaiting => Self::Busy(detail),
             StoreError::ReadOnly => Self::Conflict { slug: "directory-is-files", detail },
-            StoreError::Damaged(_) | StoreError::Database(_) => {
+            StoreError::Disk(_) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the directory's disk failed");
+                Self::NoStorage(detail)
+            }
+            StoreError::Database(_) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the directory failed");
+                Self::DirectoryUnavailable(detail)
+            }
+            StoreError::Damaged(_) | StoreError::Constraint(_) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "the directory failed");
                 Self::Internal
             }

@@ -15,6 +15,7 @@ mod shadowed;
 mod signed;
 mod tenants;
 mod tokens;
+mod writers;
 
 use cedargate::authn::hash_key;
 use cedargate::config::{Permission, RawCallerKey, RawConfig};

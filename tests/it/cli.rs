@@ -1,6 +1,7 @@
 //! The binary as a child process: exit codes, what goes to standard output, and each verb's work.
 
 mod asking;
+mod backup;
 mod bench;
 mod cases;
 mod check;

@@ -26,6 +26,7 @@ mod keys;
 mod killed;
 mod links;
 mod listen;
+mod manifests_applied;
 mod oidc_provider;
 mod promises;
 mod reload;

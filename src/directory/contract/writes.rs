@@ -1,8 +1,10 @@
 //! Checks of writes: whole or not at all, over exactly the revision that they were judged by.
 
+use std::collections::BTreeSet;
+
 use super::sample::{author, grant, managed, putting, sample, taking, team, tenant, thing, user, user_key};
 use super::scene::{Scene, by_key, facts, whole};
-use crate::directory::{Author, Changes, Directory, Part, StoreError};
+use crate::directory::{Author, Changes, Directory, FactKey, Part, StoreError};
 use crate::model::Revision;
 
 pub async fn a_write_answers_the_next_revision_and_all_of_it_is_there(directory: &dyn Directory) {
@@ -168,4 +170,32 @@ async fn all_at_once<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::
     })
     .await;
     waiting.into_iter().filter_map(|(_, answer)| answer).collect()
+}
+
+pub async fn what_manifests_say_is_kept_with_what_they_change(directory: &dyn Directory) {
+    let scene = Scene::new(directory, "acme").await;
+    let other = Scene::new(directory, "other").await;
+    let said = |emails: &[&str]| emails.iter().map(|email| user_key(email)).collect::<BTreeSet<_>>();
+    let of_manifests = async || directory.of_manifests(&scene.tenant).await.unwrap();
+    let apply = async |changes: Changes, said: BTreeSet<FactKey>, expected: Revision| {
+        directory.apply_of_manifests(&scene.tenant, &changes, &said, expected, &author("manifests")).await
+    };
+    assert_eq!(of_manifests().await, said(&[]));
+    let (ann, both) = (said(&["ann@acme.com"]), said(&["ann@acme.com", "bob@acme.com"]));
+    let first = apply(putting([user("ann@acme.com")]), ann.clone(), Revision(1)).await.unwrap();
+    assert_eq!((first, of_manifests().await), (Revision(2), ann.clone()));
+    // What others write is not theirs, until they say it too: then nothing changes but that.
+    let second = scene.put([user("bob@acme.com")]).await;
+    assert_eq!(of_manifests().await, ann);
+    assert_eq!(apply(putting([user("bob@acme.com")]), both.clone(), second).await.unwrap(), second);
+    assert_eq!(of_manifests().await, both);
+    // Over another revision nothing is kept.
+    let late = apply(taking([user_key("bob@acme.com")]), ann, first).await;
+    assert!(matches!(late, Err(StoreError::Moved { .. })), "{late:?}");
+    assert_eq!((of_manifests().await, scene.head().await), (both, second));
+    assert_eq!(directory.of_manifests(&other.tenant).await.unwrap(), said(&[]));
+    // A tenant of the same name is another.
+    directory.delete_tenant(&scene.tenant, &author("key:root")).await.unwrap();
+    directory.create_tenant(&scene.tenant, Revision(0), &author("key:root")).await.unwrap();
+    assert_eq!(of_manifests().await, said(&[]));
 }

@@ -54,6 +54,14 @@ impl Refusal {
             Self::Dangling { by, .. } | Self::Unfit { by, .. } | Self::MappedTwice { by, .. } => by,
         }
     }
+
+    /// What cannot be removed because others mention it.
+    pub fn in_use(&self) -> Option<&FactKey> {
+        match self {
+            Self::InUse { key, .. } | Self::TooManyInUse(key) => Some(key),
+            _ => None,
+        }
+    }
 }
 
 /// The most that one removal takes along.

@@ -286,6 +286,11 @@ async fn history_page(
     Ok(rows)
 }
 
+pub(super) async fn of_manifests(readers: &SqlitePool, tenant: i64) -> Result<BTreeSet<FactKey>, StoreError> {
+    let select = sqlx::query("SELECT kind, id FROM manifest_facts WHERE tenant = ?1");
+    select.bind(tenant).fetch_all(readers).await?.iter().map(key).collect()
+}
+
 fn recorded(row: &SqliteRow) -> Result<Recorded, StoreError> {
     Ok(Recorded { fact: fact(row, "value")?, since: revision(row, "since")? })
 }

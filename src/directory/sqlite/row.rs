@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use super::write::Staged;
 use crate::directory::document::{Document, document_of};
 use crate::directory::fact::{Fact, FactKey, Kind};
 use crate::directory::store::{Changes, StoreError};
@@ -54,8 +55,8 @@ pub(super) fn keys_parameter<'a>(keys: impl IntoIterator<Item = &'a FactKey>) ->
     Value::from_iter(keys.into_iter().map(|key| json!([key.kind.name(), key.id]))).to_string()
 }
 
-/// Changes as one parameter: `[[kind, id, shard, value], …]`; and what they mention: `[[kind, id, kind, id], …]`.
-pub(super) fn changes_parameters(changes: &Changes) -> Result<(String, String), StoreError> {
+/// Changes as one parameter, and what they mention as another.
+pub(super) fn staged(changes: &Changes) -> Result<Staged, StoreError> {
     let (mut rows, mut mentions) = (Vec::new(), Vec::new());
     for (key, fact) in changes {
         let value = fact.as_ref().map(value_of).transpose()?;
@@ -65,5 +66,6 @@ pub(super) fn changes_parameters(changes: &Changes) -> Result<(String, String), 
             mentions.push(json!([key.kind.name(), key.id, mentioned.kind.name(), mentioned.id]));
         }
     }
-    Ok((Value::from(rows).to_string(), Value::from(mentions).to_string()))
+    let (rows, mentions) = (Value::from(rows).to_string(), Value::from(mentions).to_string());
+    Ok(Staged { rows, mentions, of_manifests: None })
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
+use sqlx::{Row, Sqlite};
 
 use super::SqliteDirectory;
 use crate::directory::store::{Answer, KeptAdminKey, KeptSigningKey, Secrets, StoreError};
@@ -20,9 +21,12 @@ impl Secrets for SqliteDirectory {
 
     fn add_admin_key<'a>(&'a self, key: &'a KeptAdminKey, at: DateTime<Utc>) -> Answer<'a, ()> {
         Box::pin(async move {
-            let insert = sqlx::query("INSERT INTO admin_keys (name, hash, created_at) VALUES (?1, ?2, ?3)");
-            insert.bind(&key.name).bind(&key.hash).bind(text(at)).execute(&self.writer).await?;
-            Ok(())
+            let key = key.clone();
+            let made = self.writer.make(move |write| {
+                let insert = sqlx::query("INSERT INTO admin_keys (name, hash, created_at) VALUES (?1, ?2, ?3)");
+                done(insert.bind(key.name.clone()).bind(key.hash.clone()).bind(text(at)), write)
+            });
+            made.await
         })
     }
 
@@ -36,14 +40,13 @@ impl Secrets for SqliteDirectory {
 
     fn add_signing_key<'a>(&'a self, tenant: &'a TenantId, key: &'a KeptSigningKey) -> Answer<'a, ()> {
         Box::pin(async move {
-            sqlx::query("INSERT INTO signing_keys (tenant, key_id, private, created_at) VALUES (?1, ?2, ?3, ?4)")
-                .bind(self.number(tenant).await?)
-                .bind(&key.key_id)
-                .bind(&key.private)
-                .bind(text(key.created_at))
-                .execute(&self.writer)
-                .await?;
-            Ok(())
+            let (number, key) = (self.number(tenant).await?, key.clone());
+            let made = self.writer.make(move |write| {
+                let KeptSigningKey { key_id, private, created_at } = key.clone();
+                let insert = "INSERT INTO signing_keys (tenant, key_id, private, created_at) VALUES (?1, ?2, ?3, ?4)";
+                done(sqlx::query(insert).bind(number).bind(key_id).bind(private).bind(text(created_at)), write)
+            });
+            made.await
         })
     }
 
@@ -63,18 +66,26 @@ impl Secrets for SqliteDirectory {
     fn keep_uses<'a>(&'a self, tenant: &'a TenantId, uses: &'a BTreeMap<TokenId, i64>) -> Answer<'a, ()> {
         Box::pin(async move {
             let pairs: Vec<_> = uses.iter().map(|(token, at)| serde_json::json!([token, at])).collect();
-            sqlx::query(
-                "INSERT INTO token_uses (tenant, token, last_used)
-                 SELECT ?1, value ->> 0, value ->> 1 FROM json_each(?2) WHERE true
-                 ON CONFLICT (tenant, token) DO UPDATE SET last_used = max(last_used, excluded.last_used)",
-            )
-            .bind(self.number(tenant).await?)
-            .bind(serde_json::Value::from(pairs).to_string())
-            .execute(&self.writer)
-            .await?;
-            Ok(())
+            let (number, pairs) = (self.number(tenant).await?, serde_json::Value::from(pairs).to_string());
+            let made = self.writer.make(move |write| {
+                let keep = sqlx::query(
+                    "INSERT INTO token_uses (tenant, token, last_used)
+                     SELECT ?1, value ->> 0, value ->> 1 FROM json_each(?2) WHERE true
+                     ON CONFLICT (tenant, token) DO UPDATE SET last_used = max(last_used, excluded.last_used)",
+                );
+                done(keep.bind(number).bind(pairs.clone()), write)
+            });
+            made.await
         })
     }
+}
+
+/// A write of one statement, whose parameters are its own.
+fn done<'c>(statement: Query<'static, Sqlite, SqliteArguments>, write: &'c mut SqliteConnection) -> Answer<'c, ()> {
+    Box::pin(async move {
+        statement.execute(write).await?;
+        Ok(())
+    })
 }
 
 fn signing_key(row: &SqliteRow) -> Result<KeptSigningKey, StoreError> {

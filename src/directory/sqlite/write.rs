@@ -1,11 +1,11 @@
-//! Writes: each one transaction that no other write comes into.
+//! Writes: each made whole or not at all, in a transaction that no other write comes into.
 
 use chrono::SecondsFormat;
-use sqlx::sqlite::{SqliteConnection, SqlitePool};
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
 
-use super::row::{changes_parameters, number, revision};
-use crate::directory::store::{Author, Changes, StoreError};
+use super::row::{number, revision};
+use crate::directory::store::{Author, StoreError};
 use crate::model::{Revision, TenantId};
 
 /// A tenant as a write finds it.
@@ -15,14 +15,23 @@ struct Found {
     is_ended: bool,
 }
 
+/// Changes as the tables take them.
+pub(super) struct Staged {
+    /// `[[kind, id, shard, value], …]`
+    pub rows: String,
+    /// `[[kind, id, kind, id], …]`
+    pub mentions: String,
+    /// Of manifests, all that they say: `[[kind, id], …]`
+    pub of_manifests: Option<String>,
+}
+
 pub(super) async fn create_tenant(
-    writer: &SqlitePool,
+    write: &mut SqliteConnection,
     tenant: &TenantId,
     above: Revision,
     author: &Author,
 ) -> Result<Revision, StoreError> {
-    let mut write = begin(writer).await?;
-    let found = find(&mut write, tenant).await?;
+    let found = find(write, tenant).await?;
     let first = found.as_ref().map_or(Revision(0), |found| found.head).max(above).next();
     let tenant = match found {
         Some(found) if !found.is_ended => return Err(StoreError::TenantExists(tenant.clone())),
@@ -32,55 +41,54 @@ pub(super) async fn create_tenant(
             insert.bind(tenant.as_str()).fetch_one(&mut *write).await?.try_get(0)?
         }
     };
-    note_revision(&mut write, tenant, first, author).await?;
+    note_revision(write, tenant, first, author).await?;
     sqlx::query("UPDATE tenants SET ended = NULL WHERE number = ?1").bind(tenant).execute(&mut *write).await?;
-    write.commit().await?;
     Ok(first)
 }
 
 pub(super) async fn delete_tenant(
-    writer: &SqlitePool,
+    write: &mut SqliteConnection,
     tenant: &TenantId,
     author: &Author,
 ) -> Result<Revision, StoreError> {
-    let mut write = begin(writer).await?;
-    let Found { tenant, head, .. } = find_live(&mut write, tenant).await?;
+    let Found { tenant, head, .. } = find_live(write, tenant).await?;
     let last = head.next();
-    note_revision(&mut write, tenant, last, author).await?;
+    note_revision(write, tenant, last, author).await?;
     for statement in [
         "INSERT INTO changes (tenant, revision, object)
          SELECT ?1, ?2, objects.number FROM objects JOIN facts ON facts.object = objects.number
          WHERE objects.tenant = ?1 AND facts.until IS NULL",
         "UPDATE facts SET until = ?2
          WHERE until IS NULL AND object IN (SELECT number FROM objects WHERE tenant = ?1)",
+        "DELETE FROM manifest_facts WHERE tenant = ?1 AND ?2 = ?2",
         "UPDATE tenants SET ended = ?2 WHERE number = ?1",
     ] {
         sqlx::query(statement).bind(tenant).bind(number(last)).execute(&mut *write).await?;
     }
-    write.commit().await?;
     Ok(last)
 }
 
 pub(super) async fn apply(
-    writer: &SqlitePool,
+    write: &mut SqliteConnection,
     tenant: &TenantId,
-    changes: &Changes,
+    Staged { rows, mentions, of_manifests }: &Staged,
     expected: Revision,
     author: &Author,
 ) -> Result<Revision, StoreError> {
-    let (rows, mentions) = changes_parameters(changes)?;
-    let mut write = begin(writer).await?;
-    let Found { tenant, head, .. } = find_live(&mut write, tenant).await?;
+    let Found { tenant, head, .. } = find_live(write, tenant).await?;
     if head != expected {
         return Err(StoreError::Moved { expected, found: head });
     }
-    stage(&mut write, tenant, &rows).await?;
+    if let Some(said) = of_manifests {
+        remember(write, tenant, said).await?;
+    }
+    stage(write, tenant, rows).await?;
     let staged = sqlx::query("SELECT count(*) FROM temp.staged").fetch_one(&mut *write).await?;
     if staged.try_get::<i64, _>(0)? == 0 {
         return Ok(head);
     }
     let next = head.next();
-    note_revision(&mut write, tenant, next, author).await?;
+    note_revision(write, tenant, next, author).await?;
     for statement in [
         "INSERT INTO changes (tenant, revision, object) SELECT ?1, ?2, object FROM temp.staged",
         "UPDATE facts SET until = ?2
@@ -90,19 +98,21 @@ pub(super) async fn apply(
     ] {
         sqlx::query(statement).bind(tenant).bind(number(next)).execute(&mut *write).await?;
     }
-    mention(&mut write, tenant, &mentions).await?;
-    write.commit().await?;
+    mention(write, tenant, mentions).await?;
     Ok(next)
+}
+
+/// Makes a new connection ready for writes.
+pub(super) async fn prepare(write: &mut SqliteConnection) -> Result<(), StoreError> {
+    let staged =
+        "CREATE TEMP TABLE IF NOT EXISTS staged (kind TEXT, id TEXT, shard INTEGER, value TEXT, object INTEGER)";
+    sqlx::query(staged).execute(write).await?;
+    Ok(())
 }
 
 /// Puts the changes beside the tables, without those that change nothing.
 async fn stage(write: &mut SqliteConnection, tenant: i64, rows: &str) -> Result<(), StoreError> {
-    for statement in [
-        "CREATE TEMP TABLE IF NOT EXISTS staged (kind TEXT, id TEXT, shard INTEGER, value TEXT, object INTEGER)",
-        "DELETE FROM temp.staged",
-    ] {
-        sqlx::query(statement).execute(&mut *write).await?;
-    }
+    sqlx::query("DELETE FROM temp.staged").execute(&mut *write).await?;
     sqlx::query(
         "INSERT INTO temp.staged (kind, id, shard, value)
          SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1)",
@@ -124,8 +134,23 @@ async fn stage(write: &mut SqliteConnection, tenant: i64, rows: &str) -> Result<
     Ok(())
 }
 
+/// Keeps what manifests say, to know later what they do not say any more.
+async fn remember(write: &mut SqliteConnection, tenant: i64, said: &str) -> Result<(), StoreError> {
+    for statement in [
+        "DELETE FROM manifest_facts WHERE tenant = ?1 AND ?2 = ?2",
+        "INSERT INTO manifest_facts (tenant, kind, id) SELECT ?1, value ->> 0, value ->> 1 FROM json_each(?2)
+         WHERE true ON CONFLICT DO NOTHING",
+    ] {
+        sqlx::query(statement).bind(tenant).bind(said).execute(&mut *write).await?;
+    }
+    Ok(())
+}
+
 /// Notes what the changed facts speak of, things that are not there included.
 async fn mention(write: &mut SqliteConnection, tenant: i64, mentions: &str) -> Result<(), StoreError> {
+    if mentions == NOTHING {
+        return Ok(());
+    }
     for statement in [
         "INSERT INTO objects (tenant, kind, id) SELECT DISTINCT ?1, value ->> 2, value ->> 3 FROM json_each(?2)
          WHERE true ON CONFLICT DO NOTHING",
@@ -140,11 +165,6 @@ async fn mention(write: &mut SqliteConnection, tenant: i64, mentions: &str) -> R
         sqlx::query(statement).bind(tenant).bind(mentions).execute(&mut *write).await?;
     }
     Ok(())
-}
-
-async fn begin(writer: &SqlitePool) -> Result<Transaction<'static, Sqlite>, StoreError> {
-    // At once, not at the first write: what is read is what will be written over.
-    Ok(writer.begin_with("BEGIN IMMEDIATE").await?)
 }
 
 async fn find(write: &mut SqliteConnection, tenant: &TenantId) -> Result<Option<Found>, StoreError> {
@@ -180,3 +200,6 @@ async fn note_revision(
     head.bind(tenant).bind(number(revision)).execute(write).await?;
     Ok(())
 }
+
+/// No mentions at all.
+const NOTHING: &str = "[]";

@@ -52,6 +52,49 @@ async fn a_token_of_ours_stands_for_its_owner() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_is_good_as_soon_as_it_is_made() {
+    let acme = with_ci().await;
+    acme.ask(&acme.token("jane@acme.com"), "viewModel", MODEL, acme.head().await).await.ok();
+    let body = |token: &str| json!({"token": token, "action": "viewModel", "resource": MODEL});
+    for terms in [json!({}), json!({"audience": "https://api.acme.com"}), json!({}), json!({"label": "again"})] {
+        // Without `at_least`: whoever has just made a token does not know what that is.
+        let (token, ..) = made(&acme, CI, terms).await;
+        let alone = acme.server.post("/tenants/acme/authorize", body(&token));
+        let batch = json!({"token": token, "requests": [{"action": "viewModel", "resource": MODEL}]});
+        let batch = acme.server.post("/tenants/acme/authorize/batch", batch);
+        let (alone, batch) = tokio::join!(alone, batch);
+        assert_eq!(alone.ok().body["decision"], "allow");
+        assert_eq!(batch.ok().body["results"][0]["decision"], "allow");
+    }
+    // One that is nothing is told so, while changes are under way as well.
+    let nothing = cedargate::authn::new_key("va").unwrap();
+    acme.admin.post("/users", json!({"email": "max@acme.com"})).await.ok();
+    acme.server.post("/tenants/acme/authorize", body(&nothing)).await.is(401, "token-revoked");
+}
+
+#[tokio::test]
+async fn a_token_whose_revision_does_not_come_is_told_to_try_again() {
+    let acme = Acme::configured(|raw| raw.http.at_least_timeout_milliseconds = 300).await;
+    let made = acme.admin.post(CI, json!({})).await.ok();
+    let serving = crate::support::eventually("it serves", || async {
+        let snapshot = acme.server.tenants.get("acme").and_then(|handle| handle.snapshot());
+        snapshot.is_some_and(|snapshot| snapshot.revision.0 >= made.revision())
+    });
+    serving.await;
+    // While the schema has a fault, no revision comes to serve.
+    acme.server.tree.write("schema/wrong.cedarschema", "entity (");
+    crate::support::eventually("the fault is told", || async {
+        acme.server.status("acme").await["last_reload"]["ok"] == false
+    })
+    .await;
+    let late = secret(&acme.admin.post(CI, json!({})).await.ok());
+    let body = json!({"token": late, "action": "viewModel", "resource": MODEL});
+    let answer = acme.server.post("/tenants/acme/authorize", body).await;
+    answer.is(503, "revision-not-live");
+    assert_eq!(answer.header("retry-after"), "1");
+}
+
 #[tokio::test]
 async fn whoever_administers_may_do_so_with_a_token_of_ours() {
     let acme = with_ci().await;
@@ -206,6 +249,19 @@ async fn a_revoked_token_is_nothing_at_its_revision() {
 }
 
 #[tokio::test]
+async fn a_revoked_token_takes_along_the_one_that_it_replaced() {
+    let acme = with_ci().await;
+    let (old, place, _) = made(&acme, CI, json!({})).await;
+    let rotated = acme.admin.post(&format!("{place}/rotate"), json!({"grace_seconds": 3600})).await.ok();
+    view(&acme, &old, rotated.revision()).await.ok();
+    let new = format!("{CI}/{}", rotated.body["id"].as_str().unwrap());
+    let revoked = acme.admin.delete(&new).await.ok().revision();
+    for token in [&old, &secret(&rotated)] {
+        view(&acme, token, revoked).await.is(401, "token-revoked");
+    }
+}
+
+#[tokio::test]
 async fn tokens_end_with_their_owner() {
     let acme = with_ci().await;
     let (token, _, revision) = made(&acme, JANE, json!({})).await;
@@ -213,7 +269,10 @@ async fn tokens_end_with_their_owner() {
     let off = acme.admin.patch("/users/jane@acme.com", json!({"active": false})).await.ok().revision();
     view(&acme, &token, off).await.is(401, "token-revoked");
     let on = acme.admin.patch("/users/jane@acme.com", json!({"active": true})).await.ok().revision();
-    assert_eq!(view(&acme, &token, on).await.ok().body["decision"], "allow");
+    // For good: switched on again, they have the tokens that they make then.
+    view(&acme, &token, on).await.is(401, "token-revoked");
+    let (token, _, revision) = made(&acme, JANE, json!({})).await;
+    assert_eq!(view(&acme, &token, revision).await.ok().body["decision"], "allow");
     let gone = acme.admin.delete("/users/jane@acme.com?cascade=true").await.ok().revision();
     view(&acme, &token, gone).await.is(401, "token-revoked");
     // One who comes by the same name does not have them.

@@ -1,6 +1,6 @@
 //! A database that is opened for each call and closed after it: all that it knows, it knows from the file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
@@ -53,6 +53,21 @@ impl Directory for Reopened {
         author: &'a Author,
     ) -> Answer<'a, Revision> {
         ask!(self, apply(tenant, changes, expected, author))
+    }
+
+    fn apply_of_manifests<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        changes: &'a Changes,
+        said: &'a BTreeSet<FactKey>,
+        expected: Revision,
+        author: &'a Author,
+    ) -> Answer<'a, Revision> {
+        ask!(self, apply_of_manifests(tenant, changes, said, expected, author))
+    }
+
+    fn of_manifests<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, BTreeSet<FactKey>> {
+        ask!(self, of_manifests(tenant))
     }
 
     fn head<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Revision> {
