@@ -18,10 +18,12 @@ use tokio::task::AbortHandle;
 use crate::admin::{Administration, FirstKey};
 use crate::apply::{Applier, Wanted};
 use crate::ask::{Ask, KnownPrincipals};
+use crate::assemble::Layout;
 use crate::audit::{Audit, Sink, SinkError};
 use crate::authn::{KeyRegistry, Verifier};
 use crate::clock::SharedClock;
 use crate::config::{AuditConfig, AuditSink, Config};
+use crate::directory::Progress;
 use crate::http::{AppState, DefaultTenant, Limits, Readiness, Served, router};
 use crate::listen::{ConnectionLimits, ListenError, Listeners};
 use crate::publish::{Publisher, UnderWay};
@@ -81,13 +83,17 @@ impl App {
         let keys = Arc::new(KeyRegistry::new(config.keys, Arc::clone(&clock)));
         let tenants = Arc::new(Tenants::default());
         let metrics = Metrics::default();
-        let opened = directory::open(&config.directory, &config.layout, &config.callers.keys, &clock).await?;
+        let progress = Progress::default();
+        let opened =
+            directory::open(&config.directory, &config.layout, &config.callers.keys, &clock, &progress).await?;
+        let provenance = directory::provenance(&config.directory, opened.as_ref(), &tenants);
+        let layout = Layout { provenance, ..config.layout };
         let (rules, wanted) = (watch::Sender::new(None), watch::Sender::new(Wanted::new()));
         let reloader = Reloader {
             rules: rules.clone(),
             wanted: wanted.clone(),
             under_way: UnderWay::default(),
-            layout: config.layout.clone(),
+            layout: layout.clone(),
             tenants: Arc::clone(&tenants),
             purpose: Purpose::Serve(Arc::clone(&keys)),
             metrics: metrics.reloads.clone(),
@@ -95,7 +101,7 @@ impl App {
             threads: Arc::new(background()?),
         };
         // Watching starts before reading, so that no change falls between the two.
-        let watcher = Watcher::start(config.layout.folders(), config.watch)?;
+        let watcher = Watcher::start(layout.folders(), config.watch)?;
         let mut background = Vec::new();
         let wake = Arc::new(Notify::new());
         if let Some(opened) = &opened {
@@ -111,8 +117,14 @@ impl App {
             };
             applier.apply_all().await;
             background.push(tokio::spawn(applier.follow()).abort_handle());
-            let mut publisher =
-                Publisher::new(opened.directory.clone(), config.layout.clone(), reloader.under_way.clone());
+            let mut publisher = Publisher::new(
+                opened.directory.clone(),
+                layout.clone(),
+                reloader.under_way.clone(),
+                progress.clone(),
+                Arc::clone(&clock),
+            );
+            publisher.take_away_ended().await;
             if let Some(rules) = rules {
                 publisher.publish_all(&rules).await;
             }
@@ -163,7 +175,8 @@ impl App {
                     wake,
                     tenants: Arc::clone(&tenants),
                     ask: ask.clone(),
-                    layout: config.layout,
+                    layout,
+                    progress: progress.clone(),
                     clock,
                     patience: config.http.at_least_timeout,
                 };
@@ -185,6 +198,7 @@ impl App {
                 timeout: config.http.request_timeout,
             },
             metrics,
+            progress,
             readiness: Readiness::default(),
         });
         Ok(Self {

@@ -5,11 +5,13 @@
 //! backend keeps and `contract` the one suite that says what keeping it means; `edit` decides which changes hold
 //! together. Only the backends know databases.
 
+mod chain;
 mod document;
 mod edit;
 mod fact;
 mod manifests;
 mod memory;
+mod progress;
 mod sqlite;
 mod state;
 mod store;
@@ -27,9 +29,10 @@ pub use edit::{Edit, EditError, Editor, Operation, Planned, Refusal, Rules};
 pub use fact::{Fact, FactKey, Kind, collaborator_key};
 pub use manifests::{Extent, MANIFEST_FILES, everything, manifests_of, operations_towards};
 pub use memory::MemoryDirectory;
+pub use progress::{Progress, PublishOutcome, Standing, TenantProgress};
 pub use sqlite::SqliteDirectory;
 pub use state::{facts_of, state_of};
 pub use store::{
-    Answer, Author, Change, Changes, Directory, Entry, History, KeptAdminKey, KeptSigningKey, Listing, Part, Recorded,
-    Secrets, StoreError, TenantHead,
+    Answer, Author, Change, Changes, Directory, Entry, History, KeptAdminKey, KeptSigningKey, Listing, Lives, Part,
+    Recorded, Secrets, StoreError, TenantHead, Trace,
 };

@@ -12,7 +12,7 @@ pub mod fault;
 pub mod ids;
 
 pub use claim_text::{claim_text, whole};
-pub use digest::{Generation, Revision};
+pub use digest::{Chain, Generation, Revision};
 pub use entity_hash::{entity_hash, id_hash, pair_hash, type_hash};
 pub use entity_ref::EntityRef;
 pub use facts::{

@@ -126,7 +126,8 @@ impl Reloader {
     /// used, since half a file can be a valid one; a tenant that is written all the time holds up no other.
     fn reload_since(&self, before: &Fingerprint) -> Reloaded {
         let started = Instant::now();
-        let tree = read_tree(&self.layout.dirs);
+        let mut tree = read_tree(&self.layout.dirs);
+        tree.tenants.iter_mut().for_each(|tenants| self.layout.provenance.leave_out_ended(tenants));
         let after = self.fingerprint();
         if !after.is_shared_as(before) {
             return Reloaded::Unsettled;

@@ -1,8 +1,10 @@
 //! What an operator sees: logs by `tracing`, numbers for Prometheus.
 
+mod progress;
 mod reloads;
 mod shadow;
 
+pub use progress::ProgressMetrics;
 pub use reloads::{ReloadMetrics, ReloadResult};
 pub use shadow::ShadowMetrics;
 
@@ -51,6 +53,7 @@ pub struct Metrics {
     /// Of the candidate's tree.
     pub candidate_reloads: ReloadMetrics,
     pub shadow: ShadowMetrics,
+    pub progress: ProgressMetrics,
     pub log_records: Family<OutcomeLabels, Gauge>,
     pub log_queue: Gauge,
     pub key_fetches: Gauge,
@@ -140,6 +143,7 @@ impl Default for Metrics {
         let reloads = ReloadMetrics::register(&mut registry);
         let candidate_reloads = ReloadMetrics::register(registry.sub_registry_with_prefix("candidate"));
         let shadow = ShadowMetrics::register(&mut registry);
+        let progress = ProgressMetrics::register(&mut registry);
         let log_records = register!("decision_log_records", "Decision log records, by outcome", Family::default());
         let log_queue = register!("decision_log_queue", "Decision log records waiting", Gauge::default());
         let key_fetches = register!("key_fetches", "Fetches of key sets since the start", Gauge::default());
@@ -169,6 +173,7 @@ impl Default for Metrics {
             reloads,
             candidate_reloads,
             shadow,
+            progress,
             log_records,
             log_queue,
             key_fetches,

@@ -106,7 +106,7 @@ fn write_if_changed(dir: &Path, path: &Path, text: &str) -> io::Result<bool> {
     Ok(true)
 }
 
-fn sync_folder(dir: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 

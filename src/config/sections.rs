@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::http::HttpConfig;
 use super::keys::CallerKeys;
 use super::raw::{
-    RawAnonymous, RawAuditSink, RawConfig, RawDatabase, RawDirectory, RawExplain, RawForbidErrors, RawLogFormat,
-    RawManifests, RawTrailingSlash, RawWhenFull,
+    RawAnonymous, RawAuditSink, RawBundle, RawConfig, RawDatabase, RawDirectory, RawExplain, RawForbidErrors,
+    RawLogFormat, RawManifests, RawTrailingSlash, RawWhenFull,
 };
-use crate::assemble::{Layout, ManifestsAre};
+use crate::assemble::{Layout, ManifestsAre, Provenance};
 use crate::audit::{AuditSettings, Mask, WhenFull};
 use crate::authn::{KeySettings, TokenSettings, TrailingSlash};
 use crate::decide::{Decider, ForbidErrors};
@@ -48,6 +48,8 @@ pub enum DirectoryConfig {
         path: PathBuf,
         /// Asked for in so many words: without it the server does not start.
         is_needed: bool,
+        /// Whether bundles of tenants that it never had may serve: they come by copy.
+        accepts_copied: bool,
     },
 }
 
@@ -163,13 +165,16 @@ impl TryFrom<RawConfig> for Config {
             fault("policies.candidate", "is in `policies.dir`, and would be a tenant: put it beside that".to_owned());
         }
         let identity = if raw.schema.identity { Identity::Included } else { Identity::LeftOut };
-        let directory = directory(raw.directory, &raw.database, &policies, identity, &mut fault);
+        let written = (raw.directory, &raw.database, &raw.bundle);
+        let directory = directory(written, &policies, identity, &mut fault);
         let is_applied = directory != DirectoryConfig::Files && raw.database.manifests == RawManifests::Apply;
         let layout = Layout {
             dirs: TreeDirs { policies, schema: raw.schema.dir.unwrap_or_else(|| "schema".into()) },
             bundle_dir: raw.bundle.dir,
             identity,
             manifests: if is_applied { ManifestsAre::AWayIn } else { ManifestsAre::TheDirectory },
+            // Whoever opens the database knows better.
+            provenance: Provenance::Copied,
             beside: None,
         };
         let shadow = ShadowSettings { queue: raw.shadow.queue, log_per_second: raw.shadow.log_per_second };
@@ -245,8 +250,7 @@ impl TryFrom<RawConfig> for Config {
 }
 
 fn directory(
-    wanted: Option<RawDirectory>,
-    database: &RawDatabase,
+    (wanted, database, bundle): (Option<RawDirectory>, &RawDatabase, &RawBundle),
     policies: &Path,
     identity: Identity,
     fault: &mut impl FnMut(&str, String),
@@ -265,7 +269,8 @@ fn directory(
     }
     let beside = || policies.parent().unwrap_or(Path::new("")).join(DATABASE);
     let is_needed = wanted.is_some() || database.path.is_some() || database.manifests == RawManifests::Apply;
-    DirectoryConfig::Sqlite { path: database.path.clone().unwrap_or_else(beside), is_needed }
+    let path = database.path.clone().unwrap_or_else(beside);
+    DirectoryConfig::Sqlite { path, is_needed, accepts_copied: bundle.accept_copied }
 }
 
 const DATABASE: &str = "cedargate.db";

@@ -4,6 +4,7 @@
 //! nothing more. One writer; a write is acknowledged when the disk has it (WAL, `synchronous = FULL`). Readers never
 //! wait for it. Batches go in as one JSON parameter each: a statement a batch, not a statement a fact.
 
+mod chain;
 mod read;
 mod row;
 mod secrets;
@@ -23,7 +24,7 @@ use sqlx::{ConnectOptions, Row, SqlSafeStr};
 
 use super::fact::{FactKey, Kind};
 use super::store::{
-    Answer, Author, Change, Changes, Directory, Entry, History, Listing, Part, Recorded, StoreError, TenantHead,
+    Answer, Author, Change, Changes, Directory, Entry, History, Listing, Part, Recorded, StoreError, TenantHead, Trace,
 };
 use crate::model::{Revision, TenantId};
 
@@ -101,6 +102,10 @@ impl Directory for SqliteDirectory {
 
     fn head<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Revision> {
         Box::pin(read::head(&self.readers, tenant))
+    }
+
+    fn trace<'a>(&'a self, tenant: &'a TenantId, at: Revision) -> Answer<'a, Trace> {
+        Box::pin(chain::trace(&self.readers, tenant, at))
     }
 
     fn read<'a>(
@@ -181,8 +186,14 @@ impl From<sqlx::Error> for StoreError {
 
 /// Every form that the tables ever had, in order. A file that stands here never changes again.
 fn migrator() -> Migrator {
-    let first = include_str!("sqlite/0001_directory.sql").into_sql_str();
-    Migrator::with_migrations(vec![Migration::new(1, Cow::Borrowed("directory"), MigrationType::Simple, first, false)])
+    let files = [
+        ("directory", include_str!("sqlite/0001_directory.sql")),
+        ("chains and lives", include_str!("sqlite/0002_chains_and_lives.sql")),
+    ];
+    let migration = |(version, (name, text)): (i64, (&'static str, &'static str))| {
+        Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, text.into_sql_str(), false)
+    };
+    Migrator::with_migrations((1..).zip(files).map(migration).collect())
 }
 
 /// How long a write waits for one of another process.

@@ -1,7 +1,7 @@
 //! Kill -9 in the middle of writes and publishes, many times: nothing that was acknowledged is missing, and the next
 //! start makes the bundle what the whole directory compiles to.
 //!
-//! Five times in `cargo test`, forty where `CEDARGATE_TEST_SOAK` is set.
+//! Five times in `cargo test`, two hundred where `CEDARGATE_TEST_SOAK` is set.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -103,6 +103,6 @@ async fn assert_whole(tree: &TestTree) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test's own setting, which no configuration has a place for")]
-fn lives() -> usize {
-    if std::env::var("CEDARGATE_TEST_SOAK").is_ok() { 40 } else { 5 }
+pub fn lives() -> usize {
+    if std::env::var("CEDARGATE_TEST_SOAK").is_ok() { 200 } else { 5 }
 }
