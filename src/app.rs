@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore, watch};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::admin::{Administration, FirstKey};
 use crate::apply::{Applier, Wanted};
@@ -27,7 +27,7 @@ use crate::directory::Progress;
 use crate::http::{AppState, DefaultTenant, Limits, Readiness, Served, router};
 use crate::listen::{ConnectionLimits, ListenError, Listeners};
 use crate::publish::{Publisher, UnderWay};
-use crate::reload::{Purpose, Reloader, background};
+use crate::reload::{Loads, Purpose, Reloader};
 use crate::shadow::{Comparing, Shadow};
 use crate::snapshot::{Tenants, WatchError, Watcher};
 use crate::telemetry::Metrics;
@@ -50,17 +50,14 @@ pub enum AppError {
     Serve(#[source] io::Error),
     #[error("the server stopped listening by a fault of its own")]
     Accept(#[source] tokio::task::JoinError),
-    #[error("a task that reads the tree failed")]
-    FirstLoad(#[source] tokio::task::JoinError),
     #[error(transparent)]
     Directory(#[from] OpenError),
-    #[error("the system gives no threads for reloads")]
-    ReloadThreads(#[from] rayon::ThreadPoolBuildError),
 }
 
 /// A server that has read its tree and holds its addresses.
 pub struct App {
     listeners: Listeners,
+    loads: Arc<Loads>,
     connections: ConnectionLimits,
     state: AppState,
     drain_timeout: Duration,
@@ -72,17 +69,29 @@ pub struct App {
 }
 
 impl App {
-    /// Reads the tree, starts to follow it, and takes the addresses to listen on.
-    ///
-    /// A tree with faults is no reason not to start: tenants that do not load answer 503 and say why in `/status`.
+    /// Begins, and waits until every tenant was loaded or has a fault that is told.
     ///
     /// # Errors
-    /// When an address, the decision log or the watching of folders cannot be had.
+    /// As `begin`.
     pub async fn start(config: Config, clock: SharedClock) -> Result<Self, AppError> {
+        let app = Self::begin(config, clock).await?;
+        app.loads.first_load().await;
+        Ok(app)
+    }
+
+    /// Takes the addresses to listen on, and begins to read the tree and to follow it.
+    ///
+    /// A tree with faults is no reason not to start: tenants that do not load answer 503 and say why in `/status`, as
+    /// do those that were not loaded yet.
+    ///
+    /// # Errors
+    /// When an address, the database, the decision log or the watching of folders cannot be had.
+    pub async fn begin(config: Config, clock: SharedClock) -> Result<Self, AppError> {
         let (audit, log_writer) = start_audit(config.audit)?;
         let keys = Arc::new(KeyRegistry::new(config.keys, Arc::clone(&clock)));
         let tenants = Arc::new(Tenants::default());
         let metrics = Metrics::default();
+        let listeners = Listeners::bind(config.http.listen).await?;
         let progress = Progress::default();
         let opened =
             directory::open(&config.directory, &config.layout, &config.callers.keys, &clock, &progress).await?;
@@ -98,43 +107,31 @@ impl App {
             purpose: Purpose::Serve(Arc::clone(&keys)),
             metrics: metrics.reloads.clone(),
             clock: Arc::clone(&clock),
-            threads: Arc::new(background()?),
+            debounce: config.watch.debounce,
+            loads: Arc::default(),
         };
         // Watching starts before reading, so that no change falls between the two.
         let watcher = Watcher::start(layout.folders(), config.watch)?;
         let mut background = Vec::new();
         let wake = Arc::new(Notify::new());
-        if let Some(opened) = &opened {
-            // What the manifests say is in the directory, and what that says is on disk, before anything is read there.
-            let rules = reloader.read_rules().await;
-            let mut applier = Applier {
-                directory: opened.directory.clone(),
-                rules: reloader.rules.subscribe(),
-                wanted: wanted.subscribe(),
-                wake: Arc::clone(&wake),
-                clock: Arc::clone(&clock),
-                applied: Wanted::new(),
-            };
-            applier.apply_all().await;
-            background.push(tokio::spawn(applier.follow()).abort_handle());
-            let mut publisher = Publisher::new(
-                opened.directory.clone(),
-                layout.clone(),
-                reloader.under_way.clone(),
-                progress.clone(),
-                Arc::clone(&clock),
-            );
-            publisher.take_away_ended().await;
-            if let Some(rules) = rules {
-                publisher.publish_all(&rules).await;
+        let follow = match &opened {
+            None => tokio::spawn(reloader.clone().follow(watcher)),
+            Some(opened) => {
+                let applier = Applier {
+                    directory: opened.directory.clone(),
+                    rules: reloader.rules.subscribe(),
+                    wanted: wanted.subscribe(),
+                    wake: Arc::clone(&wake),
+                    clock: Arc::clone(&clock),
+                    applied: Wanted::new(),
+                };
+                let directory = opened.directory.clone();
+                let (under_way, clock) = (reloader.under_way.clone(), Arc::clone(&clock));
+                let publisher = Publisher::new(directory, layout.clone(), under_way, progress.clone(), clock);
+                tokio::spawn(follow_database(reloader.clone(), watcher, (applier, publisher), Arc::clone(&wake)))
             }
-            let follow = publisher.follow(reloader.rules.subscribe(), Arc::clone(&wake));
-            background.push(tokio::spawn(follow).abort_handle());
-        }
-        let first = reloader.clone();
-        let seen = tokio::task::spawn_blocking(move || first.load_first()).await.map_err(AppError::FirstLoad)?;
-        background.push(tokio::spawn(reloader.clone().follow(watcher, seen)).abort_handle());
-        let listeners = Listeners::bind(config.http.listen).await?;
+        };
+        background.push(follow.abort_handle());
         let remembered_bytes = config.tokens.remembered_bytes;
         let verifier = Verifier::new(config.tokens, keys, Arc::clone(&clock));
         let comparing = Comparing {
@@ -203,6 +200,7 @@ impl App {
         });
         Ok(Self {
             listeners,
+            loads: reloader.loads,
             connections: config.http.connections,
             state,
             drain_timeout: config.http.drain_timeout,
@@ -264,6 +262,27 @@ impl App {
         }
         served
     }
+}
+
+/// Follows a tree whose directories are in a database. What the manifests say is in the directory, and what that says
+/// is on disk, before anything is read there.
+async fn follow_database(
+    reloader: Reloader,
+    watcher: Watcher,
+    (mut applier, mut publisher): (Applier, Publisher),
+    wake: Arc<Notify>,
+) {
+    publisher.take_away_ended().await;
+    let rules = reloader.read_rules().await;
+    applier.apply_all().await;
+    if let Some(rules) = rules {
+        publisher.publish_all(&rules).await;
+    }
+    // Both end with this.
+    let mut beside = JoinSet::new();
+    beside.spawn(applier.follow());
+    beside.spawn(publisher.follow(reloader.rules.subscribe(), wake));
+    reloader.follow(watcher).await;
 }
 
 /// How long the decision log may take to write what it still has.

@@ -157,7 +157,7 @@ pub fn assemble_all(layout: &Layout, now: DateTime<Utc>) -> (Tree, Result<Everyt
             .flatten()
             .map(|(tenant, folder)| {
                 let outcome = match folder {
-                    Ok(folder) => assemble_tenant(layout, &tree, &shared, tenant, folder, None, now),
+                    Ok(folder) => assemble_tenant(layout, &tree.platform, &shared, tenant, folder, None, now),
                     Err(faults) => Err(faults.clone()),
                 };
                 let assembled = outcome.and_then(|outcome| match outcome {

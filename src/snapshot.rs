@@ -33,7 +33,7 @@ pub use policies::{
 pub use sign_in::{LastUse, OwnToken, SignIns};
 pub use slice::{Asked, Slice, SliceError};
 pub use told::{DeterminingPolicy, ToldPolicy, effect};
-pub use watch::{Cause, WatchError, WatchSettings, Watcher};
+pub use watch::{Moved, WatchError, WatchSettings, Watcher};
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -4,11 +4,13 @@
 //! keeps the name its author knows it by. Nothing is parsed here; everything is bounded.
 
 mod fingerprint;
+mod parts;
 mod read;
 mod source;
 mod stamp;
 
-pub use fingerprint::{Fingerprint, Stamps, stamps_in};
+pub use fingerprint::{Stamps, TenantLook, shared_stamps, stamps_in};
+pub use parts::{Listing, list_tenants, read_shared, read_tenant};
 pub use read::{MANIFESTS, TreeDirs, has_files_of_people, has_policies, read_invariants, read_manifests, read_tree};
 pub use source::{SourceFile, first_label, one_line};
 pub use stamp::FileStamp;

@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
+use super::Layout;
 use crate::bundle::Index;
 use crate::directory::{Directory, Trace};
-use crate::model::{Chain, Faults, Revision, TenantId, with_causes};
-use crate::tree::PolicyFolder;
+use crate::model::{Chain, Revision, TenantId, with_causes};
+use crate::tree::has_files_of_people;
 
 /// Where bundles of databases come from.
 #[derive(Clone, Debug, Default)]
@@ -48,14 +49,11 @@ impl Provenance {
         }
     }
 
-    /// Leaves out tenants that the database has ended and of which nothing is there but what was compiled: their
-    /// folders may still wait to be removed.
-    pub fn leave_out_ended(&self, tenants: &mut BTreeMap<TenantId, Result<PolicyFolder, Faults>>) {
-        let Self::Database(bundles) = self else { return };
-        let known = bundles.known();
-        let is_of_people =
-            |folder: &PolicyFolder| folder.has_manifests || !folder.policies.is_empty() || !folder.entities.is_empty();
-        tenants.retain(|tenant, folder| !known.ended.contains(tenant) || folder.as_ref().map_or(true, is_of_people));
+    fn has_ended(&self, tenant: &TenantId) -> bool {
+        match self {
+            Self::Database(bundles) => bundles.known().ended.contains(tenant),
+            Self::Copied | Self::Missing { .. } => false,
+        }
     }
 
     /// Notes that the database has ended a tenant: nothing of it serves from now on.
@@ -79,6 +77,15 @@ impl Provenance {
         if let Self::Database(bundles) = self {
             bundles.known().ended.remove(tenant);
         }
+    }
+}
+
+impl Layout {
+    /// Leaves out tenants that the database has ended and of which nothing is there but what was compiled: their
+    /// folders may still wait to be removed.
+    pub fn leave_out_ended(&self, tenants: &mut BTreeSet<TenantId>) {
+        let is_of_people = |tenant: &TenantId| has_files_of_people(&self.dirs.policies.join(tenant.as_str()));
+        tenants.retain(|tenant| !self.provenance.has_ended(tenant) || is_of_people(tenant));
     }
 }
 

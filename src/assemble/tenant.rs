@@ -12,7 +12,7 @@ use crate::manifest::{Checked, check_manifests};
 use crate::model::{DirectoryState, EntityRef, Fault, Faults, Revision, TenantId, with_causes};
 use crate::schema::Identity;
 use crate::snapshot::{Parts, Snapshot, build};
-use crate::tree::{PolicyFolder, Tree};
+use crate::tree::PolicyFolder;
 
 /// What assembling a tenant came to.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub enum Outcome {
 /// Every fault of the tenant's manifests and of everything beside them.
 pub fn assemble_tenant(
     layout: &Layout,
-    tree: &Tree,
+    platform: &PolicyFolder,
     shared: &Shared,
     tenant: &TenantId,
     folder: &PolicyFolder,
@@ -37,14 +37,7 @@ pub fn assemble_tenant(
     now: DateTime<Utc>,
 ) -> Result<Outcome, Faults> {
     let bundle_folder = layout.bundle_folder(tenant).to_string_lossy().into_owned();
-    let parts = Parts {
-        tenant,
-        schema: &shared.schema,
-        platform: &tree.platform,
-        folder,
-        bundle: None,
-        bundle_folder: &bundle_folder,
-    };
+    let parts = Parts { tenant, schema: &shared.schema, platform, folder, bundle: None, bundle_folder: &bundle_folder };
     let found = if folder.has_manifests && layout.manifests == ManifestsAre::TheDirectory {
         compiled(layout, shared, tenant, folder, serving.map(|serving| serving.revision))
     } else {

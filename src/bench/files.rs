@@ -4,7 +4,6 @@
 //! beside the snapshot on purpose: an answer is checked against a second reading of the same files.
 
 use std::collections::{BTreeMap, HashMap};
-use std::str::FromStr;
 use std::sync::Arc;
 
 use cedar_policy::{Entities, Entity, EntityUid, Policy, PolicyId, PolicySet, Template};
@@ -86,7 +85,7 @@ impl TenantFiles {
     }
 
     fn add_policies(&mut self, file: &SourceFile) -> Result<(), Faults> {
-        let parsed = PolicySet::from_str(&file.text).map_err(|error| Faults::from(file.fault_of(&error)))?;
+        let parsed = PolicySet::from(crate::cedar_text::parse_policies(file)?);
         for policy in parsed.policies() {
             let id = id_of(file, policy.id(), policy.annotation("id"));
             self.policies.insert(id.clone(), policy.new_id(PolicyId::new(id)));

@@ -63,7 +63,7 @@ impl Running {
     /// When it had stopped before.
     pub async fn stop(self) -> Result<(), BenchError> {
         let _ = self.stop.send(());
-        let ended = self.ended.await.map_err(AppError::FirstLoad)?;
+        let ended = self.ended.await.map_err(AppError::Accept)?;
         Ok(ended?)
     }
 }

@@ -90,12 +90,12 @@ impl BundleWriter {
     }
 }
 
-fn failed(path: &Path) -> impl FnOnce(io::Error) -> PublishError {
+pub(super) fn failed(path: &Path) -> impl FnOnce(io::Error) -> PublishError {
     let path = path.to_owned();
     move |source| PublishError::Io { path, source }
 }
 
-fn write_if_changed(dir: &Path, path: &Path, text: &str) -> io::Result<bool> {
+pub(super) fn write_if_changed(dir: &Path, path: &Path, text: &str) -> io::Result<bool> {
     if fs::read(path).is_ok_and(|found| found == text.as_bytes()) {
         return Ok(false);
     }

@@ -50,7 +50,7 @@ enum DemoError {
 impl Demo {
     pub(super) fn run(self) -> Ending {
         let as_json = self.json;
-        let runtime = match tokio::runtime::Runtime::new() {
+        let runtime = match super::server_runtime() {
             Ok(runtime) => runtime,
             Err(error) => return report::failure(as_json, &error),
         };

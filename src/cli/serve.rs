@@ -41,10 +41,10 @@ impl Serve {
 }
 
 fn run(config: Config, json: bool) -> Result<(), AppError> {
-    let runtime = tokio::runtime::Runtime::new().map_err(AppError::Serve)?;
+    let runtime = super::server_runtime().map_err(AppError::Serve)?;
     let is_log_on_stdout = config.audit.sink == AuditSink::Stdout;
     let ended = runtime.block_on(async {
-        let mut app = App::start(config, Arc::new(SystemClock)).await?;
+        let mut app = App::begin(config, Arc::new(SystemClock)).await?;
         if let Some(FirstKey(key)) = app.take_first_key() {
             match (json, is_log_on_stdout) {
                 (true, false) => report::say_json(&json!({"admin_key": key})),

@@ -8,6 +8,7 @@ use cedar_policy::{EntityUid, Policy, Request};
 use cedar_policy_core::authorizer::Response;
 use serde::Serialize;
 
+use crate::cedar_text::on_deep_stack;
 use crate::mismatch::{Stage, action_holds, first_false};
 use crate::snapshot::{Slice, Snapshot, effect, exact};
 
@@ -32,6 +33,10 @@ pub struct NearMiss {
 
 /// Explains a response.
 pub(super) fn explain(snapshot: &Snapshot, request: &Request, slice: &Slice, response: &Response) -> Explanation {
+    on_deep_stack(|| explain_here(snapshot, request, slice, response))
+}
+
+fn explain_here(snapshot: &Snapshot, request: &Request, slice: &Slice, response: &Response) -> Explanation {
     let determining = &response.diagnostics.reason;
     let mut misses: Vec<(Stage, NearMiss)> = Vec::new();
     let mut omitted = 0;

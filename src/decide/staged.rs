@@ -13,6 +13,7 @@ use cedar_policy_core::evaluator::Evaluator;
 use cedar_policy_core::extensions::Extensions;
 
 use super::{AccessQuery, Answer, Asking, Decider, Explanation, QueryError, Work, answer, explain};
+use crate::cedar_text::on_deep_stack;
 use crate::principal::Principal;
 use crate::schema::Identity;
 use crate::snapshot::{Depth, Slice, Snapshot, Supplied, place_in_tenant, takes_part_in_assuming};
@@ -83,7 +84,7 @@ impl Staged<'_> {
     pub fn matches(&self, policy: &ast::Policy) -> bool {
         let request: &ast::Request = self.request.as_ref();
         let evaluator = Evaluator::new(request.clone(), self.slice.entities.as_ref(), Extensions::all_available());
-        evaluator.evaluate(policy).unwrap_or(false)
+        on_deep_stack(|| evaluator.evaluate(policy).unwrap_or(false))
     }
 
     /// What the server would answer.

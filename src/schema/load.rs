@@ -7,6 +7,7 @@ use miette::Diagnostic;
 
 use super::data_types::read_claim_types;
 use super::{Actions, EntityTypes, LoadedSchema};
+use crate::cedar_text::{Language, check_types, on_deep_stack, scan};
 use crate::digest::Digester;
 use crate::model::{Fault, Faults, Generation};
 use crate::tree::SourceFile;
@@ -42,6 +43,7 @@ pub fn load_schema(files: &[SourceFile], identity: Identity) -> Result<LoadedSch
     if identity == Identity::Included {
         fragments.extend(identity_fragments(&fragments)?);
     }
+    check_expansion(files, &fragments)?;
     let schema =
         Schema::from_schema_fragments(fragments.iter().cloned()).map_err(|error| Faults::from(place(files, &error)))?;
     let claim_types = read_claim_types(&schema);
@@ -52,6 +54,16 @@ pub fn load_schema(files: &[SourceFile], identity: Identity) -> Result<LoadedSch
     let validator = Validator::new(schema.clone());
     let digest = digest(files, identity);
     Ok(LoadedSchema { schema, validator, identity, types, actions, digest, claim_types, warnings, text })
+}
+
+/// Types that would become too large or too deep are refused before Cedar puts them in each other's places.
+fn check_expansion(files: &[SourceFile], fragments: &[SchemaFragment]) -> Result<(), Faults> {
+    let in_json = |fragment: &SchemaFragment| {
+        let json = fragment.clone().to_json_value();
+        json.map_err(|error| Faults::from(Fault::of_file("schema", crate::tree::one_line(&error))))
+    };
+    let fragments = fragments.iter().map(in_json).collect::<Result<Vec<_>, _>>()?;
+    check_types(&fragments).map_err(|message| place_of_mention(files, message).into())
 }
 
 /// Equal texts give equal schemas.
@@ -66,6 +78,12 @@ fn digest(files: &[SourceFile], identity: Identity) -> Generation {
 }
 
 fn parse(file: &SourceFile) -> Result<(SchemaFragment, Vec<String>), Fault> {
+    let language = if file.relative.ends_with(".json") { Language::Json } else { Language::Schema };
+    scan(&file.text, language).map_err(|beyond| file.fault_at(beyond.offset, beyond.message))?;
+    on_deep_stack(|| parse_here(file))
+}
+
+fn parse_here(file: &SourceFile) -> Result<(SchemaFragment, Vec<String>), Fault> {
     if file.relative.ends_with(".json") {
         let fragment = SchemaFragment::from_json_str(&file.text).map_err(|error| json_fault(file, &error))?;
         return Ok((fragment, Vec::new()));

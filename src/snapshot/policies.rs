@@ -4,8 +4,10 @@
 //! both places. Written policies are kept as Cedar has them; a million links are kept as numbers, and become Cedar
 //! policies when a slice wants them.
 
+mod cost;
 mod depth;
 mod file;
+mod known;
 mod link_shard;
 mod links;
 mod premise;

@@ -10,75 +10,63 @@ use std::path::{Path, PathBuf};
 
 use walkdir::DirEntry;
 
-use super::read::{MANIFESTS, OF_THEIR_OWN, is_hidden, walk};
+use super::read::{MANIFESTS, OF_THEIR_OWN, walk};
 use super::{FileStamp, TreeDirs};
 use crate::bundle;
 use crate::model::TenantId;
 use crate::model::ids::PLATFORM;
 
-/// Path and stamp of every file that could be read by its name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fingerprint {
-    /// What all tenants share.
-    shared: Stamps,
-    /// What people wrote for each.
-    tenants: BTreeMap<TenantId, Stamps>,
-    /// Each tenant's `bundle.json`.
-    bundles: BTreeMap<TenantId, Option<FileStamp>>,
-}
-
 /// Path and stamp of each.
 pub type Stamps = BTreeMap<PathBuf, FileStamp>;
 
-impl Fingerprint {
-    /// Takes the fingerprint of a tree, whose bundles are where `bundle_folder` says.
-    pub fn take(dirs: &TreeDirs, bundle_folder: impl Fn(&TenantId) -> PathBuf) -> Self {
-        let mut taken = Self { shared: stamps(&dirs.schema, &[]), ..Self::default() };
-        for entry in fs::read_dir(&dirs.policies).into_iter().flatten().flatten() {
-            let (name, path) = (entry.file_name(), entry.path());
-            let is_folder = path.is_dir();
-            match TenantId::parse(&name.to_string_lossy()) {
-                _ if is_hidden(&name) => {}
-                Ok(tenant) if is_folder => {
-                    let index = stamp_of(bundle_folder(&tenant).join(bundle::INDEX_FILE));
-                    let mut own = stamps(&path, &OF_THEIR_OWN);
-                    // A folder for manifests means something without any.
-                    own.extend(stamp_of(path.join(MANIFESTS)));
-                    taken.bundles.insert(tenant.clone(), index.map(|(_, stamp)| stamp));
-                    taken.tenants.insert(tenant, own);
-                }
-                _ if name == PLATFORM => taken.shared.extend(stamps(&path, &[])),
-                _ if is_folder || is_text(&name) => taken.shared.extend(stamp_of(path)),
-                _ => {}
-            }
-        }
-        taken
+/// What the file system says of a tenant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TenantLook {
+    /// What people wrote for it.
+    people: Stamps,
+    /// Its `bundle.json`.
+    index: Option<FileStamp>,
+    /// Everything in its bundle's folder.
+    bundle: Stamps,
+}
+
+impl TenantLook {
+    /// Looks at a tenant, whose bundle is in that folder.
+    pub fn take(dirs: &TreeDirs, tenant: &TenantId, bundle_folder: &Path) -> Self {
+        let folder = dirs.policies.join(tenant.as_str());
+        let mut people = stamps(&folder, &OF_THEIR_OWN);
+        // A folder for manifests means something without any.
+        people.extend(stamp_of(folder.join(MANIFESTS)));
+        let index = stamp_of(bundle_folder.join(bundle::INDEX_FILE)).map(|(_, stamp)| stamp);
+        Self { people, index, bundle: stamps_in(bundle_folder) }
     }
 
-    /// Whether people's own files are those of another fingerprint.
+    /// Whether people's files are those of another look.
     pub fn is_written_as(&self, other: &Self) -> bool {
-        self.is_shared_as(other) && self.tenants == other.tenants
+        self.people == other.people
     }
 
-    /// The tenants that there were.
-    pub fn tenants(&self) -> impl Iterator<Item = &TenantId> {
-        self.tenants.keys()
+    /// Whether files moved of which nothing tells when they are whole: people's, or a bundle's without its index.
+    pub fn needs_stillness_since(&self, other: &Self) -> bool {
+        self.people != other.people || self.index == other.index && self.bundle != other.bundle
     }
+}
 
-    /// Whether what all tenants share is that of another fingerprint.
-    pub fn is_shared_as(&self, other: &Self) -> bool {
-        self.shared == other.shared
-    }
-
-    /// Whether people's files of a tenant are those of another fingerprint.
-    pub fn is_tenant_as(&self, other: &Self, tenant: &TenantId) -> bool {
-        self.tenants.get(tenant) == other.tenants.get(tenant)
-    }
+/// What the file system says of what all tenants share.
+pub fn shared_stamps(dirs: &TreeDirs) -> Stamps {
+    let mut shared = stamps(&dirs.schema, &[]);
+    shared.extend(stamps(&dirs.policies.join(PLATFORM), &[]));
+    shared
 }
 
 /// Path and stamp of everything in a bundle's folder, with what is being written there.
 pub fn stamps_in(dir: &Path) -> Stamps {
-    fs::read_dir(dir).into_iter().flatten().flatten().filter_map(|entry| stamp_of(entry.path())).collect()
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    // Written by the loads themselves, and no part of the bundle.
+    entries
+        .filter(|entry| entry.file_name() != bundle::LAST_GOOD_FILE)
+        .filter_map(|entry| stamp_of(entry.path()))
+        .collect()
 }
 
 /// Of the text files below a folder, but for those in some folders of it.

@@ -59,7 +59,7 @@ pub fn read_tree(dirs: &TreeDirs) -> Tree {
     tree
 }
 
-fn read_top_level(tree: &mut Tree, path: &Path, name: &str) {
+pub(super) fn read_top_level(tree: &mut Tree, path: &Path, name: &str) {
     if let Err(error) = fs::metadata(path) {
         // A link to nowhere, as of a volume that is not mounted: never to be taken for "nothing there".
         let fault = cannot_read(&shown(path), &error);
@@ -99,7 +99,7 @@ fn only_policies(folder: PolicyFolder, faults: &mut Faults) -> PolicyFolder {
     PolicyFolder { policies: folder.policies, ..PolicyFolder::default() }
 }
 
-fn read_schema(dir: &Path) -> Result<SchemaFolder, Faults> {
+pub(super) fn read_schema(dir: &Path) -> Result<SchemaFolder, Faults> {
     let mut folder = SchemaFolder::default();
     let mut faults = Faults::default();
     for (path, relative) in files_below(dir, &[])? {
@@ -122,7 +122,7 @@ fn read_schema(dir: &Path) -> Result<SchemaFolder, Faults> {
 }
 
 /// Reads a folder of policies, passing over what has a meaning of its own.
-fn read_folder(dir: &Path, others: &[&str]) -> Result<PolicyFolder, Faults> {
+pub(super) fn read_folder(dir: &Path, others: &[&str]) -> Result<PolicyFolder, Faults> {
     let mut folder = PolicyFolder { has_manifests: dir.join(MANIFESTS).is_dir(), ..PolicyFolder::default() };
     let mut faults = Faults::default();
     for (path, relative) in files_below(dir, others)? {
@@ -245,7 +245,7 @@ fn read_file(path: &Path, relative: String) -> Result<SourceFile, Fault> {
     Ok(SourceFile { name, relative, text })
 }
 
-fn cannot_read(name: &str, error: &std::io::Error) -> Fault {
+pub(super) fn cannot_read(name: &str, error: &std::io::Error) -> Fault {
     Fault::of_file(name, format!("cannot be read: {error}"))
 }
 
@@ -257,7 +257,7 @@ fn is_yaml(name: &str) -> bool {
     name.ends_with(".yaml") || name.ends_with(".yml")
 }
 
-fn shown(path: &Path) -> String {
+pub(super) fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 

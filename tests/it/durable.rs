@@ -3,6 +3,7 @@
 
 mod databases;
 mod ended;
+mod kinds;
 mod lagging;
 mod rewound;
 
@@ -12,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use crate::support::server::CALLER_KEY;
-use crate::support::{ServerProcess, TestTree};
+use crate::support::{ServerProcess, TestTree, eventually};
 
 const JANE: &str = "User::\"jane@acme.com\"";
 const MODEL: &str = "Model::\"gpt-4o\"";
@@ -78,6 +79,19 @@ fn denied() -> (u16, Option<String>) {
 
 /// Waits a little longer for what changes: a build for tests takes its time to check a tenant's policies.
 const PATIENT: &str = "http.at_least_timeout_milliseconds = 60000\nhttp.request_timeout_seconds = 120\n";
+
+/// Starts it, and waits until every tenant was loaded or has a fault that is told.
+pub async fn started(tree: &TestTree, settings: &str) -> ServerProcess {
+    let server = ServerProcess::start(tree, settings);
+    eventually("all is loaded", || async {
+        let ready = server.text("/ready").await;
+        let status: Value = serde_json::from_str(&server.text("/status").await).unwrap();
+        let tenants = status["tenants"].as_object().unwrap();
+        !ready.contains("has not been read") && tenants.values().all(|tenant| !tenant["last_reload"]["at"].is_null())
+    })
+    .await;
+    server
+}
 
 /// Ends it as an operator does, and waits until it has.
 async fn stop(mut server: ServerProcess) {

@@ -15,6 +15,7 @@ use cedargate::schema::Identity;
 use cedargate::tree::{TreeDirs, read_tree};
 use serde_json::json;
 
+use crate::durable::started;
 use crate::support::{ServerProcess, TestTree};
 
 /// Written by one life of the server, and acknowledged.
@@ -29,7 +30,7 @@ async fn nothing_that_was_acknowledged_is_lost_and_the_bundle_is_whole() {
     let tree = TestTree::new();
     let mut all = Acknowledged::default();
     for life in 0..lives() {
-        let server = Arc::new(ServerProcess::start(&tree, ""));
+        let server = Arc::new(started(&tree, "").await);
         if life == 0 {
             prepare(&server).await;
         }

@@ -1,15 +1,17 @@
 //! One Cedar file in, its policies and templates out: with their ids and places, validated, and how far each looks.
 
-use std::str::FromStr;
 use std::sync::Arc;
 
-use cedar_policy::{PolicyId, PolicySet, Validator};
+use cedar_policy::{PolicyId, Validator};
 use cedar_policy_core::ast::{self, PolicyID};
 use miette::Diagnostic;
 
 use super::PolicySource;
+use super::cost;
 use super::depth::{self, Depth};
+use super::known::known_file;
 use super::premise::Premise;
+use crate::cedar_text::{on_deep_stack, parse_policies};
 use crate::model::{Fault, Faults, Lines};
 use crate::schema::LoadedSchema;
 use crate::snapshot::Origin;
@@ -27,7 +29,7 @@ pub struct PolicyFile {
 }
 
 /// A policy of a file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct WrittenPolicy {
     pub policy: ast::Policy,
     pub source: PolicySource,
@@ -39,7 +41,7 @@ pub struct WrittenPolicy {
 }
 
 /// A template of a file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct WrittenTemplate {
     pub template: Arc<ast::Template>,
     pub source: PolicySource,
@@ -49,6 +51,8 @@ pub struct WrittenTemplate {
     pub premise: Premise,
     /// What its links are about.
     pub actions: ActionSet,
+    /// The digest of its file: with the schema's, all that its links' validity depends on.
+    pub file_digest: Arc<str>,
 }
 
 impl WrittenPolicy {
@@ -66,6 +70,25 @@ impl WrittenTemplate {
 impl PolicyFile {
     /// Reads a file of policies that decide: an invariant, which only speaks of them, is not to be one.
     pub(crate) fn read_live(file: &SourceFile, origin: Origin, schema: &LoadedSchema) -> (Self, Faults) {
+        let known = known_file(schema, file, &origin, || Self::read_live_anew(file, origin.clone(), schema));
+        let (read, faults) = &*known;
+        (read.called(origin), Faults(faults.0.iter().map(|fault| called(fault, &file.name)).collect()))
+    }
+
+    /// The same content as a file of another name.
+    fn called(&self, origin: Origin) -> Self {
+        let source = |source: &PolicySource| PolicySource { file: origin.file.clone(), ..source.clone() };
+        let policy = |one: &WrittenPolicy| WrittenPolicy { source: source(&one.source), ..one.clone() };
+        let template = |one: &WrittenTemplate| WrittenTemplate { source: source(&one.source), ..one.clone() };
+        Self {
+            policies: self.policies.iter().map(policy).collect(),
+            templates: self.templates.iter().map(template).collect(),
+            warnings: self.warnings.iter().map(|warning| called(warning, &origin.file)).collect(),
+            origin,
+        }
+    }
+
+    fn read_live_anew(file: &SourceFile, origin: Origin, schema: &LoadedSchema) -> (Self, Faults) {
         let (read, mut faults) = Self::read(file, origin, Some(schema));
         for written in &read.policies {
             if written.policy.annotations().any(|(key, _)| INVARIANT.contains(&key.as_ref())) {
@@ -81,16 +104,13 @@ impl PolicyFile {
     pub(crate) fn read(file: &SourceFile, origin: Origin, schema: Option<&LoadedSchema>) -> (Self, Faults) {
         let mut faults = Faults::default();
         let mut read = Self { origin, policies: Vec::new(), templates: Vec::new(), warnings: Vec::new() };
-        let parsed = match PolicySet::from_str(&file.text) {
+        let parsed = match parse_policies(file) {
             Ok(parsed) => parsed,
-            Err(errors) => {
-                errors.iter().for_each(|error| faults.push(file.fault_of(error)));
-                return (read, faults);
-            }
+            Err(found) => return (read, found),
         };
         let lines = Lines::of(&file.text);
-        let core: &ast::PolicySet = parsed.as_ref();
-        for policy in core.static_policies() {
+        let file_digest: Arc<str> = read.origin.digest.as_str().into();
+        for policy in parsed.static_policies() {
             let (line, column) = lines.position(policy.loc().map_or(0, |loc| loc.start()));
             let annotated = annotation(policy.annotations());
             if let Some(id) = identify(file, policy.id(), annotated, (line, column), &mut faults) {
@@ -101,7 +121,7 @@ impl PolicyFile {
                 read.policies.push(WrittenPolicy { policy, source, column, has_id, depth, premise });
             }
         }
-        for template in core.templates() {
+        for template in parsed.templates() {
             let (line, column) = lines.position(template.loc().map_or(0, |loc| loc.start()));
             let annotated = annotation(template.annotations());
             if let Some(id) = identify(file, template.id(), annotated, (line, column), &mut faults) {
@@ -111,7 +131,17 @@ impl PolicyFile {
                 let (source, has_id) = (place(file, line), annotated.is_some());
                 let about = |schema: &LoadedSchema| ActionSet::of(template.action_constraint(), &schema.actions);
                 let actions = schema.map_or(ActionSet::Every, about);
-                read.templates.push(WrittenTemplate { template, source, column, has_id, depth, premise, actions });
+                let file_digest = Arc::clone(&file_digest);
+                read.templates.push(WrittenTemplate {
+                    template,
+                    source,
+                    column,
+                    has_id,
+                    depth,
+                    premise,
+                    actions,
+                    file_digest,
+                });
             }
         }
         if let Some(schema) = schema {
@@ -123,6 +153,20 @@ impl PolicyFile {
     /// Strict validation of every policy and template against the schema.
     fn validate(&mut self, file: &SourceFile, validator: &Validator, faults: &mut Faults) {
         let mut set = ast::PolicySet::new();
+        let costly = |template: &ast::Template| cost::is_too_costly(template, validator.as_ref());
+        let policies = self.policies.iter().map(|written| (written.policy.template(), &written.source, written.column));
+        let templates = self.templates.iter().map(|written| (&*written.template, &written.source, written.column));
+        let too_costly = on_deep_stack(|| {
+            let found = policies.chain(templates).filter(|(template, ..)| costly(template));
+            found.map(|(_, source, column)| (source.line, column)).collect::<Vec<_>>()
+        });
+        for (line, column) in &too_costly {
+            let message = "its `if`s in each other would take too long to validate: make the nesting less deep";
+            faults.push(Fault { file: file.name.clone(), line: *line, column: *column, message: message.to_owned() });
+        }
+        if !too_costly.is_empty() {
+            return;
+        }
         for written in &self.policies {
             // Two of one id are a fault of their own, told with both places.
             let _ = set.add(written.policy.clone());
@@ -167,6 +211,10 @@ pub fn read_policies(file: &SourceFile, schema: &LoadedSchema) -> (Vec<WrittenPo
 
 fn annotation<'a>(mut all: impl Iterator<Item = (&'a ast::AnyId, &'a ast::Annotation)>) -> Option<&'a str> {
     all.find(|(name, _)| name.as_ref() == "id").map(|(_, annotation)| annotation.as_ref())
+}
+
+fn called(fault: &Fault, file: &str) -> Fault {
+    Fault { file: file.to_owned(), ..fault.clone() }
 }
 
 fn place(file: &SourceFile, line: usize) -> PolicySource {

@@ -3,13 +3,13 @@
 use std::fs;
 use std::process::Command;
 
-use super::{PATIENT, allowed, asked, compiled, copy, database, make, stop};
-use crate::support::{ServerProcess, TestTree};
+use super::{PATIENT, allowed, asked, compiled, copy, database, make, started, stop};
+use crate::support::TestTree;
 
 /// A tree with a bundle that a database was compiled to, and nobody who serves it.
 async fn served() -> TestTree {
     let tree = TestTree::new();
-    let server = ServerProcess::start(&tree, PATIENT);
+    let server = started(&tree, PATIENT).await;
     let revision = make(&server, true).await;
     assert_eq!(asked(&server, Some(revision)).await, allowed());
     stop(server).await;
@@ -38,7 +38,7 @@ fn refused(tree: &TestTree) -> (Option<i32>, String) {
 async fn a_bundle_whose_database_is_lost_serves_only_where_bundles_come_by_copy() {
     let tree = served().await;
     lose(&tree);
-    let server = ServerProcess::start(&tree, PATIENT);
+    let server = started(&tree, PATIENT).await;
     assert_eq!(asked(&server, None).await, (503, None));
     let fault = server.status("acme").await["last_reload"]["errors"][0]["message"].to_string();
     for part in ["cedargate.db", "never had tenant `acme`", "bundle.accept_copied"] {
@@ -49,14 +49,14 @@ async fn a_bundle_whose_database_is_lost_serves_only_where_bundles_come_by_copy(
     for settings in ["[bundle]\naccept_copied = true\n", "directory = \"files\"\n"] {
         let settings = settings.to_owned();
         let settings = if settings.starts_with('[') { format!("{PATIENT}{settings}") } else { settings + PATIENT };
-        let server = ServerProcess::start(&tree, &settings);
+        let server = started(&tree, &settings).await;
         assert_eq!(asked(&server, None).await, allowed(), "{settings}");
         stop(server).await;
     }
     // A tree that only has the files says so in the same way.
     let other = TestTree::new();
     copy(&compiled(&tree), &compiled(&other));
-    let server = ServerProcess::start(&other, PATIENT);
+    let server = started(&other, PATIENT).await;
     assert_eq!(asked(&server, None).await, (503, None));
 }
 
@@ -111,7 +111,7 @@ async fn a_database_that_cannot_be_made_and_was_not_asked_for_is_told_in_the_sta
         (run.status.code(), String::from_utf8(run.stderr).unwrap())
     };
     assert_eq!(code, Some(1), "asked for: {said}");
-    let server = ServerProcess::start(&tree, "directory = \"files\"\n");
+    let server = started(&tree, "directory = \"files\"\n").await;
     let status: serde_json::Value = serde_json::from_str(&server.text("/status").await).unwrap();
     assert_eq!(status["directory"], serde_json::json!({"kind": "files", "ok": true}));
 }

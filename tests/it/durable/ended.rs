@@ -2,15 +2,15 @@
 
 use std::fs;
 
-use super::{PATIENT, allowed, asked, compiled, copy, delete, denied, make, stop};
-use crate::support::{ServerProcess, TestTree, eventually};
+use super::{PATIENT, allowed, asked, compiled, copy, delete, denied, make, started, stop};
+use crate::support::{TestTree, eventually};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_that_was_deleted_serves_nobody_from_the_answer_on() {
     let tree = TestTree::new();
     let mut lives = 0;
     while lives < super::super::killed::lives() {
-        let server = ServerProcess::start(&tree, PATIENT);
+        let server = started(&tree, PATIENT).await;
         let revision = make(&server, true).await;
         assert_eq!(asked(&server, Some(revision)).await, allowed());
         assert_eq!(delete(&server).await, 200);
@@ -22,7 +22,7 @@ async fn a_tenant_that_was_deleted_serves_nobody_from_the_answer_on() {
         tokio::time::sleep(std::time::Duration::from_millis(lives as u64 % 7)).await;
         server.signal("KILL");
         drop(server);
-        let server = ServerProcess::start(&tree, PATIENT);
+        let server = started(&tree, PATIENT).await;
         assert_eq!(asked(&server, None).await, (404, None), "life {lives}");
         assert!(!compiled(&tree).exists());
         lives += 1;
@@ -34,7 +34,7 @@ async fn a_tenant_that_was_deleted_serves_nobody_from_the_answer_on() {
 async fn the_files_of_a_deleted_tenant_come_back_and_serve_nobody() {
     let tree = TestTree::new();
     let kept = tree.path().join("kept");
-    let server = ServerProcess::start(&tree, PATIENT);
+    let server = started(&tree, PATIENT).await;
     let revision = make(&server, true).await;
     assert_eq!(asked(&server, Some(revision)).await, allowed());
     copy(&compiled(&tree), &kept);
@@ -51,7 +51,7 @@ async fn the_files_of_a_deleted_tenant_come_back_and_serve_nobody() {
     // As on a node that was down when it happened.
     fs::remove_dir_all(tree.policies().join("acme")).unwrap();
     copy(&kept, &compiled(&tree));
-    let server = ServerProcess::start(&tree, PATIENT);
+    let server = started(&tree, PATIENT).await;
     assert_eq!(asked(&server, None).await, (404, None));
     assert!(!tree.policies().join("acme").exists());
     // The next of its name has nothing of it.

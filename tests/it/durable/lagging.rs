@@ -21,7 +21,8 @@ async fn a_change_that_cannot_be_written_to_disk_is_told_until_it_is_live() {
     let strict = async || server.get("/ready?strict").await;
     let status = async || server.status("acme").await;
     eventually("nothing waits", || async { status().await["publish"]["ok"] == true }).await;
-    assert_eq!((strict().await.status, server.get("/status").await.body["degraded"].clone()), (200, json!(false)));
+    let told = server.get("/status").await.body;
+    assert_eq!((strict().await.status, &told["degraded"]), (200, &json!(false)), "{told}");
 
     // A folder in the place of a file: nothing can be renamed onto it.
     let file = server.tree.policies().join("acme/compiled/collaborators.json");

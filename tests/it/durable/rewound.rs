@@ -7,8 +7,8 @@ use cedargate::directory::{Author, Directory, Fact, Kind, SqliteDirectory, read_
 use cedargate::model::{Revision, TenantId};
 use serde_json::json;
 
-use super::{PATIENT, allowed, asked, database, denied, grant, make, put_back, stop};
-use crate::support::{ServerProcess, TestTree};
+use super::{PATIENT, allowed, asked, database, denied, grant, make, put_back, started, stop};
+use crate::support::TestTree;
 
 /// Makes a user without a server.
 async fn make_user(tree: &TestTree, email: &str) -> Revision {
@@ -26,27 +26,27 @@ async fn make_user(tree: &TestTree, email: &str) -> Revision {
 async fn a_grant_that_a_restored_database_does_not_have_is_no_grant() {
     let tree = TestTree::new();
     let backup = tree.path().join("backup.db");
-    let server = ServerProcess::start(&tree, PATIENT);
+    let server = started(&tree, PATIENT).await;
     assert_eq!(make(&server, false).await, 3);
     stop(server).await;
     let directory = SqliteDirectory::open(&database(&tree)).await.unwrap();
     directory.close().await;
     fs::copy(database(&tree), &backup).unwrap();
 
-    let server = ServerProcess::start(&tree, PATIENT);
+    let server = started(&tree, PATIENT).await;
     assert_eq!(grant(&server).await, 4);
     assert_eq!(asked(&server, Some(4)).await, allowed());
     stop(server).await;
     put_back(&backup, &tree);
     assert_eq!(make_user(&tree, "lee@acme.com").await, Revision(4));
-    let server = ServerProcess::start(&tree, PATIENT);
+    let server = started(&tree, PATIENT).await;
     assert_eq!(asked(&server, Some(4)).await, denied());
     assert!(server.text("/metrics").await.contains("cedargate_directory_rewound_total 1"));
     stop(server).await;
 
     // And where the number goes back: what serves follows.
     put_back(&backup, &tree);
-    let server = ServerProcess::start(&tree, PATIENT);
+    let server = started(&tree, PATIENT).await;
     assert_eq!(asked(&server, None).await, denied());
     let status = server.status("acme").await;
     assert_eq!((&status["revision"], &status["head"]), (&json!(3), &json!(3)), "{status}");
