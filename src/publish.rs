@@ -9,6 +9,7 @@ mod ended;
 mod failing;
 mod parts;
 mod published;
+mod settled;
 mod under_way;
 
 pub use under_way::{Publishing, UnderWay};
@@ -29,6 +30,7 @@ use crate::model::{Revision, TenantId, with_causes};
 use ended::Ended;
 use failing::Failing;
 use published::{Published, inputs_digest};
+use settled::Settled;
 
 /// Why a tenant's bundle is not what its directory says.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +63,7 @@ pub struct Publisher {
     published: BTreeMap<TenantId, Published>,
     failing: BTreeMap<TenantId, Failing>,
     ended: Ended,
+    settled: Settled,
 }
 
 impl Publisher {
@@ -71,8 +74,9 @@ impl Publisher {
         progress: Progress,
         clock: SharedClock,
     ) -> Self {
-        let (published, failing, ended) = (BTreeMap::new(), BTreeMap::new(), Ended::default());
-        Self { directory, layout, under_way, progress, clock, published, failing, ended }
+        let (published, failing) = (BTreeMap::new(), BTreeMap::new());
+        let (ended, settled) = (Ended::default(), Settled::default());
+        Self { directory, layout, under_way, progress, clock, published, failing, ended, settled }
     }
 
     /// Publishes whenever it is woken, the rules change, or another process wrote.
@@ -96,11 +100,14 @@ impl Publisher {
     pub async fn publish_all(&mut self, rules: &Rules) {
         let Some(heads) = self.heads().await else { return };
         let inputs = inputs_digest(rules);
-        for head in &heads {
-            if self.layout.is_of_manifests(&head.tenant) || self.must_wait(head) {
+        self.settled.begin(&inputs, heads.len());
+        for (place, head) in heads.iter().enumerate() {
+            let is_settled = self.settled.is_so(place, head) && !self.under_way.is_suspect(&head.tenant);
+            if is_settled || self.must_wait(head) || self.layout.is_of_manifests(&head.tenant) {
                 continue;
             }
             let outcome = self.publish(head, rules, &inputs).await;
+            self.settled.note(head, outcome.is_ok());
             self.note(head, outcome);
         }
     }
@@ -113,13 +120,17 @@ impl Publisher {
         self.progress.note_reading(heads.as_ref().err().map(|error| with_causes(error)).as_deref());
         let heads = heads.ok()?;
         // All of them first: a tenant that takes long to publish hides no other's change.
-        let (now, mut live) = (self.clock.now(), BTreeSet::new());
-        for TenantHead { tenant, head, .. } in &heads {
-            if !self.layout.is_of_manifests(tenant) {
-                self.progress.note_head(tenant, *head, now);
+        let now = self.clock.now();
+        for head in heads.iter().filter(|head| !self.settled.has(head)) {
+            if !self.layout.is_of_manifests(&head.tenant) {
+                self.progress.note_head(&head.tenant, head.head, now);
             }
-            live.insert(tenant.clone());
         }
+        if self.settled.is_list(&heads) && self.ended.is_done() {
+            return Some(heads);
+        }
+        let live: BTreeSet<_> = heads.iter().map(|head| head.tenant.clone()).collect();
+        self.settled.retain(&live);
         self.progress.retain(&live);
         self.published.retain(|tenant, _| live.contains(tenant));
         self.failing.retain(|tenant, _| live.contains(tenant));

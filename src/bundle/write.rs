@@ -84,6 +84,9 @@ impl BundleWriter {
         let is_new = write_if_changed(dir, &path, &text).map_err(failed(&path))?;
         if is_new {
             sync_folder(dir).map_err(failed(dir))?;
+        }
+        // Also where only torn files were put right: the crash that tore them may have left others.
+        if is_new || wrote_files {
             remove_others(dir, index).map_err(failed(dir))?;
         }
         Ok(is_new)

@@ -5,6 +5,7 @@
 //! wait for it. Batches go in as one JSON parameter each: a statement a batch, not a statement a fact.
 
 mod chain;
+mod heads;
 mod read;
 mod row;
 mod secrets;
@@ -27,12 +28,14 @@ use super::store::{
     Answer, Author, Change, Changes, Directory, Entry, History, Listing, Part, Recorded, StoreError, TenantHead, Trace,
 };
 use crate::model::{Revision, TenantId};
+use heads::Heads;
 
 /// A directory in a file.
 #[derive(Clone, Debug)]
 pub struct SqliteDirectory {
     writer: SqlitePool,
     readers: SqlitePool,
+    heads: Heads,
 }
 
 impl SqliteDirectory {
@@ -56,12 +59,13 @@ impl SqliteDirectory {
         let upgraded = migrator().run_direct(None, &mut *upgrade, false).await;
         upgraded.map_err(|error| StoreError::Database(Box::new(error)))?;
         upgrade.commit().await?;
-        let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await?;
-        Ok(Self { writer, readers })
+        let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.clone()).await?;
+        Ok(Self { writer, readers, heads: Heads::new(options) })
     }
 
     /// Ends all connections: what was written is in the file itself from then on.
     pub async fn close(&self) {
+        self.heads.close().await;
         self.readers.close().await;
         self.writer.close().await;
     }
@@ -79,7 +83,7 @@ impl SqliteDirectory {
 
 impl Directory for SqliteDirectory {
     fn tenants(&self) -> Answer<'_, Vec<TenantHead>> {
-        Box::pin(read::tenants(&self.readers))
+        Box::pin(self.heads.read())
     }
 
     fn create_tenant<'a>(&'a self, tenant: &'a TenantId, above: Revision, author: &'a Author) -> Answer<'a, Revision> {

@@ -28,7 +28,9 @@ pub(super) fn reasons(tenants: &Tenants, progress: &Progress, now: DateTime<Utc>
     }
     let all = tenants.all();
     for (tenant, handle) in all.iter() {
-        if !handle.last_reload().ok {
+        let last = handle.last_reload();
+        // One that was never tried has no fault.
+        if !last.ok && last.at.is_some() {
             reasons.push(format!("tenant `{tenant}` has faults: see its `last_reload`"));
         }
     }

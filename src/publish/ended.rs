@@ -41,6 +41,11 @@ impl Ended {
         }
     }
 
+    /// Whether nothing is left to take away.
+    pub fn is_done(&self) -> bool {
+        self.left.is_empty()
+    }
+
     /// Takes away what is left of those that are not among the live ones. What cannot be removed is tried again.
     pub fn take_away(&mut self, live: &BTreeSet<TenantId>, layout: &Layout) {
         for tenant in live.difference(&self.seen).cloned().collect::<Vec<_>>() {

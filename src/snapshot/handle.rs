@@ -61,8 +61,9 @@ impl TenantHandle {
         };
         let revision = snapshot.revision;
         let before = self.snapshot.swap(Some(Arc::new(snapshot)));
-        self.revision.send_replace(revision);
+        // Whoever waits for the revision finds how it was loaded, too.
         self.last_reload.store(Arc::new(outcome));
+        self.revision.send_replace(revision);
         before
     }
 

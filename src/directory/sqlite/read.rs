@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
 use sqlx::Row;
-use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 
 use super::chain::chain;
 use super::row::{fact, key, keys_parameter, number, optional_fact, revision, shard};
@@ -13,13 +13,13 @@ use crate::directory::fact::{Fact, FactKey, Kind};
 use crate::directory::store::{Author, Change, Entry, History, Listing, Lives, Part, Recorded, StoreError, TenantHead};
 use crate::model::{Revision, TenantId};
 
-pub(super) async fn tenants(readers: &SqlitePool) -> Result<Vec<TenantHead>, StoreError> {
+pub(super) async fn tenants(reader: &mut SqliteConnection) -> Result<Vec<TenantHead>, StoreError> {
     let rows = sqlx::query(
         "SELECT tenants.name, tenants.head, revisions.chain FROM tenants
          LEFT JOIN revisions ON revisions.tenant = tenants.number AND revisions.revision = tenants.head
          WHERE tenants.ended IS NULL ORDER BY tenants.name",
     )
-    .fetch_all(readers)
+    .fetch_all(reader)
     .await?;
     let tenant = |row: &SqliteRow| {
         let tenant = TenantId::parse(row.try_get("name")?).map_err(|error| StoreError::Damaged(error.to_string()))?;
