@@ -43,7 +43,7 @@ async fn nothing_that_was_acknowledged_is_lost_and_the_bundle_is_whole() {
         all.grants.extend(written.grants);
         all.revision = all.revision.max(written.revision);
     }
-    let server = ServerProcess::start(&tree, "");
+    let server = started(&tree, "").await;
     check(&server, &all).await;
     drop(server);
     assert!(all.grants.len() > lives(), "hardly anything was written: {}", all.grants.len());
@@ -85,7 +85,8 @@ async fn check(server: &ServerProcess, all: &Acknowledged) {
         });
         let response = server.post("/tenants/acme/authorize", &body).await.unwrap();
         let (status, body) = (response.status(), response.json::<serde_json::Value>().await.unwrap());
-        assert_eq!((status.as_u16(), body["decision"].as_str()), (200, Some("allow")), "{email}: {body}");
+        let is_allowed = (status.as_u16(), body["decision"].as_str()) == (200, Some("allow"));
+        assert!(is_allowed, "{email}: {body}\n{}\n{}", server.text("/status").await, server.log());
     }
 }
 
