@@ -31,7 +31,7 @@ use crate::ask::{Ask, AskError, Who};
 use crate::assemble::Layout;
 use crate::clock::SharedClock;
 use crate::directory::{
-    Author, Change, Directory, Edit, EditError, Editor, FactKey, Planned, Rules, Secrets, StoreError, Turn,
+    Author, Change, Directory, Edit, EditError, Editor, FactKey, Planned, Progress, Rules, Secrets, StoreError, Turn,
 };
 use crate::model::{Revision, TenantId, TokenOwner};
 use crate::principal::Principal;
@@ -129,6 +129,8 @@ pub struct Administration {
     pub tenants: Arc<Tenants>,
     pub ask: Ask,
     pub layout: Layout,
+    /// How far changes have come.
+    pub progress: Progress,
     pub clock: SharedClock,
     /// How long it waits for the last change to be live.
     pub patience: Duration,
@@ -204,6 +206,7 @@ impl Administration {
             let author = self.author(actor, occasion);
             match self.directory.apply(tenant, &planned.to_changes(), planned.at, &author).await {
                 Ok(revision) => {
+                    self.progress.note_head(tenant, revision, self.clock.now());
                     self.wake.notify_one();
                     return Ok(Made { planned, revision, still_named });
                 }
@@ -263,6 +266,8 @@ impl Administration {
         let above = crate::bundle::recorded_revision(&self.layout.bundle_folder(tenant)).unwrap_or_default();
         let author = self.author(format!("key:{key}"), occasion);
         let revision = self.directory.create_tenant(tenant, above, &author).await?;
+        self.layout.provenance.begin(tenant);
+        self.progress.note_head(tenant, revision, self.clock.now());
         self.wake.notify_one();
         Ok(revision)
     }
@@ -283,6 +288,14 @@ impl Administration {
             return Err(AdminError::HasFiles(tenant.clone()));
         }
         let revision = self.directory.delete_tenant(tenant, &self.author(format!("key:{key}"), occasion)).await?;
+        // INVARIANT: whoever is told that it is gone finds nothing of it that serves, after a crash either.
+        self.layout.provenance.end(tenant);
+        self.progress.forget(tenant);
+        let bundle = self.layout.bundle_folder(tenant);
+        let removed = tokio::task::spawn_blocking(move || crate::bundle::remove(&bundle)).await;
+        if !matches!(removed, Ok(Ok(()))) {
+            tracing::warn!(%tenant, "the bundle of a deleted tenant is still there: its removal is tried again");
+        }
         self.wake.notify_one();
         Ok(revision)
     }

@@ -19,11 +19,12 @@ use tokio::task::{AbortHandle, JoinSet};
 use crate::admin::{Administration, FirstKey};
 use crate::apply::{Applier, Wanted};
 use crate::ask::{Ask, JustMade, KnownPrincipals, Lanes, Places};
+use crate::assemble::Layout;
 use crate::audit::{Audit, Sink, SinkError};
 use crate::authn::{KeyRegistry, Verifier};
 use crate::clock::SharedClock;
 use crate::config::{AuditConfig, AuditSink, Config};
-use crate::directory::SqliteDirectory;
+use crate::directory::{Progress, SqliteDirectory};
 use crate::http::{AppState, DefaultTenant, Limits, Readiness, Served, ops_router, refused_head, router};
 use crate::listen::{ConnectionLimits, ListenError, Listeners, RefusedHead, Routers};
 use crate::publish::{Publisher, UnderWay};
@@ -95,14 +96,18 @@ impl App {
         let tenants = Arc::new(Tenants::default());
         let metrics = Metrics::within(config.tenant_labels);
         let listeners = Listeners::bind(config.http.listen).await?;
-        let opened = directory::open(&config.directory, &config.layout, &config.callers.keys, &clock).await?;
+        let progress = Progress::default();
+        let opened =
+            directory::open(&config.directory, &config.layout, &config.callers.keys, &clock, &progress).await?;
+        let provenance = directory::provenance(&config.directory, opened.as_ref(), &tenants);
+        let layout = Layout { provenance, ..config.layout };
         let database = opened.as_ref().map(|opened| Arc::clone(&opened.directory));
         let (rules, wanted) = (watch::Sender::new(None), watch::Sender::new(Wanted::new()));
         let reloader = Reloader {
             rules: rules.clone(),
             wanted: wanted.clone(),
             under_way: UnderWay::default(),
-            layout: config.layout.clone(),
+            layout: layout.clone(),
             tenants: Arc::clone(&tenants),
             purpose: Purpose::Serve(Arc::clone(&keys)),
             metrics: metrics.reloads.clone(),
@@ -111,7 +116,7 @@ impl App {
             loads: Arc::default(),
         };
         // Watching starts before reading, so that no change falls between the two.
-        let watcher = Watcher::start(config.layout.folders(), config.watch)?;
+        let watcher = Watcher::start(layout.folders(), config.watch)?;
         let mut background = Vec::new();
         let wake = Arc::new(Notify::new());
         let follow = match &opened {
@@ -127,7 +132,8 @@ impl App {
                     kept: BTreeMap::new(),
                 };
                 let directory = opened.directory.clone();
-                let publisher = Publisher::new(directory, config.layout.clone(), reloader.under_way.clone());
+                let (under_way, clock) = (reloader.under_way.clone(), Arc::clone(&clock));
+                let publisher = Publisher::new(directory, layout.clone(), under_way, progress.clone(), clock);
                 tokio::spawn(follow_database(reloader.clone(), watcher, (applier, publisher), Arc::clone(&wake)))
             }
         };
@@ -176,7 +182,8 @@ impl App {
                     wake,
                     tenants: Arc::clone(&tenants),
                     ask: ask.clone(),
-                    layout: config.layout,
+                    layout,
+                    progress: progress.clone(),
                     clock,
                     patience: config.http.at_least_timeout,
                 };
@@ -198,6 +205,7 @@ impl App {
                 timeout: config.http.request_timeout,
             },
             metrics,
+            progress,
             readiness: Readiness::default(),
         });
         Ok(Self {
@@ -286,6 +294,7 @@ async fn follow_database(
     (mut applier, mut publisher): (Applier, Publisher),
     wake: Arc<Notify>,
 ) {
+    publisher.take_away_ended().await;
     let rules = reloader.read_rules().await;
     applier.apply_all().await;
     if let Some(rules) = rules {

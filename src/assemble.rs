@@ -4,8 +4,10 @@
 //! manifests → directory state → bundle (in memory) → snapshot, validated. Nothing is written here, and nothing is
 //! published that was not validated first.
 
+mod provenance;
 mod tenant;
 
+pub use provenance::{DatabaseBundles, Provenance};
 pub use tenant::{Outcome, assemble_tenant, check_directory};
 
 use std::collections::BTreeMap;
@@ -30,6 +32,8 @@ pub struct Layout {
     pub bundle_dir: Option<PathBuf>,
     pub identity: Identity,
     pub manifests: ManifestsAre,
+    /// Which bundles of databases may serve.
+    pub provenance: Provenance,
     /// Of a candidate: the tree that serves, whose directories it has where it declares none of its own.
     pub beside: Option<Box<Layout>>,
 }
@@ -52,6 +56,7 @@ impl Layout {
             bundle_dir: None,
             identity: Identity::Included,
             manifests: ManifestsAre::TheDirectory,
+            provenance: Provenance::Copied,
             beside: None,
         }
     }

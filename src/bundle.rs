@@ -5,6 +5,7 @@
 
 mod last_good;
 mod read;
+mod remove;
 mod render;
 pub mod shard;
 mod stored;
@@ -13,8 +14,9 @@ mod write;
 pub use last_good::{LAST_GOOD_FILE, WrittenFiles, keep_last_good, read_last_good};
 pub use read::{
     BundleError, LinkLine, count_items, link_lines, parse_deactivated, parse_providers, parse_tokens, read_bundle,
-    recorded_revision,
+    recorded_index, recorded_revision,
 };
+pub use remove::remove;
 #[cfg(test)]
 pub(crate) use render::render_split;
 pub use render::{cedar_file, items_file, render};
@@ -28,7 +30,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::sha256_hex;
-use crate::model::Revision;
+use crate::model::{Chain, Revision};
 
 /// A tenant's folder for what only cedargate writes.
 pub const FOLDER: &str = "compiled";
@@ -65,11 +67,24 @@ pub struct Index {
     /// Whether hand-written policies stood beside the bundle when it was compiled.
     #[serde(default)]
     pub hand_written: bool,
-    /// Of a bundle that a database was compiled to: the digest of what else went in.
+    /// Of a bundle that a database was compiled to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub inputs: Option<String>,
+    pub database: Option<OfDatabase>,
+    /// The same as it was written before there were chains: of which history it is, nobody knows.
+    #[serde(default, rename = "inputs", skip_serializing_if = "Option::is_none")]
+    before_chains: Option<String>,
     /// File name → SHA-256 of its bytes, hexadecimal.
     pub files: BTreeMap<String, String>,
+}
+
+/// The database that a bundle was compiled from: it serves for as long as that has the tenant and the revision.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OfDatabase {
+    /// Which history the revision is of.
+    pub chain: Chain,
+    /// The digest of what else went in.
+    pub inputs: String,
 }
 
 impl Bundle {
@@ -83,9 +98,19 @@ impl Bundle {
 
 impl Index {
     /// Of files with these digests.
-    pub fn of(revision: Revision, hand_written: bool, inputs: Option<String>, files: BTreeMap<String, String>) -> Self {
+    pub fn of(
+        revision: Revision,
+        hand_written: bool,
+        database: Option<OfDatabase>,
+        files: BTreeMap<String, String>,
+    ) -> Self {
         let joined: String = files.iter().map(|(name, digest)| format!("{digest}  {name}\n")).collect();
-        Self { revision, generation: sha256_hex(joined.as_bytes()), hand_written, inputs, files }
+        Self { revision, generation: sha256_hex(joined.as_bytes()), hand_written, database, before_chains: None, files }
+    }
+
+    /// Whether a database was compiled to it.
+    pub fn is_of_database(&self) -> bool {
+        self.database.is_some() || self.before_chains.is_some()
     }
 }
 

@@ -5,12 +5,14 @@
 //! backend keeps and `contract` the one suite that says what keeping it means; `edit` decides which changes hold
 //! together. Only the backends know databases.
 
+mod chain;
 mod document;
 mod edit;
 mod fact;
 mod manifests;
 mod memory;
 mod order;
+mod progress;
 mod sqlite;
 mod state;
 mod store;
@@ -29,9 +31,10 @@ pub use fact::{Fact, FactKey, Kind, collaborator_key};
 pub use manifests::{Extent, MANIFEST_FILES, everything, manifests_of, operations_towards};
 pub use memory::MemoryDirectory;
 pub use order::Turn;
+pub use progress::{Progress, PublishOutcome, Standing, TenantProgress};
 pub use sqlite::{Copied, CopyError, MOST_WAITING, SqliteDirectory, begin_epoch, copy_database, settle_unused};
 pub use state::{facts_of, state_of};
 pub use store::{
-    Answer, Author, Change, Changes, Directory, Entry, History, KeptAdminKey, KeptSigningKey, Listing, Part, Recorded,
-    Secrets, StoreError, TenantHead,
+    Answer, Author, Change, Changes, Directory, Entry, History, KeptAdminKey, KeptSigningKey, Listing, Lives, Part,
+    Recorded, Secrets, StoreError, TenantHead, Trace,
 };

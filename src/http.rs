@@ -6,6 +6,7 @@ mod around;
 mod authorize;
 mod bearer;
 mod caller;
+mod degraded;
 mod health;
 mod limits;
 mod openapi;

@@ -15,7 +15,7 @@ pub mod ids;
 
 pub use claim_text::{claim_text, whole};
 pub use did_you_mean::{did_you_mean, nearest};
-pub use digest::{Generation, Revision};
+pub use digest::{Chain, Generation, Revision};
 pub use entity_hash::{entity_hash, id_hash, pair_hash, type_hash};
 pub use entity_ref::EntityRef;
 pub use facts::{

@@ -5,14 +5,16 @@
 //! of other roles is written anew, so that after a crash at any point the next start converges.
 
 mod affected;
+mod ended;
+mod failing;
 mod parts;
 mod published;
+mod settled;
 mod under_way;
 
 pub use under_way::{Publishing, UnderWay};
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +24,13 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::assemble::Layout;
 use crate::bundle::{BundleError, PublishError};
-use crate::directory::{Directory, Rules, StoreError, TenantHead};
+use crate::clock::SharedClock;
+use crate::directory::{Directory, Progress, Rules, StoreError, TenantHead};
 use crate::model::{Revision, TenantId, with_causes};
+use ended::Ended;
+use failing::Failing;
 use published::{Published, inputs_digest};
+use settled::Settled;
 
 /// Why a tenant's bundle is not what its directory says.
 #[derive(Debug, thiserror::Error)]
@@ -52,13 +58,25 @@ pub struct Publisher {
     directory: Arc<dyn Directory>,
     layout: Layout,
     under_way: UnderWay,
+    progress: Progress,
+    clock: SharedClock,
     published: BTreeMap<TenantId, Published>,
-    failing: BTreeMap<TenantId, String>,
+    failing: BTreeMap<TenantId, Failing>,
+    ended: Ended,
+    settled: Settled,
 }
 
 impl Publisher {
-    pub fn new(directory: Arc<dyn Directory>, layout: Layout, under_way: UnderWay) -> Self {
-        Self { directory, layout, under_way, published: BTreeMap::new(), failing: BTreeMap::new() }
+    pub fn new(
+        directory: Arc<dyn Directory>,
+        layout: Layout,
+        under_way: UnderWay,
+        progress: Progress,
+        clock: SharedClock,
+    ) -> Self {
+        let (published, failing) = (BTreeMap::new(), BTreeMap::new());
+        let (ended, settled) = (Ended::default(), Settled::default());
+        Self { directory, layout, under_way, progress, clock, published, failing, ended, settled }
     }
 
     /// Publishes whenever it is woken, the rules change, or another process wrote.
@@ -80,35 +98,66 @@ impl Publisher {
 
     /// Publishes every tenant whose bundle is not what the directory says. What fails is tried again.
     pub async fn publish_all(&mut self, rules: &Rules) {
-        let heads = match self.directory.tenants().await {
-            Ok(heads) => heads,
-            Err(error) => {
-                tracing::error!(error = %with_causes(&error), "the directory cannot be read");
-                return;
-            }
-        };
+        let Some(heads) = self.heads().await else { return };
         let inputs = inputs_digest(rules);
-        for TenantHead { tenant, head } in &heads {
-            if self.layout.is_of_manifests(tenant) {
+        self.settled.begin(&inputs, heads.len());
+        for (place, head) in heads.iter().enumerate() {
+            let is_settled = self.settled.is_so(place, head) && !self.under_way.is_suspect(&head.tenant);
+            if is_settled || self.must_wait(head) || self.layout.is_of_manifests(&head.tenant) {
                 continue;
             }
-            let outcome = self.publish(tenant, *head, rules, &inputs).await;
-            self.note(tenant, outcome);
-        }
-        let live: BTreeSet<_> = heads.into_iter().map(|head| head.tenant).collect();
-        let ended: Vec<_> = self.published.keys().filter(|tenant| !live.contains(*tenant)).cloned().collect();
-        for tenant in ended {
-            self.published.remove(&tenant);
-            if let Err(error) = remove_bundle(&self.layout, &tenant) {
-                tracing::error!(%tenant, %error, "the bundle of a tenant that is no more cannot be removed");
-            }
+            let outcome = self.publish(head, rules, &inputs).await;
+            self.settled.note(head, outcome.is_ok());
+            self.note(head, outcome);
         }
     }
 
-    fn note(&mut self, tenant: &TenantId, outcome: Result<Option<Revision>, PublishFailure>) {
+    /// All tenants with their heads; what is left of others is taken away.
+    async fn heads(&mut self) -> Option<Vec<TenantHead>> {
+        let heads = self.directory.tenants().await.inspect_err(|error| {
+            tracing::error!(error = %with_causes(error), "the directory cannot be read");
+        });
+        self.progress.note_reading(heads.as_ref().err().map(|error| with_causes(error)).as_deref());
+        let heads = heads.ok()?;
+        // All of them first: a tenant that takes long to publish hides no other's change.
+        let now = self.clock.now();
+        for head in heads.iter().filter(|head| !self.settled.has(head)) {
+            if !self.layout.is_of_manifests(&head.tenant) {
+                self.progress.note_head(&head.tenant, head.head, now);
+            }
+        }
+        if self.settled.is_list(&heads) && self.ended.is_done() {
+            return Some(heads);
+        }
+        let live: BTreeSet<_> = heads.iter().map(|head| head.tenant.clone()).collect();
+        self.settled.retain(&live);
+        self.progress.retain(&live);
+        self.published.retain(|tenant, _| live.contains(tenant));
+        self.failing.retain(|tenant, _| live.contains(tenant));
+        self.ended.take_away(&live, &self.layout);
+        Some(heads)
+    }
+
+    /// Takes away what is on disk of tenants that the directory has ended while nobody looked, before anything loads.
+    pub async fn take_away_ended(&mut self) {
+        let Some(heads) = self.heads().await else { return };
+        let live = heads.into_iter().map(|head| head.tenant).collect();
+        self.ended.find(&*self.directory, &self.layout, &live).await;
+        self.ended.take_away(&live, &self.layout);
+    }
+
+    fn must_wait(&self, head: &TenantHead) -> bool {
+        self.failing.get(&head.tenant).is_some_and(|failing| failing.must_wait())
+    }
+
+    fn note(&mut self, head: &TenantHead, outcome: Result<Option<Revision>, PublishFailure>) {
+        let tenant = &head.tenant;
         match outcome {
             Ok(revision) => {
-                self.failing.remove(tenant);
+                let has_failed = self.failing.remove(tenant).is_some();
+                if revision.is_some() || has_failed {
+                    self.progress.note_publish(tenant, None, self.clock.now());
+                }
                 if let Some(revision) = revision {
                     tracing::info!(%tenant, %revision, "a revision is on disk");
                 }
@@ -117,25 +166,15 @@ impl Publisher {
                 // What is on disk is not known any more.
                 self.published.remove(tenant);
                 let said = with_causes(&error);
-                if self.failing.get(tenant) != Some(&said) {
-                    tracing::error!(%tenant, error = %said, "the directory cannot be published");
-                    self.failing.insert(tenant.clone(), said);
+                self.progress.note_publish(tenant, Some(&said), self.clock.now());
+                let failing = self.failing.entry(tenant.clone()).or_default();
+                if failing.is_news(said) {
+                    let error = &failing.said;
+                    tracing::error!(%tenant, %error, "the directory cannot be published");
                 }
             }
         }
     }
-}
-
-/// Takes away what was compiled for a tenant, and its folder where nothing else is in it.
-fn remove_bundle(layout: &Layout, tenant: &TenantId) -> std::io::Result<()> {
-    let folder = layout.bundle_folder(tenant);
-    match fs::remove_dir_all(&folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    // Refused while there is anything in it.
-    let _ = fs::remove_dir(layout.dirs.policies.join(tenant.as_str()));
-    Ok(())
 }
 
 /// How soon a write of another process is seen.

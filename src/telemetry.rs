@@ -1,9 +1,11 @@
 //! What an operator sees: logs by `tracing`, numbers for Prometheus.
 
+mod progress;
 mod reloads;
 mod shadow;
 mod tenant_labels;
 
+pub use progress::ProgressMetrics;
 pub use reloads::{ReloadMetrics, ReloadResult};
 pub use shadow::ShadowMetrics;
 use tenant_labels::OTHER;
@@ -58,6 +60,7 @@ pub struct Metrics {
     /// Of the candidate's tree.
     pub candidate_reloads: ReloadMetrics,
     pub shadow: ShadowMetrics,
+    pub progress: ProgressMetrics,
     pub log_records: Family<OutcomeLabels, Gauge>,
     pub log_queue: Gauge,
     pub key_fetches: Gauge,
@@ -165,6 +168,7 @@ impl Metrics {
         let reloads = ReloadMetrics::register(&mut registry, &tenant_names);
         let candidate_reloads = ReloadMetrics::register(registry.sub_registry_with_prefix("candidate"), &tenant_names);
         let shadow = ShadowMetrics::register(&mut registry, &tenant_names);
+        let progress = ProgressMetrics::register(&mut registry);
         let log_records = register!("decision_log_records", "Decision log records, by outcome", Family::default());
         let log_queue = register!("decision_log_queue", "Decision log records waiting", Gauge::default());
         let key_fetches = register!("key_fetches", "Fetches of key sets since the start", Gauge::default());
@@ -196,6 +200,7 @@ impl Metrics {
             reloads,
             candidate_reloads,
             shadow,
+            progress,
             log_records,
             log_queue,
             key_fetches,

@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::admin::{AdminKeys, FirstKey};
-use crate::assemble::Layout;
+use crate::assemble::{DatabaseBundles, Layout, Provenance};
 use crate::authn::KeyError;
+use crate::bundle;
 use crate::clock::SharedClock;
 use crate::config::{CallerKeys, DirectoryConfig, Permission};
 use crate::demo::sample_files;
-use crate::directory::{Secrets, SqliteDirectory, StoreError};
-use crate::model::with_causes;
+use crate::directory::{Directory, Progress, Secrets, SqliteDirectory, Standing, StoreError};
+use crate::model::{TenantId, with_causes};
+use crate::snapshot::Tenants;
 
 /// Why there is no database.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +25,14 @@ pub enum OpenError {
         #[source]
         source: StoreError,
     },
+    #[error("the directory's database `{path}` is there and cannot be opened: make it readable and writable for this user, or put a backup in its place; `directory = \"files\"` serves what was compiled from it last and takes no changes", path = .path.display())]
+    Ours {
+        path: PathBuf,
+        #[source]
+        source: StoreError,
+    },
+    #[error("the directory's database `{path}` is missing, and its `{wal}` is still there: put both back, or remove that file to begin with an empty database", path = .path.display(), wal = .wal.display())]
+    Lost { path: PathBuf, wal: PathBuf },
     #[error("the admin keys cannot be read or kept")]
     Keys(#[source] StoreError),
     #[error(transparent)]
@@ -43,22 +53,72 @@ pub(super) struct Opened {
     pub first_key: Option<FirstKey>,
 }
 
-/// Opens what the configuration asks for; what it does not ask for in so many words may be missing.
+/// Opens what the configuration asks for; what it does not ask for in so many words may be missing, but not lost.
 pub(super) async fn open(
     config: &DirectoryConfig,
     layout: &Layout,
     callers: &CallerKeys,
     clock: &SharedClock,
+    progress: &Progress,
 ) -> Result<Option<Opened>, OpenError> {
-    let DirectoryConfig::Sqlite { path, is_needed, max_waiting_writes } = config else { return Ok(None) };
-    match open_at((path, *max_waiting_writes), layout, callers, clock).await {
-        Ok(opened) => Ok(Some(opened)),
-        Err(error) if *is_needed => Err(error),
-        Err(error) => {
-            tracing::warn!(error = %with_causes(&error), "there is no directory: only files say who may do what");
-            Ok(None)
+    let DirectoryConfig::Sqlite { path, is_needed, max_waiting_writes, .. } = config else {
+        progress.note_directory(Standing { kind: "files", ok: true, error: None });
+        return Ok(None);
+    };
+    let mut standing = Standing { kind: "sqlite", ok: true, error: None };
+    let opened = match open_at((path, *max_waiting_writes), layout, callers, clock).await {
+        Ok(opened) => Some(opened),
+        Err(error) if *is_needed || !matches!(error, OpenError::Open { .. } | OpenError::FirstFiles { .. }) => {
+            return Err(error);
         }
+        Err(error) => {
+            let error = with_causes(&error);
+            tracing::warn!(error, "there is no directory: only files say who may do what");
+            (standing.ok, standing.error) = (false, Some(error));
+            None
+        }
+    };
+    progress.note_directory(standing);
+    Ok(opened)
+}
+
+/// Which bundles of databases serve beside what was opened; `tenants` are told of those that end.
+pub(super) fn provenance(config: &DirectoryConfig, opened: Option<&Opened>, tenants: &Arc<Tenants>) -> Provenance {
+    match (config, opened) {
+        (DirectoryConfig::Files, _) => Provenance::Copied,
+        (DirectoryConfig::Sqlite { path, accepts_copied, .. }, Some(opened)) => {
+            let tenants = Arc::clone(tenants);
+            let stop = move |tenant: &TenantId| tenants.forget(tenant);
+            let bundles = DatabaseBundles::new(opened.directory.clone(), path.clone(), *accepts_copied, stop);
+            Provenance::Database(Arc::new(bundles))
+        }
+        (DirectoryConfig::Sqlite { accepts_copied: true, .. }, None) => Provenance::Copied,
+        (DirectoryConfig::Sqlite { path, .. }, None) => Provenance::Missing { database: path.clone() },
     }
+}
+
+/// Whether there is a file in its place that may hold what someone knows: not one that was just made.
+fn is_there(path: &Path, layout: &Layout) -> bool {
+    let has_bundles = || {
+        let folders = layout.bundle_dir.as_ref().unwrap_or(&layout.dirs.policies);
+        let tenants = fs::read_dir(folders).into_iter().flatten().flatten();
+        let mut tenants = tenants.filter_map(|entry| TenantId::parse(&entry.file_name().to_string_lossy()).ok());
+        tenants.any(|tenant| {
+            bundle::recorded_index(&layout.bundle_folder(&tenant)).is_some_and(|index| index.is_of_database())
+        })
+    };
+    let is_beside = |end| beside(path, end).exists();
+    match fs::metadata(path) {
+        Ok(found) => !found.is_file() || found.len() > 0 || is_beside("-wal") || is_beside("-shm") || has_bundles(),
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
+}
+
+/// A file that SQLite keeps beside a database.
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
 }
 
 async fn open_at(
@@ -68,8 +128,19 @@ async fn open_at(
     clock: &SharedClock,
 ) -> Result<Opened, OpenError> {
     write_first_files(layout)?;
-    let directory = SqliteDirectory::open_with(path, max_waiting_writes).await;
-    let directory = directory.map_err(|source| OpenError::Open { path: path.to_owned(), source })?;
+    let wal = beside(path, "-wal");
+    if !path.exists() && fs::metadata(&wal).is_ok_and(|wal| wal.len() > 0) {
+        // SQLite would begin anew and take it away, with all changes in it.
+        return Err(OpenError::Lost { path: path.to_owned(), wal });
+    }
+    let is_ours = is_there(path, layout);
+    let failed = |source| {
+        let path = path.to_owned();
+        if is_ours { OpenError::Ours { path, source } } else { OpenError::Open { path, source } }
+    };
+    let directory = SqliteDirectory::open_with(path, max_waiting_writes).await.map_err(failed)?;
+    // Opening alone looks at little of the file.
+    directory.tenants().await.map_err(failed)?;
     let mut kept = directory.admin_keys().await.map_err(OpenError::Keys)?;
     let mut first_key = None;
     if kept.is_empty() && !callers.any_may(Permission::Administer) {

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::directory::{Changes, History, Kind, Listing, SqliteDirectory, read_document, state_of};
+use crate::directory::{Changes, History, Kind, Listing, Lives, SqliteDirectory, read_document, state_of};
 use crate::manifest::DefaultRoles;
 use crate::schema::{Identity, load_schema};
 
@@ -102,7 +102,14 @@ async fn what_manifests_lost_while_nobody_looked_is_taken_back_with_a_line_of_th
         world.applier.apply_all().await;
         assert_eq!(world.keys().await, users(&left));
     }
-    let history = History { kind: None, about: vec![user(2).key()], actor: None, before: None, limit: 10 };
+    let history = History {
+        kind: None,
+        about: vec![user(2).key()],
+        actor: None,
+        before: None,
+        lives: Lives::default(),
+        limit: 10,
+    };
     let lines = world.applier.directory.history(&world.tenant, &history).await.unwrap();
     assert_eq!((lines.len(), &*lines[0].author.actor), (2, "manifests"));
     assert_eq!(lines[0].change.after, None);

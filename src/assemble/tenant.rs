@@ -135,6 +135,10 @@ fn kept(layout: &Layout, tenant: &TenantId, folder: &PolicyFolder) -> Result<Dir
     let kept = layout.bundle_folder(tenant);
     let fault = |message: String| Faults::from(Fault::of_file(kept.to_string_lossy(), message));
     let bundle = StoredBundle::open(&kept).map_err(|error| fault(with_causes(&error)))?;
+    if let Some(bundle) = &bundle {
+        // INVARIANT: what a database does not have any more serves nobody.
+        layout.provenance.check(tenant, &bundle.index).map_err(&fault)?;
+    }
     let stood_beside = bundle.as_ref().is_some_and(|bundle| bundle.index.hand_written);
     // A candidate serves nobody, and may be to do without them.
     if stood_beside && folder.policies.is_empty() && layout.beside.is_none() {

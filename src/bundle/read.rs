@@ -79,8 +79,13 @@ pub(super) fn read_checked(dir: &Path, name: &str, digest: &str) -> Result<Strin
 
 /// The revision that `bundle.json` names, though its files may be torn: numbers are never given twice.
 pub fn recorded_revision(dir: &Path) -> Option<Revision> {
+    recorded_index(dir).map(|index| index.revision)
+}
+
+/// What `bundle.json` says, though the files that it names may be torn.
+pub fn recorded_index(dir: &Path) -> Option<Index> {
     let text = read_regular(&dir.join(INDEX_FILE)).ok()?;
-    serde_json::from_str::<Index>(&text).ok().map(|index| index.revision)
+    serde_json::from_str(&text).ok()
 }
 
 fn holds_any_file(dir: &Path) -> bool {

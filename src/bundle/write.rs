@@ -87,6 +87,9 @@ impl BundleWriter {
         let is_new = write_if_changed(dir, &path, &text).map_err(failed(&path))?;
         if is_new {
             sync_folder(dir).map_err(failed(dir))?;
+        }
+        // Also where only torn files were put right: the crash that tore them may have left others.
+        if is_new || wrote_files {
             remove_others(dir, index).map_err(failed(dir))?;
         }
         Ok(is_new)
@@ -116,7 +119,7 @@ pub(super) fn write_if_changed(dir: &Path, path: &Path, text: &str) -> io::Resul
     Ok(true)
 }
 
-fn sync_folder(dir: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
 

@@ -139,6 +139,9 @@ section!(RawSchema {
 section!(RawBundle {
     /// A folder a tenant in here, instead of `compiled/` in the tenant's own.
     dir: Option<PathBuf> = None,
+    /// Whether bundles that were compiled from a database of another node may serve beside this node's own database,
+    /// which never had their tenants. With `directory = "files"` they always may.
+    accept_copied: bool = false,
 });
 section!(RawDatabase {
     /// [default: `cedargate.db` beside the policies folder]

@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::http::HttpConfig;
 use super::keys::CallerKeys;
 use super::raw::{
-    RawAnonymous, RawAuditSink, RawConfig, RawCountsFrom, RawDatabase, RawDecisionClock, RawDirectory, RawForbidErrors,
-    RawLogFormat, RawManifests, RawTrailingSlash, RawWhenFull,
+    RawAnonymous, RawAuditSink, RawBundle, RawConfig, RawCountsFrom, RawDatabase, RawDecisionClock, RawDirectory,
+    RawForbidErrors, RawLogFormat, RawManifests, RawTrailingSlash, RawWhenFull,
 };
-use crate::assemble::{Layout, ManifestsAre};
+use crate::assemble::{Layout, ManifestsAre, Provenance};
 use crate::audit::{AuditSettings, Mask, WhenFull};
 use crate::authn::{AllowedHosts, KeySettings, TokenSettings, TrailingSlash};
 use crate::decide::{Decider, ForbidErrors, ServerTime};
@@ -55,6 +55,8 @@ pub enum DirectoryConfig {
         is_needed: bool,
         /// Changes that may wait to be written.
         max_waiting_writes: usize,
+        /// Whether bundles of tenants that it never had may serve: they come by copy.
+        accepts_copied: bool,
     },
 }
 
@@ -193,13 +195,16 @@ impl TryFrom<RawConfig> for Config {
             fault("policies.candidate", "is in `policies.dir`, and would be a tenant: put it beside that".to_owned());
         }
         let identity = if raw.schema.identity { Identity::Included } else { Identity::LeftOut };
-        let directory = directory(raw.directory, &raw.database, &policies, identity, &mut fault);
+        let written = (raw.directory, &raw.database, &raw.bundle);
+        let directory = directory(written, &policies, identity, &mut fault);
         let is_applied = directory != DirectoryConfig::Files && raw.database.manifests == RawManifests::Apply;
         let layout = Layout {
             dirs: TreeDirs { policies, schema: raw.schema.dir.unwrap_or_else(|| "schema".into()) },
             bundle_dir: raw.bundle.dir,
             identity,
             manifests: if is_applied { ManifestsAre::AWayIn } else { ManifestsAre::TheDirectory },
+            // Whoever opens the database knows better.
+            provenance: Provenance::Copied,
             beside: None,
         };
         let shadow = ShadowSettings { queue: raw.shadow.queue, log_per_second: raw.shadow.log_per_second };
@@ -281,8 +286,7 @@ impl TryFrom<RawConfig> for Config {
 }
 
 fn directory(
-    wanted: Option<RawDirectory>,
-    database: &RawDatabase,
+    (wanted, database, bundle): (Option<RawDirectory>, &RawDatabase, &RawBundle),
     policies: &Path,
     identity: Identity,
     fault: &mut impl FnMut(&str, String),
@@ -307,7 +311,7 @@ fn directory(
     let beside = || policies.parent().unwrap_or(Path::new("")).join(DATABASE);
     let is_needed = wanted.is_some() || database.path.is_some() || database.manifests == RawManifests::Apply;
     let path = database.path.clone().unwrap_or_else(beside);
-    DirectoryConfig::Sqlite { path, is_needed, max_waiting_writes }
+    DirectoryConfig::Sqlite { path, is_needed, max_waiting_writes, accepts_copied: bundle.accept_copied }
 }
 
 const DATABASE: &str = "cedargate.db";

@@ -1,9 +1,10 @@
 //! The contract: what keeping the trait means, as checks that every backend runs.
 //!
-//! `tenants`, `writes`, `past` and `history` start from an empty directory, `reads` from one that holds the `sample`
+//! `tenants`, `chains`, `writes`, `past` and `history` start from an empty directory, `reads` from one that holds the `sample`
 //! at one revision, which files have too. `tests` runs them all over each backend, by name; `properties` holds the
 //! backends against each other over anything that happens.
 
+mod chains;
 mod history;
 mod past;
 mod reads;
@@ -25,6 +26,9 @@ macro_rules! with_every_check {
             tenants::what_an_earlier_tenant_of_the_name_held_stays_in_the_past,
             tenants::tenants_are_listed_by_the_bytes_of_their_names,
             tenants::tenants_with_the_same_names_in_them_know_nothing_of_each_other,
+            chains::every_revision_has_a_chain_of_its_own_that_never_changes,
+            chains::a_revision_that_is_not_there_has_no_chain,
+            chains::each_life_of_a_tenant_has_a_chain_of_its_own,
             writes::a_write_answers_the_next_revision_and_all_of_it_is_there,
             writes::a_write_over_another_revision_writes_nothing,
             writes::changes_that_change_nothing_leave_the_revision,
@@ -50,6 +54,7 @@ macro_rules! with_every_check {
             history::entries_about_two_facts_concern_both,
             history::who_when_and_why_come_back_as_they_were_given,
             history::a_tenants_end_is_in_the_history_of_the_next,
+            history::a_life_of_a_tenant_has_a_history_of_its_own,
         }
     };
 }

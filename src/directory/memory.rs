@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::chain::{self, Step};
 use super::fact::{Fact, FactKey, Kind};
 use super::store::{
-    Answer, Author, Change, Changes, Directory, Entry, History, Listing, Part, Recorded, StoreError, TenantHead,
+    Answer, Author, Change, Changes, Directory, Entry, History, Listing, Lives, Part, Recorded, StoreError, TenantHead,
+    Trace,
 };
-use crate::model::{Revision, TenantId};
+use crate::digest::sha256;
+use crate::model::{Chain, Revision, TenantId};
 
 /// Tenants in memory.
 #[derive(Debug, Default)]
@@ -21,6 +24,10 @@ pub struct MemoryDirectory {
 #[derive(Clone, Debug, Default)]
 struct Tenant {
     is_ended: bool,
+    /// The first revision of the present life.
+    born: Revision,
+    /// Of every revision.
+    chains: BTreeMap<Revision, Chain>,
     /// Every revision that there was, whole.
     revisions: BTreeMap<Revision, Arc<Facts>>,
     history: Vec<Entry>,
@@ -37,6 +44,31 @@ impl Tenant {
     fn at(&self, revision: Revision) -> Arc<Facts> {
         let found = self.revisions.range(..=revision).next_back();
         found.map(|(_, facts)| Arc::clone(facts)).unwrap_or_default()
+    }
+
+    /// The chain at the head.
+    fn chain(&self) -> Option<Chain> {
+        self.chains.get(&self.head()).copied()
+    }
+
+    /// Notes the chain at a revision that is about to be the next.
+    fn link(&mut self, tenant: &TenantId, next: Revision, step: Step, author: &Author) -> Result<(), StoreError> {
+        let before = self.chain();
+        let chain = chain::link(before.as_ref().map(|chain| chain.0.as_slice()), tenant, next, step, author)?;
+        self.chains.insert(next, chain);
+        Ok(())
+    }
+
+    /// Makes a revision with its link of the chain, unless nothing changes.
+    fn change(&mut self, tenant: &TenantId, changes: &Changes, author: &Author) -> Result<Revision, StoreError> {
+        let expected = self.head();
+        let next = self.advance(changes, author);
+        if next != expected {
+            let before = self.chains.get(&expected).copied();
+            let before = before.as_ref().map(|chain| chain.0.as_slice());
+            self.chains.insert(next, chain::link(before, tenant, next, Step::of(changes)?, author)?);
+        }
+        Ok(next)
     }
 
     /// Makes a revision, unless nothing changes.
@@ -68,7 +100,9 @@ impl MemoryDirectory {
     pub fn of_files(tenant: TenantId, facts: impl IntoIterator<Item = Fact>, revision: Revision) -> Self {
         let record = |fact: Fact| (fact.key(), Recorded { fact, since: revision });
         let facts = Arc::new(facts.into_iter().map(record).collect());
-        let only = Tenant { revisions: BTreeMap::from([(revision, facts)]), ..Tenant::default() };
+        // Files have one revision and no history: which one it is goes by the tenant alone.
+        let chains = BTreeMap::from([(revision, Chain(sha256(tenant.as_str().as_bytes())))]);
+        let only = Tenant { revisions: BTreeMap::from([(revision, facts)]), chains, ..Tenant::default() };
         Self { tenants: Mutex::new(BTreeMap::from([(tenant, only)])), is_read_only: true }
     }
 
@@ -112,17 +146,22 @@ impl Directory for MemoryDirectory {
     fn tenants(&self) -> Answer<'_, Vec<TenantHead>> {
         let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         let live = tenants.iter().filter(|(_, found)| !found.is_ended);
-        now(Ok(live.map(|(tenant, found)| TenantHead { tenant: tenant.clone(), head: found.head() }).collect()))
+        let head = |(tenant, found): (&TenantId, &Tenant)| {
+            let chain = found.chain().ok_or_else(|| StoreError::Damaged(format!("the chain of `{tenant}`")))?;
+            Ok(TenantHead { tenant: tenant.clone(), head: found.head(), chain })
+        };
+        now(live.map(head).collect())
     }
 
-    fn create_tenant<'a>(&'a self, tenant: &'a TenantId, above: Revision, _: &'a Author) -> Answer<'a, Revision> {
+    fn create_tenant<'a>(&'a self, tenant: &'a TenantId, above: Revision, author: &'a Author) -> Answer<'a, Revision> {
         now(self.write(|tenants| {
             let found = tenants.entry(tenant.clone()).or_insert_with(|| Tenant { is_ended: true, ..Tenant::default() });
             if !found.is_ended {
                 return Err(StoreError::TenantExists(tenant.clone()));
             }
-            found.is_ended = false;
             let first = found.head().max(above).next();
+            found.link(tenant, first, Step::Made, author)?;
+            (found.is_ended, found.born) = (false, first);
             found.revisions.insert(first, Arc::default());
             Ok(first)
         }))
@@ -134,6 +173,7 @@ impl Directory for MemoryDirectory {
             let found = found.ok_or_else(|| StoreError::NoSuchTenant(tenant.clone()))?;
             let (last, nothing) = (found.head().next(), Arc::default());
             let all = found.at(found.head()).keys().map(|key| (key.clone(), None)).collect();
+            found.link(tenant, last, Step::Ended, author)?;
             found.advance(&all, author);
             found.revisions.insert(last, nothing);
             found.of_manifests.clear();
@@ -149,7 +189,7 @@ impl Directory for MemoryDirectory {
         expected: Revision,
         author: &'a Author,
     ) -> Answer<'a, Revision> {
-        now(self.write(|tenants| Ok(at_revision(tenants, tenant, expected)?.advance(changes, author))))
+        now(self.write(|tenants| at_revision(tenants, tenant, expected)?.change(tenant, changes, author)))
     }
 
     fn apply_of_manifests<'a>(
@@ -163,7 +203,7 @@ impl Directory for MemoryDirectory {
         now(self.write(|tenants| {
             let found = at_revision(tenants, tenant, expected)?;
             found.of_manifests.clone_from(said);
-            Ok(found.advance(changes, author))
+            found.change(tenant, changes, author)
         }))
     }
 
@@ -173,6 +213,15 @@ impl Directory for MemoryDirectory {
 
     fn head<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Revision> {
         now(self.tenant(tenant).map(|found| found.head()))
+    }
+
+    fn trace<'a>(&'a self, tenant: &'a TenantId, at: Revision) -> Answer<'a, Trace> {
+        let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        now(Ok(match tenants.get(tenant) {
+            None => Trace::Unknown,
+            Some(found) if found.is_ended => Trace::Ended,
+            Some(found) => Trace::Live(found.chains.get(&at).copied().filter(|_| at >= found.born)),
+        }))
     }
 
     fn read<'a>(
@@ -252,6 +301,7 @@ impl Directory for MemoryDirectory {
                 history.before.as_ref().map(|(revision, key)| (std::cmp::Reverse(*revision), key.clone().in_text()));
             let is_wanted = |entry: &&Entry| {
                 start.as_ref().is_none_or(|start| place(entry) > *start)
+                    && (history.lives == Lives::All || entry.revision >= found.born)
                     && history.kind.is_none_or(|kind| entry.change.key.kind == kind)
                     && history.actor.as_ref().is_none_or(|actor| entry.author.actor == *actor)
                     && history.about.iter().all(|about| entry.change.concerns(about))

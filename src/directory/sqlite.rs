@@ -4,12 +4,14 @@
 //! nothing more. One writer with a queue before it; a write is acknowledged when the disk has it (WAL, `synchronous =
 //! FULL`). Readers never wait for it. Batches go in as one JSON parameter each: a statement a batch, not a statement a fact.
 
+mod chain;
 mod copies;
 mod heads;
 mod read;
 mod refused;
 mod row;
 mod secrets;
+mod tenant_list;
 mod write;
 mod writer;
 
@@ -30,12 +32,13 @@ use sqlx::{ConnectOptions, Connection, Row, SqlSafeStr};
 
 use self::heads::Heads;
 use self::row::{keys_parameter, staged};
+use self::tenant_list::TenantList;
 use self::write::Staged;
 use self::writer::Writer;
 use super::fact::{FactKey, Kind};
 use super::order::{Turn, WriteOrder};
 use super::store::{
-    Answer, Author, Change, Changes, Directory, Entry, History, Listing, Part, Recorded, StoreError, TenantHead,
+    Answer, Author, Change, Changes, Directory, Entry, History, Listing, Part, Recorded, StoreError, TenantHead, Trace,
 };
 use crate::model::{Revision, TenantId};
 
@@ -46,6 +49,7 @@ pub struct SqliteDirectory {
     readers: SqlitePool,
     order: Arc<WriteOrder>,
     heads: Arc<Heads>,
+    list: TenantList,
 }
 
 impl SqliteDirectory {
@@ -82,13 +86,15 @@ impl SqliteDirectory {
         let readers = readers.connect_with(options.clone()).await?;
         // What a write stages needs no disk of its own.
         let options = options.pragma("temp_store", "MEMORY");
+        let list = TenantList::new(options.clone());
         let writer = Writer::start(options, most_waiting).await?;
         connection.close().await?;
-        Ok(Self { writer, readers, order: Arc::new(WriteOrder::within(most_waiting)), heads: Arc::default() })
+        Ok(Self { writer, readers, order: Arc::new(WriteOrder::within(most_waiting)), heads: Arc::default(), list })
     }
 
     /// Ends all connections: what was written is in the file itself from then on.
     pub async fn close(&self) {
+        self.list.close().await;
         self.readers.close().await;
         self.writer.close().await;
     }
@@ -122,7 +128,7 @@ impl SqliteDirectory {
 impl Directory for SqliteDirectory {
     fn tenants(&self) -> Answer<'_, Vec<TenantHead>> {
         Box::pin(async {
-            let tenants = read::tenants(&self.readers).await?;
+            let tenants = self.list.read().await?;
             self.heads.hear_all(&tenants);
             Ok(tenants)
         })
@@ -185,6 +191,10 @@ impl Directory for SqliteDirectory {
 
     fn known_head(&self, tenant: &TenantId) -> Option<Revision> {
         self.heads.get(tenant)
+    }
+
+    fn trace<'a>(&'a self, tenant: &'a TenantId, at: Revision) -> Answer<'a, Trace> {
+        Box::pin(chain::trace(&self.readers, tenant, at))
     }
 
     fn read<'a>(
@@ -259,12 +269,15 @@ async fn when_free<T, F: Future<Output = sqlx::Result<T>>>(attempt: impl Fn() ->
 
 /// Every form that the tables ever had, in order. A file that stands here never changes again.
 fn migrator() -> Migrator {
-    let first = include_str!("sqlite/0001_directory.sql").into_sql_str();
-    let third = include_str!("sqlite/0003_manifests_and_meta.sql").into_sql_str();
-    Migrator::with_migrations(vec![
-        Migration::new(1, Cow::Borrowed("directory"), MigrationType::Simple, first, false),
-        Migration::new(3, Cow::Borrowed("manifests and meta"), MigrationType::Simple, third, false),
-    ])
+    let files = [
+        ("directory", include_str!("sqlite/0001_directory.sql")),
+        ("chains and lives", include_str!("sqlite/0002_chains_and_lives.sql")),
+        ("manifests and meta", include_str!("sqlite/0003_manifests_and_meta.sql")),
+    ];
+    let migration = |(version, (name, text)): (i64, (&'static str, &'static str))| {
+        Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, text.into_sql_str(), false)
+    };
+    Migrator::with_migrations((1..).zip(files).map(migration).collect())
 }
 
 /// How long a write waits for one of another process.

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 
 use super::fact::{Fact, FactKey, Kind};
 use super::order::Turn;
-use crate::model::{Revision, TenantId, TokenId};
+use crate::model::{Chain, Revision, TenantId, TokenId};
 
 /// What a backend answers with, in time.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -81,6 +81,19 @@ pub struct Recorded {
 pub struct TenantHead {
     pub tenant: TenantId,
     pub head: Revision,
+    /// Which history that revision is of.
+    pub chain: Chain,
+}
+
+/// What a directory knows of a tenant's revision that someone else speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// There never was such a tenant.
+    Unknown,
+    /// There was, and it is no more.
+    Ended,
+    /// There is; with the chain at that revision, where its present life has that revision.
+    Live(Option<Chain>),
 }
 
 /// Which facts to list, in the order of their ids.
@@ -134,9 +147,20 @@ impl Change {
     }
 }
 
+/// Of which tenants of one name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Lives {
+    /// The one that there is now.
+    #[default]
+    Present,
+    /// Those that were ended before it as well.
+    All,
+}
+
 /// Which part of the history is asked for, newest first.
 #[derive(Clone, Debug)]
 pub struct History {
+    pub lives: Lives,
     /// Of facts of this kind.
     pub kind: Option<Kind>,
     /// Of this fact, or of those that mention it.
@@ -209,7 +233,7 @@ pub trait Directory: Send + Sync {
     /// Errors: `TenantExists`.
     fn create_tenant<'a>(&'a self, tenant: &'a TenantId, above: Revision, author: &'a Author) -> Answer<'a, Revision>;
 
-    /// Ends a tenant with all that it holds; its history stays.
+    /// Ends a tenant with all that it holds, and the keys that signed for it; its history stays.
     fn delete_tenant<'a>(&'a self, tenant: &'a TenantId, author: &'a Author) -> Answer<'a, Revision>;
 
     /// Makes all changes or none, over exactly the revision that they were judged by. What is acknowledged is never
@@ -247,6 +271,9 @@ pub trait Directory: Send + Sync {
     fn known_head(&self, _: &TenantId) -> Option<Revision> {
         None
     }
+
+    /// What is known of a tenant's revision. Never an error for a tenant that is not there.
+    fn trace<'a>(&'a self, tenant: &'a TenantId, at: Revision) -> Answer<'a, Trace>;
 
     /// Those of these facts that are there, at a revision.
     fn read<'a>(

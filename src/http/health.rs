@@ -4,14 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use axum::Json;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use super::degraded::{reasons, serving};
 use super::problem::Problem;
 use super::state::{AppState, Readiness};
 use crate::ask::Ask;
+use crate::model::TenantId;
 use crate::snapshot::Tenants;
 use crate::telemetry::{CacheLabels, OutcomeLabels};
 
@@ -19,10 +21,12 @@ pub(super) async fn live() -> Response {
     Json(json!({"live": true})).into_response()
 }
 
-/// Ready while every tenant has a snapshot and the server is not stopping.
+/// Ready while every tenant has a snapshot and the server is not stopping; `?strict`: and nothing is degraded.
 pub(super) async fn ready(
     State(tenants): State<Arc<Tenants>>,
     State(readiness): State<Readiness>,
+    State(state): State<AppState>,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
     if readiness.is_stopping() {
         return Err(Problem::NotReady("the server is stopping".to_owned()));
@@ -33,14 +37,28 @@ pub(super) async fn ready(
     let all = tenants.all();
     let missing = all.iter().filter(|(_, handle)| handle.snapshot().is_none());
     let missing: Vec<_> = missing.map(|(tenant, _)| format!("`{tenant}`")).collect();
+    if is_strict(query.as_deref()) {
+        let reasons = reasons(&tenants, &state.progress, state.ask.clock.now());
+        if !reasons.is_empty() {
+            return Err(Problem::NotReady(format!("{}: see `/status`", reasons.join("; "))));
+        }
+    }
     if missing.is_empty() {
         return Ok(Json(json!({"ready": true})).into_response());
     }
     Err(Problem::NotReady(format!("no snapshot for {}: see `/status`", missing.join(", "))))
 }
 
+/// `?strict`, `?strict=true`.
+fn is_strict(query: Option<&str>) -> bool {
+    let members = query.unwrap_or_default().split('&');
+    members.into_iter().any(|member| matches!(member, "strict" | "strict=" | "strict=true" | "strict=1"))
+}
+
 pub(super) async fn metrics(State(state): State<AppState>) -> Result<Response, Problem> {
     refresh(&state.ask);
+    let live = |tenant: &TenantId| serving(&state.tenants, tenant);
+    state.metrics.progress.take(&state.progress, live, state.ask.clock.now());
     let text = state.metrics.render().map_err(|error| {
         tracing::error!(%error, "the metrics cannot be rendered");
         Problem::Internal

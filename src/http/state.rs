@@ -10,6 +10,7 @@ use axum::extract::FromRef;
 use crate::admin::Administration;
 use crate::ask::Ask;
 use crate::config::CallersConfig;
+use crate::directory::Progress;
 use crate::model::TenantId;
 use crate::snapshot::Tenants;
 use crate::telemetry::Metrics;
@@ -27,6 +28,8 @@ pub struct Served {
     pub default_tenant: DefaultTenant,
     pub limits: Limits,
     pub metrics: Metrics,
+    /// How far changes of directories have come.
+    pub progress: Progress,
     pub readiness: Readiness,
 }
 
@@ -53,6 +56,12 @@ impl FromRef<AppState> for Arc<Tenants> {
 impl FromRef<AppState> for Readiness {
     fn from_ref(state: &AppState) -> Self {
         state.readiness.clone()
+    }
+}
+
+impl FromRef<AppState> for Progress {
+    fn from_ref(state: &AppState) -> Self {
+        state.progress.clone()
     }
 }
 

@@ -6,19 +6,47 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Map, Value, json};
 
+use super::degraded::{reasons, serving};
 use super::state::AppState;
 use crate::authn::KeyRegistry;
+use crate::directory::TenantProgress;
 use crate::snapshot::{Snapshot, TenantHandle, Tenants};
 
 pub(super) async fn status(State(state): State<AppState>) -> Json<Value> {
     let keys = state.ask.verifier.keys();
     let version = env!("CARGO_PKG_VERSION");
-    let mut told = json!({"version": version, "tree": *state.tenants.shared(), "tenants": all(&state.tenants, keys)});
+    let now = state.ask.clock.now();
+    let reasons = reasons(&state.tenants, &state.progress, now);
+    let mut tenants = all(&state.tenants, keys);
+    for tenant in state.progress.tenants() {
+        let known = state.progress.of(&tenant, serving(&state.tenants, &tenant), now);
+        // Also of a tenant that has nothing else to tell yet: its first bundle may wait for space on a disk.
+        let told = tenants.entry(tenant.to_string()).or_insert_with(|| json!({}));
+        if let (Some(known), Some(told)) = (known, told.as_object_mut()) {
+            told.extend(progress_status(&known));
+        }
+    }
+    let mut told = json!({
+        "version": version,
+        "degraded": !reasons.is_empty(),
+        "reasons": reasons,
+        "directory": state.progress.directory(),
+        "tree": *state.tenants.shared(),
+        "tenants": tenants,
+    });
     if let (Some(told), Some(candidate)) = (told.as_object_mut(), state.ask.shadow.candidate()) {
         let (tree, tenants, queued) = (candidate.shared(), all(candidate, keys), state.ask.shadow.queued());
         told.insert("candidate".into(), json!({"tree": *tree, "tenants": tenants, "queued": queued}));
     }
     Json(told)
+}
+
+/// How far a tenant's changes have come.
+fn progress_status(known: &TenantProgress) -> Map<String, Value> {
+    let mut status = Map::from_iter([("head".to_owned(), json!(known.head))]);
+    status.extend(known.waiting_since.map(|since| ("waiting_since".to_owned(), json!(since))));
+    status.extend(known.publish.as_ref().map(|publish| ("publish".to_owned(), json!(publish))));
+    status
 }
 
 fn all(tenants: &Tenants, keys: &KeyRegistry) -> Map<String, Value> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// Counts the changes of one tenant's directory; 0 is "never compiled".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -56,9 +56,71 @@ impl Serialize for Generation {
     }
 }
 
+/// Which history a revision is of: the digest of all that led to it. Two histories may give the same number out, as
+/// after a backup was put back, and never the same chain.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Chain(pub [u8; 32]);
+
+impl Chain {
+    /// Its first twelve digits, for people and for clients that pass it on.
+    pub fn short(self) -> String {
+        self.to_string().chars().take(12).collect()
+    }
+
+    /// Reads what `Display` writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut chain = [0; 32];
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        for (place, byte) in chain.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(text.get(place * 2..place * 2 + 2)?, 16).ok()?;
+        }
+        Some(Self(chain))
+    }
+}
+
+impl fmt::Display for Chain {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Generation(self.0).fmt(out)
+    }
+}
+
+impl fmt::Debug for Chain {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Chain({self})")
+    }
+}
+
+impl Serialize for Chain {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Chain {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("a chain is 64 hexadecimal digits"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_chain_is_read_as_it_is_written() {
+        let mut bytes = [7; 32];
+        bytes[..2].copy_from_slice(&[0x0f, 0xa0]);
+        let json = serde_json::to_string(&Chain(bytes)).unwrap();
+        assert!(json.starts_with("\"0fa00707"), "{json}");
+        assert_eq!(serde_json::from_str::<Chain>(&json).unwrap(), Chain(bytes));
+        assert_eq!(Chain(bytes).short(), "0fa007070707");
+        for wrong in ["\"\"", "\"0f\"", "7", &json.replace("0f", "0g"), &json.replace("0f", "é")] {
+            assert!(serde_json::from_str::<Chain>(wrong).is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_generation_is_written_in_lower_case_hexadecimal() {

@@ -64,7 +64,11 @@ impl Affected {
         tenant: &TenantId,
         at: Revision,
     ) -> Result<(), StoreError> {
-        let is_active = |fact: &Option<Fact>| matches!(fact, Some(Fact::User(User { active: true, .. })));
+        // One who is made or taken away while switched off is among those who are, too.
+        let is_active = |fact: &Option<Fact>| match fact {
+            Some(Fact::User(User { active, .. })) => Some(*active),
+            _ => None,
+        };
         let switched = changes.iter().filter(|change| is_active(&change.before) != is_active(&change.after));
         let users: Vec<FactKey> =
             switched.map(|change| change.key.clone()).filter(|key| key.kind == Kind::User).collect();

@@ -10,13 +10,13 @@ use super::parts::{CompiledFile, PartCompiler};
 use super::under_way::Writing;
 use super::{PublishFailure, Publisher};
 use crate::bundle::{
-    BundleError, BundleWriter, COLLABORATORS_FILE, ENTITIES_FILE, INDEX_FILE, Index, Sharding, StoredBundle,
-    count_items, recorded_revision,
+    BundleError, BundleWriter, COLLABORATORS_FILE, ENTITIES_FILE, INDEX_FILE, Index, OfDatabase, Sharding,
+    StoredBundle, count_items, recorded_index,
 };
 use crate::digest::{Digester, sha256_hex};
-use crate::directory::{Part, Rules};
+use crate::directory::{Part, Rules, StoreError, TenantHead, Trace};
+use crate::model::Revision;
 use crate::model::facts::RoleActions;
-use crate::model::{Revision, TenantId};
 use crate::tree::{FileStamp, has_policies};
 
 /// A bundle that is on disk, whole.
@@ -38,18 +38,22 @@ struct Split {
 }
 
 impl Publisher {
-    /// Makes the bundle on disk what the directory says at a revision; says which, if it was not so already.
+    /// Makes the bundle on disk what the directory says at its head; says which, if it was not so already.
     pub(super) async fn publish(
         &mut self,
-        tenant: &TenantId,
-        head: Revision,
+        at: &TenantHead,
         rules: &Rules,
         inputs: &str,
     ) -> Result<Option<Revision>, PublishFailure> {
+        let TenantHead { tenant, head, chain } = at;
+        let head = *head;
         let folder = self.layout.bundle_folder(tenant);
         let hand_written = has_policies(&self.layout.dirs.policies.join(tenant.as_str()));
         if self.under_way.take_suspect(tenant) {
             // It is read again, and written anew where it is not whole.
+            self.published.remove(tenant);
+        }
+        if self.published.get(tenant).is_some_and(|known| !known.is_there(&folder)) {
             self.published.remove(tenant);
         }
         if !self.published.contains_key(tenant) {
@@ -59,16 +63,30 @@ impl Publisher {
                 self.published.insert(tenant.clone(), found);
             }
         }
+        if let Some(known) = self.published.get(tenant)
+            && !self.is_of_this_history(at, &known.index).await?
+        {
+            if known.index.database.is_some() {
+                let on_disk = known.index.revision;
+                tracing::warn!(%tenant, %on_disk, %head, "the bundle is of another history: all is compiled anew");
+                self.progress.note_rewound(tenant, head, self.clock.now());
+                self.layout.provenance.doubt(tenant);
+            }
+            self.published.remove(tenant);
+        }
         let known = self.published.get(tenant);
-        let known = known.filter(|known| known.index.inputs.as_deref() == Some(inputs) && known.index.revision <= head);
-        let is_current = |known: &&Published| {
-            known.index.revision == head && known.index.hand_written == hand_written && known.is_there(&folder)
-        };
+        let is_of_inputs = |known: &&Published| known.index.database.as_ref().is_some_and(|of| of.inputs == inputs);
+        let known = known.filter(is_of_inputs);
+        if known.is_some_and(|known| known.index.revision > head) {
+            // Another process was faster: the next look at the heads finds what it wrote.
+            return Ok(None);
+        }
+        let is_current = |known: &&Published| known.index.revision == head && known.index.hand_written == hand_written;
         if known.filter(is_current).is_some() {
             return Ok(None);
         }
         let compiler = PartCompiler { directory: &*self.directory, rules, tenant, at: head };
-        let scope = match known.filter(|known| known.is_there(&folder)) {
+        let scope = match known {
             None => Scope::All,
             Some(known) => {
                 let changes = self.directory.changed_since(tenant, known.index.revision, head).await?;
@@ -78,9 +96,20 @@ impl Publisher {
             }
         };
         let writing = self.under_way.begin(tenant);
-        let made = write(&compiler, &folder, known, scope, (hand_written, inputs.to_owned()), writing).await?;
+        let of = OfDatabase { chain: *chain, inputs: inputs.to_owned() };
+        let made = write(&compiler, &folder, known, scope, (hand_written, of), writing).await?;
         self.published.insert(tenant.clone(), made);
         Ok(Some(head))
+    }
+
+    /// Whether the directory's history has the revision that a bundle is of, or goes on from it.
+    async fn is_of_this_history(&self, at: &TenantHead, index: &Index) -> Result<bool, StoreError> {
+        let Some(OfDatabase { chain, .. }) = &index.database else { return Ok(false) };
+        if index.revision == at.head {
+            return Ok(*chain == at.chain);
+        }
+        // One that is ahead of the head that was read was written by another process since, or is of another history.
+        Ok(self.directory.trace(&at.tenant, index.revision).await? == Trace::Live(Some(*chain)))
     }
 }
 
@@ -90,7 +119,7 @@ async fn write(
     folder: &Path,
     known: Option<&Published>,
     mut scope: Scope,
-    (hand_written, inputs): (bool, String),
+    (hand_written, of): (bool, OfDatabase),
     writing: Writing,
 ) -> Result<Published, PublishFailure> {
     let mut split = match known.filter(|_| scope != Scope::All) {
@@ -124,7 +153,7 @@ async fn write(
             entities: Sharding::for_items(total(&items, ENTITIES_FILE)),
         };
         if right == split {
-            let index = Index::of(compiler.at, hand_written, Some(inputs), files);
+            let index = Index::of(compiler.at, hand_written, Some(of), files);
             let written = index.clone();
             // Before the last file: who is told of that finds nothing under way.
             drop(writing);
@@ -243,7 +272,7 @@ impl Published {
     /// Whether it still is: someone may have taken the folder away.
     fn is_there(&self, folder: &Path) -> bool {
         let is_untouched = self.stamp.is_some() && index_stamp(folder) == self.stamp;
-        is_untouched || recorded_revision(folder) == Some(self.index.revision)
+        is_untouched || recorded_index(folder).as_ref() == Some(&self.index)
     }
 }
 

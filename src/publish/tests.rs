@@ -1,5 +1,7 @@
 //! What is on disk is what the whole directory compiles to, however it came about.
 
+mod rewound;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,9 +11,11 @@ use tempfile::TempDir;
 use super::{Publisher, UnderWay};
 use crate::assemble::{Layout, ManifestsAre};
 use crate::bundle::{self, Bundle};
+use crate::clock::ManualClock;
 use crate::compile::compile;
 use crate::directory::{
-    Author, Changes, Directory, Fact, Kind, Listing, Rules, SqliteDirectory, facts_of, read_document, state_of,
+    Author, Changes, Directory, Fact, Kind, Listing, Progress, Rules, SqliteDirectory, Trace, facts_of, read_document,
+    state_of,
 };
 use crate::manifest::DefaultRoles;
 use crate::model::{Revision, TenantId};
@@ -24,6 +28,7 @@ struct World {
     directory: Arc<SqliteDirectory>,
     tenant: TenantId,
     rules: Rules,
+    progress: Progress,
 }
 
 impl World {
@@ -37,16 +42,28 @@ impl World {
                     action look appliesTo { principal: [User, VirtualAccount, ExternalSubject], resource: Box };";
         let file = SourceFile { name: "s.cedarschema".into(), relative: "s.cedarschema".into(), text: text.into() };
         let schema = Arc::new(load_schema(&[file], Identity::Included).unwrap());
-        Self { dir, directory, tenant, rules: Rules { schema, default_roles: Arc::new(DefaultRoles::new()) } }
+        Self {
+            dir,
+            directory,
+            tenant,
+            rules: Rules { schema, default_roles: Arc::new(DefaultRoles::new()) },
+            progress: Progress::default(),
+        }
     }
 
     fn layout(&self) -> Layout {
         let dirs = TreeDirs { policies: self.dir.path().join("policies"), schema: self.dir.path().join("schema") };
-        Layout { dirs, bundle_dir: None, identity: Identity::Included, manifests: ManifestsAre::AWayIn, beside: None }
+        Layout { manifests: ManifestsAre::AWayIn, ..Layout::of(dirs) }
     }
 
     fn publisher(&self) -> Publisher {
-        Publisher::new(self.directory.clone(), self.layout(), UnderWay::default())
+        Publisher::new(
+            self.directory.clone(),
+            self.layout(),
+            UnderWay::default(),
+            self.progress.clone(),
+            Arc::new(ManualClock::at(0)),
+        )
     }
 
     async fn apply(&self, changes: Changes) -> Revision {
@@ -156,6 +173,9 @@ async fn each_kind_of_change_writes_the_files_that_the_whole_would_compile_to() 
         put([user(5, false)]),
         put([user(3, true)]),
         put([user(9_999, true)]),
+        // Made while switched off, and taken away so.
+        put([user(10_000, false)]),
+        Changes::from([(user(10_000, false).key(), None)]),
         team(r#"{"name": "ml", "members": ["u2@acme.com", "u3@acme.com"]}"#),
         team(r#"{"name": "ml", "members": [], "managers": ["u2@acme.com"]}"#),
         team(r#"{"name": "new", "members": ["u2@acme.com"]}"#),

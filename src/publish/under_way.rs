@@ -30,6 +30,11 @@ impl UnderWay {
         self.change(tenant, |publishing| publishing.is_suspect = true);
     }
 
+    /// Whether a reader found it torn.
+    pub(super) fn is_suspect(&self, tenant: &TenantId) -> bool {
+        self.of(tenant).is_suspect
+    }
+
     /// Whether one was found torn since this was asked last.
     pub(super) fn take_suspect(&self, tenant: &TenantId) -> bool {
         let mut was = false;

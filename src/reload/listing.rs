@@ -19,7 +19,8 @@ impl Reloader {
         drop(known);
         self.note_shared();
         // A folder of tenants that is away for a moment takes none with it.
-        let Some(listed) = tenants else { return Next::Done };
+        let Some(mut listed) = tenants else { return Next::Done };
+        self.layout.leave_out_ended(&mut listed);
         let serving: BTreeSet<_> = self.tenants.all().keys().cloned().collect();
         let away = self.away(&serving, &listed);
         let kept: BTreeSet<_> =

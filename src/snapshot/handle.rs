@@ -1,8 +1,8 @@
 //! The snapshots that serve: one a tenant, swapped whole. A request takes one and keeps it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use chrono::{DateTime, Utc};
@@ -65,8 +65,9 @@ impl TenantHandle {
         };
         let revision = snapshot.revision;
         let before = self.snapshot.swap(Some(Arc::new(snapshot)));
-        self.revision.send_replace(revision);
+        // Whoever waits for the revision finds how it was loaded, too.
         self.last_reload.store(Arc::new(outcome));
+        self.revision.send_replace(revision);
         before
     }
 
@@ -94,6 +95,8 @@ impl TenantHandle {
 #[derive(Debug, Default)]
 pub struct Tenants {
     handles: ArcSwap<BTreeMap<TenantId, Arc<TenantHandle>>>,
+    /// Held by whoever makes another list of the one that there is.
+    relisting: Mutex<()>,
     /// Counts how often it became another list.
     changes: watch::Sender<u64>,
     /// Whether it was ever known which tenants there are.
@@ -153,6 +156,7 @@ impl Tenants {
 
     /// The handles of exactly these tenants: new ones are made, those gone are dropped, the others kept.
     pub fn retain(&self, names: impl IntoIterator<Item = TenantId>) -> Arc<BTreeMap<TenantId, Arc<TenantHandle>>> {
+        let _alone = self.relisting.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.handles.load_full();
         let after: BTreeMap<_, _> = names
             .into_iter()
@@ -168,5 +172,15 @@ impl Tenants {
             self.changes.send_modify(|count| *count += 1);
         }
         after
+    }
+
+    /// Drops a tenant that is no more. INVARIANT: whoever loads it just now swaps into a handle that nobody asks.
+    pub fn forget(&self, tenant: &TenantId) {
+        let _alone = self.relisting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut handles = BTreeMap::clone(&self.handles.load());
+        if handles.remove(tenant).is_some() {
+            self.handles.store(Arc::new(handles));
+            self.changes.send_modify(|count| *count += 1);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! The admin API over a database: every route, who may take it, and that a change is live when it says so.
 
+mod again;
 mod authority;
 mod cascade;
 mod dry_run;

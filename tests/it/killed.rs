@@ -1,7 +1,7 @@
 //! Kill -9 in the middle of writes and publishes, many times: nothing that was acknowledged is missing, and the next
 //! start makes the bundle what the whole directory compiles to.
 //!
-//! Five times in `cargo test`, forty where `CEDARGATE_TEST_SOAK` is set.
+//! Five times in `cargo test`, two hundred where `CEDARGATE_TEST_SOAK` is set.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use cedargate::schema::Identity;
 use cedargate::tree::{TreeDirs, read_tree};
 use serde_json::json;
 
+use crate::durable::started;
 use crate::support::{ServerProcess, TestTree};
 
 /// Written by one life of the server, and acknowledged.
@@ -29,7 +30,7 @@ async fn nothing_that_was_acknowledged_is_lost_and_the_bundle_is_whole() {
     let tree = TestTree::new();
     let mut all = Acknowledged::default();
     for life in 0..lives() {
-        let server = Arc::new(ServerProcess::start(&tree, ""));
+        let server = Arc::new(started(&tree, "").await);
         if life == 0 {
             prepare(&server).await;
         }
@@ -42,7 +43,7 @@ async fn nothing_that_was_acknowledged_is_lost_and_the_bundle_is_whole() {
         all.grants.extend(written.grants);
         all.revision = all.revision.max(written.revision);
     }
-    let server = ServerProcess::start(&tree, "");
+    let server = started(&tree, "").await;
     check(&server, &all).await;
     drop(server);
     assert!(all.grants.len() > lives(), "hardly anything was written: {}", all.grants.len());
@@ -84,7 +85,8 @@ async fn check(server: &ServerProcess, all: &Acknowledged) {
         });
         let response = server.post("/tenants/acme/authorize", &body).await.unwrap();
         let (status, body) = (response.status(), response.json::<serde_json::Value>().await.unwrap());
-        assert_eq!((status.as_u16(), body["decision"].as_str()), (200, Some("allow")), "{email}: {body}");
+        let is_allowed = (status.as_u16(), body["decision"].as_str()) == (200, Some("allow"));
+        assert!(is_allowed, "{email}: {body}\n{}\n{}", server.ops_text("/status").await, server.log());
     }
 }
 
@@ -103,6 +105,6 @@ async fn assert_whole(tree: &TestTree) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test's own setting, which no configuration has a place for")]
-fn lives() -> usize {
-    if std::env::var("CEDARGATE_TEST_SOAK").is_ok() { 40 } else { 5 }
+pub fn lives() -> usize {
+    if std::env::var("CEDARGATE_TEST_SOAK").is_ok() { 200 } else { 5 }
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta};
 
 use super::sample::{author, grant, managed, putting, taking, team, thing, user, user_key};
 use super::scene::{Scene, whole};
-use crate::directory::{Author, Change, Directory, Entry, FactKey, History, Kind};
+use crate::directory::{Author, Change, Directory, Entry, FactKey, History, Kind, Lives};
 use crate::model::Revision;
 
 pub async fn entries_are_newest_first_and_by_key_within_a_revision(directory: &dyn Directory) {
@@ -200,6 +200,32 @@ pub async fn a_tenants_end_is_in_the_history_of_the_next(directory: &dyn Directo
     assert_eq!(entries[2].change, gone);
     let about = History { about: vec![user_key("ann@acme.com")], ..whole() };
     assert_eq!(scene.history(&about).await, entries);
+}
+
+pub async fn a_life_of_a_tenant_has_a_history_of_its_own(directory: &dyn Directory) {
+    let scene = Scene::new(directory, "acme").await;
+    let of_present = History { lives: Lives::Present, ..whole() };
+    let first = scene.put([user("ann@acme.com"), team("ml", &["ann@acme.com"])]).await;
+    assert_eq!(scene.history(&of_present).await, scene.history(&whole()).await);
+    for life in 0..3 {
+        directory.delete_tenant(&scene.tenant, &author("key:end")).await.unwrap();
+        // An end of nothing has no entry: the life after it is known all the same.
+        if life == 1 {
+            directory.create_tenant(&scene.tenant, Revision(0), &author("key:root")).await.unwrap();
+            directory.delete_tenant(&scene.tenant, &author("key:end")).await.unwrap();
+        }
+        directory.create_tenant(&scene.tenant, Revision(0), &author("key:root")).await.unwrap();
+        assert_eq!(scene.history(&of_present).await, [], "life {life}");
+        let again = scene.put([user("ann@acme.com")]).await;
+        let found = scene.history(&of_present).await;
+        assert_eq!(found.iter().map(|entry| entry.revision).collect::<Vec<_>>(), [again]);
+        let about = History { about: vec![user_key("ann@acme.com")], ..of_present.clone() };
+        assert_eq!(scene.history(&about).await, found);
+        let page = History { before: Some((again, user_key("ann@acme.com"))), ..of_present.clone() };
+        assert_eq!(scene.history(&page).await, []);
+        let all = scene.history(&whole()).await;
+        assert!(all.iter().any(|entry| entry.revision == first) && all.len() > found.len());
+    }
 }
 
 /// Whether a history that starts at the head has an entry.

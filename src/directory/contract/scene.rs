@@ -1,7 +1,9 @@
 //! A tenant that a check plays with: writes over its head, reads that must succeed, facts without their revisions.
 
 use super::sample::{author, putting, taking, tenant};
-use crate::directory::{Author, Change, Changes, Directory, Entry, Fact, FactKey, History, Kind, Listing, Recorded};
+use crate::directory::{
+    Author, Change, Changes, Directory, Entry, Fact, FactKey, History, Kind, Listing, Lives, Recorded,
+};
 use crate::model::{Revision, TenantId};
 
 /// More than any check makes.
@@ -88,5 +90,5 @@ pub fn mentioning(kind: Kind, keys: impl IntoIterator<Item = FactKey>) -> Listin
 
 /// All of the history.
 pub fn whole() -> History {
-    History { kind: None, about: Vec::new(), actor: None, before: None, limit: ALL }
+    History { lives: Lives::All, kind: None, about: Vec::new(), actor: None, before: None, limit: ALL }
 }

@@ -34,7 +34,7 @@ impl Heads {
     /// Hears of all tenants that there are.
     pub(super) fn hear_all(&self, all: &[TenantHead]) {
         let mut heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for TenantHead { tenant, head } in all {
+        for TenantHead { tenant, head, .. } in all {
             if let Some(known) = heads.get_mut(tenant) {
                 *known = (*known).max(*head);
             } else {

@@ -5,19 +5,25 @@ use std::ops::RangeInclusive;
 
 use chrono::{DateTime, Utc};
 use sqlx::Row;
-use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 
+use super::chain::chain;
 use super::row::{fact, key, keys_parameter, number, optional_fact, revision, shard};
 use crate::directory::fact::{Fact, FactKey, Kind};
-use crate::directory::store::{Author, Change, Entry, History, Listing, Part, Recorded, StoreError, TenantHead};
+use crate::directory::store::{Author, Change, Entry, History, Listing, Lives, Part, Recorded, StoreError, TenantHead};
 use crate::model::{Revision, TenantId};
 
-pub(super) async fn tenants(readers: &SqlitePool) -> Result<Vec<TenantHead>, StoreError> {
-    let rows =
-        sqlx::query("SELECT name, head FROM tenants WHERE ended IS NULL ORDER BY name").fetch_all(readers).await?;
+pub(super) async fn tenants(reader: &mut SqliteConnection) -> Result<Vec<TenantHead>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT tenants.name, tenants.head, revisions.chain FROM tenants
+         LEFT JOIN revisions ON revisions.tenant = tenants.number AND revisions.revision = tenants.head
+         WHERE tenants.ended IS NULL ORDER BY tenants.name",
+    )
+    .fetch_all(reader)
+    .await?;
     let tenant = |row: &SqliteRow| {
         let tenant = TenantId::parse(row.try_get("name")?).map_err(|error| StoreError::Damaged(error.to_string()))?;
-        Ok(TenantHead { tenant, head: revision(row, "head")? })
+        Ok(TenantHead { tenant, head: revision(row, "head")?, chain: chain(row, "chain")? })
     };
     rows.iter().map(tenant).collect()
 }
@@ -267,6 +273,7 @@ async fn history_page(
          LEFT JOIN facts AS earlier ON earlier.object = changes.object AND earlier.until = changes.revision
          LEFT JOIN facts AS later ON later.object = changes.object AND later.since = changes.revision
          WHERE changes.tenant = ?1
+             AND (?9 OR changes.revision >= (SELECT born FROM tenants WHERE number = ?1))
              AND (?2 IS NULL OR objects.kind = ?2) AND (?3 IS NULL OR revisions.actor = ?3)
              AND (?4 = '[]' OR changes.object IN (SELECT number FROM concerned))
              AND (?5 IS NULL OR changes.revision < ?5
@@ -281,6 +288,7 @@ async fn history_page(
     .bind(before.map(|(_, key)| key.kind.name()))
     .bind(before.map(|(_, key)| key.id.as_str()))
     .bind(i64::try_from(PAGE).unwrap_or(i64::MAX))
+    .bind(history.lives == Lives::All)
     .fetch_all(readers)
     .await?;
     Ok(rows)

@@ -5,6 +5,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::write::Staged;
+use crate::directory::chain::Step;
 use crate::directory::document::{Document, document_of};
 use crate::directory::fact::{Fact, FactKey, Kind};
 use crate::directory::store::{Changes, StoreError};
@@ -67,5 +68,5 @@ pub(super) fn staged(changes: &Changes) -> Result<Staged, StoreError> {
         }
     }
     let (rows, mentions) = (Value::from(rows).to_string(), Value::from(mentions).to_string());
-    Ok(Staged { rows, mentions, of_manifests: None })
+    Ok(Staged { rows, mentions, step: Step::of(changes)?, of_manifests: None })
 }

@@ -4,7 +4,9 @@ use chrono::SecondsFormat;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
+use super::chain;
 use super::row::{number, revision};
+use crate::directory::chain::Step;
 use crate::directory::store::{Author, StoreError};
 use crate::model::{Revision, TenantId};
 
@@ -21,6 +23,8 @@ pub(super) struct Staged {
     pub rows: String,
     /// `[[kind, id, kind, id], …]`
     pub mentions: String,
+    /// What the revision is in the chain.
+    pub step: Step,
     /// Of manifests, all that they say: `[[kind, id], …]`
     pub of_manifests: Option<String>,
 }
@@ -41,8 +45,10 @@ pub(super) async fn create_tenant(
             insert.bind(tenant.as_str()).fetch_one(&mut *write).await?.try_get(0)?
         }
     };
-    note_revision(write, tenant, first, author).await?;
-    sqlx::query("UPDATE tenants SET ended = NULL WHERE number = ?1").bind(tenant).execute(&mut *write).await?;
+    note_revision(write, tenant, first, Step::Made, author).await?;
+    let begin = sqlx::query("UPDATE tenants SET ended = NULL, born = ?2 WHERE number = ?1");
+    begin.bind(tenant).bind(number(first)).execute(&mut *write).await?;
+    forget_secrets(write, tenant).await?;
     Ok(first)
 }
 
@@ -53,7 +59,8 @@ pub(super) async fn delete_tenant(
 ) -> Result<Revision, StoreError> {
     let Found { tenant, head, .. } = find_live(write, tenant).await?;
     let last = head.next();
-    note_revision(write, tenant, last, author).await?;
+    note_revision(write, tenant, last, Step::Ended, author).await?;
+    forget_secrets(write, tenant).await?;
     for statement in [
         "INSERT INTO changes (tenant, revision, object)
          SELECT ?1, ?2, objects.number FROM objects JOIN facts ON facts.object = objects.number
@@ -71,7 +78,7 @@ pub(super) async fn delete_tenant(
 pub(super) async fn apply(
     write: &mut SqliteConnection,
     tenant: &TenantId,
-    Staged { rows, mentions, of_manifests }: &Staged,
+    Staged { rows, mentions, step, of_manifests }: &Staged,
     expected: Revision,
     author: &Author,
 ) -> Result<Revision, StoreError> {
@@ -88,7 +95,7 @@ pub(super) async fn apply(
         return Ok(head);
     }
     let next = head.next();
-    note_revision(write, tenant, next, author).await?;
+    note_revision(write, tenant, next, *step, author).await?;
     for statement in [
         "INSERT INTO changes (tenant, revision, object) SELECT ?1, ?2, object FROM temp.staged",
         "UPDATE facts SET until = ?2
@@ -179,14 +186,25 @@ async fn find_live(write: &mut SqliteConnection, tenant: &TenantId) -> Result<Fo
     found.ok_or_else(|| StoreError::NoSuchTenant(tenant.clone()))
 }
 
+/// What signed for a life of a tenant signs for no other.
+async fn forget_secrets(write: &mut SqliteConnection, tenant: i64) -> Result<(), StoreError> {
+    for statement in ["DELETE FROM signing_keys WHERE tenant = ?1", "DELETE FROM token_uses WHERE tenant = ?1"] {
+        sqlx::query(statement).bind(tenant).execute(&mut *write).await?;
+    }
+    Ok(())
+}
+
 async fn note_revision(
     write: &mut SqliteConnection,
     tenant: i64,
     revision: Revision,
+    step: Step,
     author: &Author,
 ) -> Result<(), StoreError> {
+    let chain = chain::next(write, tenant, revision, step, author).await?;
     sqlx::query(
-        "INSERT INTO revisions (tenant, revision, at, actor, reason, request_id) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO revisions (tenant, revision, at, actor, reason, request_id, chain)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )
     .bind(tenant)
     .bind(number(revision))
@@ -194,6 +212,7 @@ async fn note_revision(
     .bind(&author.actor)
     .bind(&author.reason)
     .bind(&author.request_id)
+    .bind(chain.0.as_slice())
     .execute(&mut *write)
     .await?;
     let head = sqlx::query("UPDATE tenants SET head = ?2 WHERE number = ?1");

@@ -10,7 +10,8 @@ use super::answer::{page, page_size, read_cursor, told};
 use super::asking::{Asked, Asking};
 use super::caller::administration;
 use super::objects::mentioned;
-use crate::directory::{Entry, FactKey, History, Kind, read_key};
+use crate::admin::Credentials;
+use crate::directory::{Entry, FactKey, History, Kind, Lives, read_key};
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
 use crate::model::Revision;
@@ -31,6 +32,16 @@ pub(in crate::http) struct HistoryQuery {
     subject: Option<String>,
     /// By this key or principal.
     actor: Option<String>,
+    /// Of which tenants of the name.
+    life: Life,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Life {
+    #[default]
+    Present,
+    All,
 }
 
 pub(in crate::http) async fn history(
@@ -40,9 +51,19 @@ pub(in crate::http) async fn history(
 ) -> Result<Response, Problem> {
     let administration = administration(&state)?;
     administration.look(&asking.tenant, &asking.who).await?;
+    let lives = match (query.life, &asking.who) {
+        (Life::Present, _) => Lives::Present,
+        (Life::All, Credentials::Key(_)) => Lives::All,
+        // Whoever has the name now need not be whoever had it before.
+        (Life::All, Credentials::Token(_)) => {
+            let message = "`life=all` is for keys that may administer: it tells of tenants that are no more";
+            return Err(Problem::MayNotAdminister(message.to_owned()));
+        }
+    };
     let size = page_size(query.limit)?;
     let before: Option<(Revision, FactKey)> = query.after.as_deref().map(read_cursor).transpose()?;
-    let wanted = History { kind: query.kind, about: about(&query)?, actor: query.actor, before, limit: size + 1 };
+    let wanted =
+        History { lives, kind: query.kind, about: about(&query)?, actor: query.actor, before, limit: size + 1 };
     let found = administration.directory.history(&asking.tenant, &wanted).await?;
     Ok(page(found, size, |entry| json!([entry.revision, entry.change.key]), shown))
 }

@@ -14,7 +14,7 @@ use crate::admin::Occasion;
 use crate::directory::TenantHead;
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
-use crate::model::TenantId;
+use crate::model::{Revision, TenantId};
 
 /// `GET` and `POST` of `/tenants`.
 pub(in crate::http) fn all_tenants() -> MethodRouter<AppState> {
@@ -51,7 +51,7 @@ async fn list(
     let all = administration(&state)?.directory.tenants().await?;
     let is_after = |one: &&TenantHead| after.as_ref().is_none_or(|after| one.tenant.as_str() > after.as_str());
     let found: Vec<_> = all.iter().filter(is_after).take(size + 1).collect();
-    Ok(page(found, size, |one| json!(one.tenant), |one| shown(one)))
+    Ok(page(found, size, |one| json!(one.tenant), |one| shown(&one.tenant, one.head)))
 }
 
 async fn make(
@@ -69,14 +69,14 @@ async fn make(
     let administration = administration(&state)?;
     let revision = administration.create_tenant(&tenant, &operating.key, &operating.occasion).await?;
     let address = format!("/tenants/{tenant}");
-    Ok(created(of_revision(&shown(&TenantHead { tenant, head: revision }), revision), &address))
+    Ok(created(of_revision(&shown(&tenant, revision), revision), &address))
 }
 
 async fn read(State(state): State<AppState>, place: Place, presented: Presented) -> Result<Response, Problem> {
     let administration = administration(&state)?;
     let who = presented.for_tenant(&place.tenant)?;
     let head = administration.look(&place.tenant, &who).await?;
-    Ok(of_revision(&shown(&TenantHead { tenant: place.tenant, head }), head))
+    Ok(of_revision(&shown(&place.tenant, head), head))
 }
 
 async fn end(
@@ -87,9 +87,9 @@ async fn end(
 ) -> Result<Response, Problem> {
     let administration = administration(&state)?;
     let revision = administration.delete_tenant(&place.tenant, &operating.key, &operating.occasion).await?;
-    Ok(of_revision(&shown(&TenantHead { tenant: place.tenant, head: revision }), revision))
+    Ok(of_revision(&shown(&place.tenant, revision), revision))
 }
 
-fn shown(one: &TenantHead) -> serde_json::Value {
-    json!({"id": one.tenant, "name": one.tenant, "revision": one.head})
+fn shown(tenant: &TenantId, revision: Revision) -> serde_json::Value {
+    json!({"id": tenant, "name": tenant, "revision": revision})
 }

@@ -264,6 +264,11 @@ fn others() -> Vec<Operation> {
             .query("resource", text(), "Of this resource and its grants.")
             .query("subject", text(), "Of this subject, its teams and its grants.")
             .query("actor", text(), "By this key or principal.")
+            .query(
+                "life",
+                json!({"enum": ["present", "all"]}),
+                "`all`: of ended tenants of the name too; for admin keys.",
+            )
             .administers()
             .answer(200, page(reference("HistoryEntry"))),
     ]
@@ -319,7 +324,10 @@ fn running() -> Vec<Operation> {
             .answer(200, any())
             .problems(&[404]),
         get("/live", "Is the server alive?").answer(200, any()),
-        get("/ready", "Does every tenant have a snapshot?").answer(200, any()).problems(&[503]),
+        get("/ready", "Does every tenant have a snapshot?")
+            .query("strict", json!({"enum": ["", "true"]}), "Also: is nothing degraded?")
+            .answer(200, any())
+            .problems(&[503]),
         observe("/metrics", "Numbers for Prometheus.").answer(200, json!({"type": "string"})),
         observe("/status", "What serves, since when, and what went wrong last.").answer(200, any()),
         get("/openapi.json", "This document.").answer(200, any()),

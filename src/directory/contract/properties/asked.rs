@@ -10,7 +10,7 @@ use proptest::sample::select;
 use super::happened::{ACTORS, key, tenants};
 use crate::directory::contract::scene::{Scene, by_key};
 use crate::directory::{
-    Change, Directory, Entry, Fact, FactKey, History, Kind, Listing, Part, Recorded, StoreError, TenantHead,
+    Change, Directory, Entry, Fact, FactKey, History, Kind, Listing, Lives, Part, Recorded, StoreError, Trace,
 };
 use crate::model::{Revision, TenantId};
 
@@ -33,7 +33,9 @@ pub struct Asked {
 /// All that a directory answers, comparable.
 #[derive(Debug, PartialEq)]
 pub struct Answered {
-    tenants: Vec<TenantHead>,
+    tenants: Vec<(TenantId, Revision)>,
+    /// Whether each of the two revisions has a chain, and that is the head's: no two histories share one.
+    traces: [(bool, bool); 2],
     head: Revision,
     read: BTreeMap<FactKey, Recorded>,
     /// Every kind whole, and a page of what mentions the facts.
@@ -74,7 +76,8 @@ impl Asked {
         }
         let scene = Scene { directory, tenant: tenant.clone() };
         Ok(Answered {
-            tenants: directory.tenants().await?,
+            tenants: directory.tenants().await?.into_iter().map(|found| (found.tenant, found.head)).collect(),
+            traces: [self.traced(directory, since).await?, self.traced(directory, at).await?],
             head,
             read: directory.read(tenant, keys, at).await?,
             lists,
@@ -99,6 +102,15 @@ impl Asked {
         })
     }
 
+    async fn traced(&self, directory: &dyn Directory, at: Revision) -> Result<(bool, bool), StoreError> {
+        let heads = directory.tenants().await?;
+        let head = heads.iter().find(|found| found.tenant == self.tenant).map(|found| found.chain);
+        match directory.trace(&self.tenant, at).await? {
+            Trace::Live(chain) => Ok((chain.is_some(), chain == head)),
+            other => Err(StoreError::Damaged(format!("{other:?}"))),
+        }
+    }
+
     async fn history(
         &self,
         directory: &dyn Directory,
@@ -107,7 +119,8 @@ impl Asked {
     ) -> Result<Vec<Entry>, StoreError> {
         let before = self.after.clone().map(|key| (Revision(self.since + 1), key));
         let actor = self.actor.map(str::to_owned);
-        let history = History { kind, about: about.to_vec(), actor, before, limit: self.limit };
+        let lives = if self.cut.is_multiple_of(2) { Lives::All } else { Lives::Present };
+        let history = History { lives, kind, about: about.to_vec(), actor, before, limit: self.limit };
         directory.history(&self.tenant, &history).await
     }
 }

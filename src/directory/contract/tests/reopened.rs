@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use crate::directory::{
     Answer, Author, Change, Changes, Directory, Entry, Fact, FactKey, History, Kind, Listing, Part, Recorded,
-    SqliteDirectory, TenantHead,
+    SqliteDirectory, TenantHead, Trace,
 };
 use crate::model::{Revision, TenantId};
 
@@ -72,6 +72,10 @@ impl Directory for Reopened {
 
     fn head<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Revision> {
         ask!(self, head(tenant))
+    }
+
+    fn trace<'a>(&'a self, tenant: &'a TenantId, at: Revision) -> Answer<'a, Trace> {
+        ask!(self, trace(tenant, at))
     }
 
     fn read<'a>(
