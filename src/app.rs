@@ -81,7 +81,7 @@ impl App {
         let keys = Arc::new(KeyRegistry::new(config.keys, Arc::clone(&clock)));
         let tenants = Arc::new(Tenants::default());
         let metrics = Metrics::default();
-        let opened = directory::open(&config.directory, &config.layout, &config.callers.keys, &clock).await?;
+        let mut opened = directory::open(&config.directory, &config.layout, &config.callers.keys).await?;
         let (rules, wanted) = (watch::Sender::new(None), watch::Sender::new(Wanted::new()));
         let reloader = Reloader {
             rules: rules.clone(),
@@ -123,6 +123,11 @@ impl App {
         let seen = tokio::task::spawn_blocking(move || first.load_first()).await.map_err(AppError::FirstLoad)?;
         background.push(tokio::spawn(reloader.clone().follow(watcher, seen)).abort_handle());
         let listeners = Listeners::bind(config.http.listen).await?;
+        // A key that is made is shown: nothing that stops a start comes between.
+        let first_key = match &mut opened {
+            Some(opened) => opened.first_key(&clock).await?,
+            None => None,
+        };
         let remembered_bytes = config.tokens.remembered_bytes;
         let verifier = Verifier::new(config.tokens, keys, Arc::clone(&clock));
         let comparing = Comparing {
@@ -151,9 +156,9 @@ impl App {
             clock: Arc::clone(&clock),
             patience: config.http.at_least_timeout,
         };
-        let (admin, first_key) = match opened {
-            None => (None, None),
-            Some(Opened { directory, keys, first_key }) => {
+        let admin = match opened {
+            None => None,
+            Some(Opened { directory, keys, .. }) => {
                 let administration = Administration {
                     secrets: directory.clone(),
                     directory,
@@ -168,7 +173,8 @@ impl App {
                     patience: config.http.at_least_timeout,
                 };
                 background.push(tokio::spawn(administration.clone().follow_uses()).abort_handle());
-                (Some(administration), first_key)
+                background.push(tokio::spawn(administration.clone().follow_keys()).abort_handle());
+                Some(administration)
             }
         };
         let state = AppState::new(Served {

@@ -194,7 +194,7 @@ impl Reloader {
         if self.layout.manifests == ManifestsAre::TheDirectory || !folder.has_manifests {
             return Ok(());
         }
-        let (state, _) = check_directory(shared, tenant, folder)?;
+        let state = check_directory(shared, tenant, folder)?.state;
         self.wanted.send_if_modified(|wanted| {
             let is_new = wanted.get(tenant).is_none_or(|known| **known != state);
             if is_new {

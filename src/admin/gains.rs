@@ -12,7 +12,7 @@ mod steps;
 mod subject;
 mod written;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use cedar_policy::EntityUid;
 use cedar_policy_core::ast::{EntityType, EntityUID};
@@ -22,13 +22,11 @@ use crate::directory::{Change, StoreError};
 use crate::model::facts::RoleActions;
 use crate::model::{EntityRef, Resource};
 use crate::schema::ActionFacts;
-use crate::vocabulary::{self, EXTERNAL_SUBJECT, TENANT};
+use crate::vocabulary::{self, EXTERNAL_IDENTITY, EXTERNAL_SUBJECT, TEAM, TENANT};
 use held::Holder;
 use steps::{Step, steps};
 use subject::{Subject, Tri};
 use written::Written;
-
-pub(super) use written::entity_of;
 
 /// The first thing that the changes would give by policies and that is not theirs to give.
 pub(super) async fn lacks(authority: &Authority<'_>, changes: &[Change]) -> Result<Option<String>, StoreError> {
@@ -54,6 +52,8 @@ struct Gains<'a> {
 struct Passage {
     before: Subject,
     after: Subject,
+    /// The same with all groups that a token could add.
+    by_token: Option<Subject>,
     noticed: Noticed,
 }
 
@@ -84,6 +84,9 @@ impl<'a> Gains<'a> {
                         Noticed::ByAll => false,
                         Noticed::Naming(..) => before.matches(written.policy, action) == Tri::Yes,
                     };
+                    // Outsiders may have what their tokens prove already, unless it takes more than that.
+                    let takes_account = written.asks_type || !self.is_for(action, EXTERNAL_SUBJECT);
+                    let after = passage.by_token.as_ref().filter(|_| takes_account).unwrap_or(after);
                     !had && after.matches(written.policy, action) != Tri::No
                 };
                 let gained: Vec<_> = actions.filter(is_gained).collect();
@@ -130,15 +133,26 @@ impl<'a> Gains<'a> {
 
     /// Whether only outsiders can ask for one of its actions.
     fn is_for_outsiders(&self, written: &Written<'_>) -> bool {
-        let types = &self.authority.snapshot.schema.types;
-        let applies = |action: &&ActionFacts, kind: &str| {
-            let uid = types.uid_of(&EntityRef::new(kind, "x"));
-            uid.is_some_and(|uid| action.applies_to_principal(uid.type_name()))
-        };
         written.actions.iter().any(|action| {
-            applies(action, EXTERNAL_SUBJECT)
-                && !(applies(action, vocabulary::USER) && applies(action, vocabulary::VIRTUAL_ACCOUNT))
+            let is_for = |kind: &str| self.is_for(action, kind);
+            is_for(EXTERNAL_SUBJECT) && !(is_for(vocabulary::USER) && is_for(vocabulary::VIRTUAL_ACCOUNT))
         })
+    }
+
+    fn is_for(&self, action: &ActionFacts, kind: &str) -> bool {
+        let uid = self.authority.snapshot.schema.types.uid_of(&EntityRef::new(kind, "x"));
+        uid.is_some_and(|uid| action.applies_to_principal(uid.type_name()))
+    }
+
+    /// The external identities, and the teams that claims are mapped to.
+    fn groups_of_tokens(&self) -> HashSet<EntityUID> {
+        let mut groups = HashSet::new();
+        for record in &self.authority.snapshot.providers {
+            let identities = record.identities.iter().map(|one| EntityRef::new(EXTERNAL_IDENTITY, one.name.as_str()));
+            let teams = record.team_mappings.values().flatten().map(|team| EntityRef::new(TEAM, team.as_str()));
+            groups.extend(identities.chain(teams).filter_map(|group| self.uid(&group)));
+        }
+        groups
     }
 
     fn may_ask(&self, subject: &Subject, action: &ActionFacts) -> bool {
@@ -157,7 +171,7 @@ impl<'a> Gains<'a> {
             inside.within.insert(uid.clone());
             let outside = Subject { outside: HashSet::from([uid.clone()]), ..somebody.clone() };
             let (before, after) = if joins { (outside, inside) } else { (inside, outside) };
-            Some(Passage { before, after, noticed: Noticed::Naming(HashSet::from([uid]), false) })
+            Some(Passage { before, after, by_token: None, noticed: Noticed::Naming(HashSet::from([uid]), false) })
         };
         let outsider = || {
             let kind = self.uid(&EntityRef::new(EXTERNAL_SUBJECT, "x")).map(|uid| uid.entity_type().clone());
@@ -168,21 +182,26 @@ impl<'a> Gains<'a> {
             Step::Leaves { group } => of_group(group, false),
             Step::Becomes { who, teams } => {
                 let after = self.known(who, teams)?;
-                Some(Passage { before: outsider(), after, noticed: Noticed::ByAll })
+                let groups = self.groups_of_tokens();
+                let compares = self.written.iter().any(|written| written.compares_with_data);
+                let is_mentioned = compares && groups.iter().any(|group| self.is_mentioned(group));
+                let is_mentioned = after.is_mentioned || is_mentioned;
+                let by_token = Some(Subject { by_token: groups, is_mentioned, ..after.clone() });
+                Some(Passage { before: outsider(), after, by_token, noticed: Noticed::ByAll })
             }
             Step::IsNoMore { who, teams } => {
                 let before = self.known(who, teams)?;
                 let mut after = outsider();
                 let named: HashSet<_> = before.within.iter().filter(|uid| **uid != tenant).cloned().collect();
                 after.outside.clone_from(&named);
-                Some(Passage { before, after, noticed: Noticed::Naming(named, true) })
+                Some(Passage { before, after, by_token: None, noticed: Noticed::Naming(named, true) })
             }
             Step::Resource { .. } => None,
         }
     }
 
     /// A user or an account with its teams. Tokens may be in more: in mapped teams, in external identities.
-    fn known(&self, who: &EntityRef, teams: &std::collections::BTreeSet<EntityRef>) -> Option<Subject> {
+    fn known(&self, who: &EntityRef, teams: &BTreeSet<EntityRef>) -> Option<Subject> {
         let uid = self.uid(who)?;
         let kind: EntityType = uid.entity_type().clone();
         let tenant: EntityUID = self.authority.snapshot.tenant_uid().clone().into();
@@ -195,6 +214,7 @@ impl<'a> Gains<'a> {
             kind: Some(kind),
             within,
             outside: HashSet::new(),
+            by_token: HashSet::new(),
             is_complete: true,
             is_mentioned,
         })

@@ -39,8 +39,21 @@ pub enum OpenError {
 pub(super) struct Opened {
     pub directory: Arc<SqliteDirectory>,
     pub keys: Arc<AdminKeys>,
-    /// Made just now: to be shown once.
-    pub first_key: Option<FirstKey>,
+    needs_first_key: bool,
+}
+
+impl Opened {
+    /// The first admin key, where there is none: made when nothing can keep the server from showing it.
+    pub async fn first_key(&mut self, clock: &SharedClock) -> Result<Option<FirstKey>, OpenError> {
+        if !self.needs_first_key {
+            return Ok(None);
+        }
+        let (key, made) = AdminKeys::generate(FIRST_KEY)?;
+        self.directory.add_admin_key(&made, clock.now()).await.map_err(OpenError::Keys)?;
+        self.keys = Arc::new(AdminKeys::of(vec![made]));
+        self.needs_first_key = false;
+        Ok(Some(key))
+    }
 }
 
 /// Opens what the configuration asks for; what it does not ask for in so many words may be missing.
@@ -48,10 +61,9 @@ pub(super) async fn open(
     config: &DirectoryConfig,
     layout: &Layout,
     callers: &CallerKeys,
-    clock: &SharedClock,
 ) -> Result<Option<Opened>, OpenError> {
     let DirectoryConfig::Sqlite { path, is_needed } = config else { return Ok(None) };
-    match open_at(path, layout, callers, clock).await {
+    match open_at(path, layout, callers).await {
         Ok(opened) => Ok(Some(opened)),
         Err(error) if *is_needed => Err(error),
         Err(error) => {
@@ -61,20 +73,13 @@ pub(super) async fn open(
     }
 }
 
-async fn open_at(path: &Path, layout: &Layout, callers: &CallerKeys, clock: &SharedClock) -> Result<Opened, OpenError> {
+async fn open_at(path: &Path, layout: &Layout, callers: &CallerKeys) -> Result<Opened, OpenError> {
     write_first_files(layout)?;
     let directory = SqliteDirectory::open(path).await;
     let directory = directory.map_err(|source| OpenError::Open { path: path.to_owned(), source })?;
-    let mut kept = directory.admin_keys().await.map_err(OpenError::Keys)?;
-    let mut first_key = None;
-    if kept.is_empty() && !callers.any_may(Permission::Administer) {
-        let (key, made) = AdminKeys::generate(FIRST_KEY)?;
-        directory.add_admin_key(&made, clock.now()).await.map_err(OpenError::Keys)?;
-        kept.push(made);
-        first_key = Some(key);
-    }
-    let keys = Arc::new(AdminKeys::of(kept));
-    Ok(Opened { directory: Arc::new(directory), keys, first_key })
+    let kept = directory.admin_keys().await.map_err(OpenError::Keys)?;
+    let needs_first_key = kept.is_empty() && !callers.any_may(Permission::Administer);
+    Ok(Opened { directory: Arc::new(directory), keys: Arc::new(AdminKeys::of(kept)), needs_first_key })
 }
 
 /// On an empty folder: a place for policies, and the schema that ships, to begin with and to change.

@@ -136,6 +136,7 @@ fn policy() -> impl Strategy<Value = String> {
         "principal is User",
         "principal is ExternalSubject",
         "principal is User in Team::\"ops\"",
+        "principal is User in ExternalIdentity::\"partner\"",
         "principal == VirtualAccount::\"bot\"",
         "principal in ExternalIdentity::\"partner\"",
         "principal in Tenant::\"acme\"",
@@ -177,7 +178,13 @@ fn snapshot(policies: &str, facts: &BTreeMap<FactKey, Fact>) -> Option<Snapshot>
 fn tokens() -> Vec<Value> {
     let mut tokens = Vec::new();
     for email in ["jane@x.io", "zoe@x.io", "nia@x.io", "ida@x.io", "stranger@x.io"] {
-        for more in [json!({}), json!({"groups": "g"}), json!({"client_id": "c"}), json!({"department": "y"})] {
+        for more in [
+            json!({}),
+            json!({"groups": "g"}),
+            json!({"client_id": "c"}),
+            json!({"department": "x"}),
+            json!({"department": "y"}),
+        ] {
             let mut token = json!({"iss": "https://okta.example", "sub": email, "email": email, "aud": "a"});
             token.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             tokens.push(token);
@@ -217,7 +224,7 @@ fn allowed(snapshot: &Snapshot, principal: &Principal) -> BTreeSet<(&'static str
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn nobody_touched_gains_what_the_caller_does_not_hold(policies in vec(policy(), 1..5), changed in changes()) {

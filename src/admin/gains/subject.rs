@@ -37,7 +37,9 @@ pub(super) struct Subject {
     pub outside: HashSet<EntityUID>,
     /// Nothing but `within` holds it.
     pub is_complete: bool,
-    /// An attribute of some entity names it or what it is in.
+    /// Groups that a token may add.
+    pub by_token: HashSet<EntityUID>,
+    /// An attribute of some entity names it or what it is in, or may be in.
     pub is_mentioned: bool,
 }
 
@@ -83,6 +85,8 @@ impl Subject {
     fn is_in(&self, uid: &EntityUID) -> Tri {
         if self.within.contains(uid) {
             Tri::Yes
+        } else if self.by_token.contains(uid) {
+            Tri::Perhaps
         } else if self.is_complete || self.outside.contains(uid) {
             Tri::No
         } else {
@@ -153,7 +157,8 @@ impl Subject {
         // Nothing that is kept names it: only a request could.
         let is_of_data = !other.subexpressions().any(|part| is_var(part, Var::Context) || is_var(part, Var::Principal));
         let names_some = other.subexpressions().any(|part| literal(part).is_some());
-        if is_of_data && !names_some && self.is_complete && !self.is_mentioned { Tri::No } else { Tri::Perhaps }
+        let is_known = self.is_complete && !self.is_mentioned;
+        if is_of_data && !names_some && is_known { Tri::No } else { Tri::Perhaps }
     }
 }
 

@@ -26,6 +26,13 @@ impl Secrets for SqliteDirectory {
         })
     }
 
+    fn remove_admin_key<'a>(&'a self, name: &'a str) -> Answer<'a, bool> {
+        Box::pin(async move {
+            let delete = sqlx::query("DELETE FROM admin_keys WHERE name = ?1");
+            Ok(delete.bind(name).execute(&self.writer).await?.rows_affected() > 0)
+        })
+    }
+
     fn signing_keys<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<KeptSigningKey>> {
         Box::pin(async move {
             let select = "SELECT key_id, private, created_at FROM signing_keys WHERE tenant = ?1 ORDER BY created_at";
