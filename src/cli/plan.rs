@@ -44,7 +44,7 @@ struct Manifests {
     /// What the manifests do not say goes
     #[arg(long)]
     prune: bool,
-    /// What refers to something that goes, or names it in a policy, does not keep it
+    /// What a policy or an entities file names goes all the same
     #[arg(long)]
     cascade: bool,
     /// Make the tenant, if there is none of the name

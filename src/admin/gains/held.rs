@@ -49,10 +49,9 @@ impl<'a> Holder<'a> {
             kind: Some(uid.entity_type().clone()),
             uid: Some(uid),
             within: lineage(authority.snapshot, authority.principal),
-            outside: HashSet::new(),
-            by_token: HashSet::new(),
             is_complete: true,
             is_mentioned,
+            ..Subject::default()
         };
         Self { authority, written, caller }
     }

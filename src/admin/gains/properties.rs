@@ -156,6 +156,8 @@ fn policy() -> impl Strategy<Value = String> {
         "resource in Folder::\"f\"",
         "action == Action::\"read\" && context has mfa && context.mfa",
         "action == Action::\"write\"",
+        "principal.hasTag(\"department\") && principal.getTag(\"department\").contains(\"y\")",
+        "principal has provider && principal.provider == IdentityProvider::\"okta\"",
     ]);
     (effect, principal, action, resource, vec((any::<bool>(), part), 0..3)).prop_map(
         |(effect, principal, action, resource, parts)| {
@@ -293,16 +295,18 @@ fn may(policies: &str, changed: Vec<(FactKey, Option<Fact>)>) -> bool {
 #[test]
 fn a_change_that_no_policy_can_notice_takes_nothing_more() {
     let put = |fact: Fact| vec![(fact.key(), Some(fact))];
-    let elsewhere = "permit (principal in Team::\"red\", action == Action::\"read\", resource);
+    let elsewhere = "permit (principal, action == Action::\"read\", resource in Folder::\"f\")
+                     when { principal.hasTag(\"department\") && principal.getTag(\"department\").contains(\"y\") };
+                     permit (principal in Team::\"red\", action == Action::\"read\", resource);
                      permit (principal, action == Action::\"write\", resource is Doc)
                      when { resource has keeper && resource.keeper == principal };
-                     forbid (principal is ExternalSubject, action == Action::\"read\", resource) unless { context has mfa };
                      permit (principal, action == Action::\"read\", resource is Doc) when { resource has open && resource.open };";
     for change in [
         put(team("ops", &["jane@x.io"], true)),
         put(team("new", &["zoe@x.io"], true)),
         put(user("nia", true)),
         put(user("jane", false)),
+        put(account(true)),
         put(partner(json!(["x", "y"]))),
     ] {
         assert!(may(elsewhere, change.clone()), "{change:?}");

@@ -39,6 +39,8 @@ pub(super) struct Subject {
     pub is_complete: bool,
     /// Groups that a token may add.
     pub by_token: HashSet<EntityUID>,
+    /// It has no attributes and no tags.
+    pub is_bare: bool,
     /// An attribute of some entity names it or what it is in, or may be in.
     pub is_mentioned: bool,
 }
@@ -119,6 +121,14 @@ impl Subject {
                 }
             }
             ExprKind::Is { expr, entity_type } if is_var(expr, Var::Principal) => self.is_of(entity_type),
+            ExprKind::HasAttr { expr, .. } | ExprKind::ExtHasAttr { expr, .. }
+                if self.is_bare && is_var(expr, Var::Principal) =>
+            {
+                Tri::No
+            }
+            ExprKind::BinaryApp { op: BinaryOp::HasTag, arg1, .. } if self.is_bare && is_var(arg1, Var::Principal) => {
+                Tri::No
+            }
             ExprKind::BinaryApp { op: BinaryOp::Eq, arg1, arg2 } => {
                 let sides = [(arg1, arg2), (arg2, arg1)];
                 let of_principal = sides.iter().find(|(one, _)| is_var(one, Var::Principal));
