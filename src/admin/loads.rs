@@ -79,12 +79,8 @@ fn unreadable(tenant: &TenantId, put: &[&Change], rules: &Rules) -> Vec<Refusal>
 
 fn faults(tenant: &TenantId, put: &[&Change], rules: &Rules) -> Option<String> {
     let state = state_of(put.iter().filter_map(|change| change.after.clone()), &BTreeMap::new());
-    // A team's members are in it; nothing else is compiled of it.
     let compiled = compile(tenant, &state);
-    match build_alone(tenant, &compiled, rules) {
-        Ok(()) => None,
-        Err(message) => Some(message),
-    }
+    build_alone(tenant, &compiled, rules).err()
 }
 
 /// Builds a snapshot of these and nothing else.
