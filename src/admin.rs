@@ -196,7 +196,7 @@ impl Administration {
                 let refusals = still_named.into_iter().map(StillNamed::refusal).collect();
                 return Err(EditError::Refused(refusals).into());
             }
-            let refusals = self.load_refusals(tenant, &planned, &rules).await;
+            let refusals = self.load_refusals(tenant, &planned, &rules).await?;
             if !refusals.is_empty() {
                 return Err(EditError::Refused(refusals).into());
             }

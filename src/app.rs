@@ -97,8 +97,7 @@ impl App {
         let metrics = Metrics::within(config.tenant_labels);
         let listeners = Listeners::bind(config.http.listen).await?;
         let progress = Progress::default();
-        let opened =
-            directory::open(&config.directory, &config.layout, &config.callers.keys, &clock, &progress).await?;
+        let mut opened = directory::open(&config.directory, &config.layout, &config.callers.keys, &progress).await?;
         let provenance = directory::provenance(&config.directory, opened.as_ref(), &tenants);
         let layout = Layout { provenance, ..config.layout };
         let database = opened.as_ref().map(|opened| Arc::clone(&opened.directory));
@@ -138,6 +137,11 @@ impl App {
             }
         };
         background.push(follow.abort_handle());
+        // A key that is made is shown: nothing that stops a start comes between.
+        let first_key = match &mut opened {
+            Some(opened) => opened.first_key(&clock).await?,
+            None => None,
+        };
         let remembered_bytes = config.tokens.remembered_bytes;
         let verifier = Verifier::new(config.tokens, keys, Arc::clone(&clock));
         let comparing = Comparing {
@@ -170,9 +174,9 @@ impl App {
             patience: config.http.at_least_timeout,
             places: Places::within(config.http.max_in_flight),
         };
-        let (admin, first_key) = match opened {
-            None => (None, None),
-            Some(Opened { directory, keys, first_key }) => {
+        let admin = match opened {
+            None => None,
+            Some(Opened { directory, keys, .. }) => {
                 let administration = Administration {
                     secrets: directory.clone(),
                     directory,
@@ -188,7 +192,8 @@ impl App {
                     patience: config.http.at_least_timeout,
                 };
                 background.push(tokio::spawn(administration.clone().follow_uses()).abort_handle());
-                (Some(administration), first_key)
+                background.push(tokio::spawn(administration.clone().follow_keys()).abort_handle());
+                Some(administration)
             }
         };
         let state = AppState::new(Served {

@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::clock::SharedClock;
 use crate::directory::{
     Author, Directory, Edit, EditError, Editor, Extent, Fact, FactKey, Planned, Rules, StoreError, facts_of,
-    operations_towards,
+    kept_beyond, operations_towards,
 };
 use crate::model::{DirectoryState, Revision, TenantId, with_causes};
 
@@ -31,6 +31,15 @@ pub async fn plan(editor: &Editor<'_>, state: &DirectoryState, extent: &Extent) 
     let facts = facts_by_key(state, editor.rules);
     let operations = operations_towards(editor.directory, editor.tenant, facts, extent, at).await?;
     editor.plan(&Edit { operations, cascade: false }).await
+}
+
+/// What the directory has and the manifests do not say, of what stays.
+///
+/// # Errors
+/// When the directory does not answer.
+pub async fn kept(editor: &Editor<'_>, state: &DirectoryState, planned: &Planned) -> Result<Vec<Fact>, StoreError> {
+    let wanted = facts_by_key(state, editor.rules).into_keys().collect();
+    kept_beyond(editor.directory, editor.tenant, &wanted, planned).await
 }
 
 /// Makes a tenant what its manifests say, as one revision.

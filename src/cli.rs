@@ -12,6 +12,7 @@ mod diff;
 mod export;
 mod fmt;
 mod key;
+mod named_in_files;
 mod plan;
 mod pull;
 mod replay;

@@ -28,7 +28,7 @@ pub use document::{
 };
 pub use edit::{Edit, EditError, Editor, Operation, Planned, Refusal, Rules};
 pub use fact::{Fact, FactKey, Kind, collaborator_key};
-pub use manifests::{Extent, MANIFEST_FILES, everything, manifests_of, operations_towards};
+pub use manifests::{Extent, MANIFEST_FILES, everything, kept_beyond, manifests_of, operations_towards};
 pub use memory::MemoryDirectory;
 pub use order::Turn;
 pub use progress::{Progress, PublishOutcome, Standing, TenantProgress};

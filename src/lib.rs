@@ -37,7 +37,7 @@
 //! reads JSON from strangers, [`clock`] tells the time, [`telemetry`] logs and counts.
 //!
 //! Where does a change go? A new claim rule: `principal/`. Another thing in directories: `model/facts.rs`,
-//! `directory/fact.rs` and `document/`, `manifest/`, `compile/`. Who may change it: `admin/needs.rs`. A route: `http/router.rs` shows them all. A status code: `http/problem.rs`, nowhere else. Which module
+//! `directory/fact.rs` and `document/`, `manifest/`, `compile/`. Who may change it: `admin/needs.rs` by the change alone, `admin/gains.rs` by what people's policies make of it. A route: `http/router.rs` shows them all. A status code: `http/problem.rs`, nowhere else. Which module
 //! may import which is checked by `tests/it/architecture.rs`.
 
 pub mod listen;

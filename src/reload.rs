@@ -169,7 +169,7 @@ impl Reloader {
             return Ok(());
         }
         let state = match folder.has_manifests {
-            true => Some(check_directory(shared, tenant, folder)?.0),
+            true => Some(check_directory(shared, tenant, folder)?.state),
             // A folder that is there and cannot be looked into says nothing.
             false if !self.layout.lacks_manifests(tenant) => return Ok(()),
             false => None,

@@ -25,7 +25,9 @@ mod watch;
 pub use assume::{Candidates, takes_part_in_assuming};
 pub use build::{Parts, build, syntax_faults};
 pub use cache::{PrincipalKey, SliceCache, SliceKey};
-pub use entities::{EntityStore, Lineage, Located, Supplied, mentioned_by, named_in, place_in_tenant, reach};
+pub use entities::{
+    EntityStore, Lineage, Located, Supplied, mentioned_by, named_in, place_in_tenant, reach, scope_entity,
+};
 pub use exported::{entities_text, links_text, policies_text};
 pub use handle::{ReloadOutcome, TenantHandle, Tenants};
 pub use index::ActionSet;

@@ -12,7 +12,7 @@ mod steps;
 mod subject;
 mod written;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use cedar_policy::EntityUid;
 use cedar_policy_core::ast::{EntityType, EntityUID};
@@ -21,14 +21,12 @@ use super::authority::Authority;
 use crate::directory::{Change, StoreError};
 use crate::model::facts::RoleActions;
 use crate::model::{EntityRef, Resource};
-use crate::schema::ActionFacts;
-use crate::vocabulary::{self, EXTERNAL_SUBJECT, TENANT};
+use crate::schema::{ActionFacts, ActionNumber};
+use crate::vocabulary::{self, EXTERNAL_IDENTITY, EXTERNAL_SUBJECT, TEAM, TENANT};
 use held::Holder;
-use steps::{Step, steps};
+use steps::{Step, Was, steps};
 use subject::{Subject, Tri};
 use written::Written;
-
-pub(super) use written::entity_of;
 
 /// The first thing that the changes would give by policies and that is not theirs to give.
 pub(super) async fn lacks(authority: &Authority<'_>, changes: &[Change]) -> Result<Option<String>, StoreError> {
@@ -50,18 +48,25 @@ struct Gains<'a> {
     written: Vec<Written<'a>>,
 }
 
-/// What is known of somebody before and after, and what a policy must look at to notice.
+/// What is known of somebody before and after, and by what policies notice.
 struct Passage {
     before: Subject,
     after: Subject,
-    noticed: Noticed,
+    /// The same with all groups that a token could add.
+    by_token: Option<Subject>,
+    /// What a policy that notices names.
+    named: HashSet<EntityUID>,
+    manner: Manner,
 }
 
-enum Noticed {
-    /// By a policy that names one of these; with the second, by one that asks for the principal's type.
-    Naming(HashSet<EntityUID>, bool),
-    /// By every policy: nobody was this principal before.
-    ByAll,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    /// The same principal, in other groups.
+    Moves,
+    /// The same token, of a principal of another type.
+    Changes,
+    /// Nobody was this principal before.
+    Appears,
 }
 
 impl<'a> Gains<'a> {
@@ -75,70 +80,94 @@ impl<'a> Gains<'a> {
 
     fn lacking_passage(&self, holder: &Holder<'_>, step: &Step, passage: &Passage) -> Option<String> {
         let by_manager = matches!(step, Step::Joins { by_manager: true, .. });
-        self.written.iter().filter(|written| self.notices(written, passage)).find_map(|written| {
+        let mut freed: HashSet<ActionNumber> = HashSet::new();
+        for forbid in self.written.iter().filter(|written| !written.is_permit() && self.notices(written, passage)) {
             let (before, after) = (&passage.before, &passage.after);
-            let actions = written.actions.iter().copied().filter(|action| self.may_ask(after, action));
-            if written.is_permit() {
-                let is_gained = |action: &&ActionFacts| {
-                    let had = match passage.noticed {
-                        Noticed::ByAll => false,
-                        Noticed::Naming(..) => before.matches(written.policy, action) == Tri::Yes,
-                    };
-                    !had && after.matches(written.policy, action) != Tri::No
-                };
-                let gained: Vec<_> = actions.filter(is_gained).collect();
-                if gained.is_empty() || by_manager {
-                    return None;
-                }
-                return holder.lacking(written, &gained, after).map(|why| self.said(written, passage, &why));
+            let lost = forbid.actions.iter().filter(|action| {
+                self.may_ask(after, action)
+                    && before.matches(forbid.policy, action) != Tri::No
+                    && after.matches(forbid.policy, action) != Tri::Yes
+            });
+            let lost: HashSet<_> = lost.map(|action| action.number).collect();
+            // Of a new user or account, all that they are permitted then is looked at below.
+            let is_new = matches!(step, Step::Becomes { .. });
+            if !lost.is_empty() && !is_new {
+                let why = "forbids, and would not any more: only who holds everything may";
+                return Some(self.said(forbid, passage, why));
             }
-            if matches!(passage.noticed, Noticed::ByAll) {
-                // All that they may be permitted is asked about already.
+            freed.extend(lost);
+        }
+        if by_manager {
+            return None;
+        }
+        self.written.iter().filter(|written| written.is_permit()).find_map(|permit| {
+            let notices = self.notices(permit, passage);
+            let gained = permit.actions.iter().copied();
+            let gained: Vec<_> =
+                gained.filter(|action| self.is_gained(permit, action, passage, notices, &freed)).collect();
+            if gained.is_empty() {
                 return None;
             }
-            let mut actions = actions;
-            let is_lost = actions.any(|action| {
-                before.matches(written.policy, action) != Tri::No && after.matches(written.policy, action) != Tri::Yes
-            });
-            is_lost
-                .then(|| self.said(written, passage, "forbids, and would not any more: only who holds everything may"))
+            holder.lacking(permit, &gained, &passage.after).map(|why| self.said(permit, passage, &why))
         })
     }
 
+    /// Whether a permit may allow an action after that it did not allow before.
+    fn is_gained(
+        &self,
+        permit: &Written<'_>,
+        action: &ActionFacts,
+        passage: &Passage,
+        notices: bool,
+        freed: &HashSet<ActionNumber>,
+    ) -> bool {
+        let (before, after) = (&passage.before, &passage.after);
+        if !self.may_ask(after, action) {
+            return false;
+        }
+        let is_new = passage.manner == Manner::Appears || !self.may_ask(before, action);
+        let is_freed = freed.contains(&action.number);
+        let is_other = is_new || is_freed || notices && before.matches(permit.policy, action) != Tri::Yes;
+        // Outsiders may have what their tokens prove already, unless it takes more than that.
+        let takes_more = permit.asks_type || is_new || is_freed;
+        let after = passage.by_token.as_ref().filter(|_| takes_more).unwrap_or(after);
+        is_other && after.matches(permit.policy, action) != Tri::No
+    }
+
     fn said(&self, written: &Written<'_>, passage: &Passage, why: &str) -> String {
-        let named = match &passage.noticed {
-            Noticed::Naming(uids, _) => uids.iter().find(|uid| written.named.contains(uid)),
-            Noticed::ByAll => passage.after.uid.as_ref().filter(|uid| written.named.contains(uid)),
-        };
+        let named = passage.named.iter().find(|uid| written.named.contains(uid));
         let names = named.map(|uid| format!("names `{uid}` and ")).unwrap_or_default();
         format!("{} {names}{why}", written.place())
     }
 
+    /// Whether a policy can tell the two apart: by what it names, or by the type.
     fn notices(&self, written: &Written<'_>, passage: &Passage) -> bool {
-        match &passage.noticed {
-            Noticed::ByAll => true,
-            Noticed::Naming(uids, by_type) => {
-                let names = |uid: &EntityUID| {
-                    written.named.contains(uid)
-                        || written.compares_with_resource
-                        || written.compares_with_data && self.is_mentioned(uid)
-                };
-                uids.iter().any(names) || *by_type && (written.asks_type || self.is_for_outsiders(written))
-            }
-        }
+        let names = |uid: &EntityUID| {
+            written.named.contains(uid)
+                || written.compares_with_resource
+                || written.compares_with_data && self.is_mentioned(uid)
+        };
+        let by_type = written.asks_type || written.attributes.contains(SUBJECT);
+        passage.manner != Manner::Moves && by_type || passage.named.iter().any(names)
     }
 
-    /// Whether only outsiders can ask for one of its actions.
-    fn is_for_outsiders(&self, written: &Written<'_>) -> bool {
-        let types = &self.authority.snapshot.schema.types;
-        let applies = |action: &&ActionFacts, kind: &str| {
-            let uid = types.uid_of(&EntityRef::new(kind, "x"));
-            uid.is_some_and(|uid| action.applies_to_principal(uid.type_name()))
-        };
-        written.actions.iter().any(|action| {
-            applies(action, EXTERNAL_SUBJECT)
-                && !(applies(action, vocabulary::USER) && applies(action, vocabulary::VIRTUAL_ACCOUNT))
-        })
+    /// The same, with all that a token could add.
+    fn with_groups_of_tokens(&self, subject: &Subject) -> Subject {
+        let by_token = self.groups_of_tokens();
+        let compares = self.written.iter().any(|written| written.compares_with_data);
+        let is_mentioned = subject.is_mentioned || compares && by_token.iter().any(|group| self.is_mentioned(group));
+        Subject { by_token, is_mentioned, ..subject.clone() }
+    }
+
+    /// The external identities, and the teams that claims are mapped to.
+    fn groups_of_tokens(&self) -> HashSet<EntityUID> {
+        let mut groups = HashSet::new();
+        for record in &self.authority.snapshot.providers {
+            let identities = record.identities.iter().map(|one| EntityRef::new(EXTERNAL_IDENTITY, one.name.as_str()));
+            let teams = record.team_mappings.values().flatten().map(|team| EntityRef::new(TEAM, team.as_str()));
+            groups.extend(identities.chain(teams).filter_map(|group| self.uid(&group)));
+        }
+        groups
     }
 
     fn may_ask(&self, subject: &Subject, action: &ActionFacts) -> bool {
@@ -157,7 +186,8 @@ impl<'a> Gains<'a> {
             inside.within.insert(uid.clone());
             let outside = Subject { outside: HashSet::from([uid.clone()]), ..somebody.clone() };
             let (before, after) = if joins { (outside, inside) } else { (inside, outside) };
-            Some(Passage { before, after, noticed: Noticed::Naming(HashSet::from([uid]), false) })
+            let (named, manner) = (HashSet::from([uid]), Manner::Moves);
+            Some(Passage { before, after, by_token: None, named, manner })
         };
         let outsider = || {
             let kind = self.uid(&EntityRef::new(EXTERNAL_SUBJECT, "x")).map(|uid| uid.entity_type().clone());
@@ -166,23 +196,28 @@ impl<'a> Gains<'a> {
         match step {
             Step::Joins { group, .. } => of_group(group, true),
             Step::Leaves { group } => of_group(group, false),
-            Step::Becomes { who, teams } => {
-                let after = self.known(who, teams)?;
-                Some(Passage { before: outsider(), after, noticed: Noticed::ByAll })
+            Step::Becomes { who, teams, was } => {
+                let after = Subject { is_bare: *was == Was::Unminted, ..self.known(who, teams)? };
+                let named = after.within.iter().filter(|uid| **uid != tenant).cloned().collect();
+                let (before, manner) = match was {
+                    Was::Outsider => (outsider(), Manner::Changes),
+                    Was::Refused | Was::Unminted => (somebody, Manner::Appears),
+                };
+                let by_token = (*was != Was::Unminted).then(|| self.with_groups_of_tokens(&after));
+                Some(Passage { before, after, by_token, named, manner })
             }
             Step::IsNoMore { who, teams } => {
-                let before = self.known(who, teams)?;
-                let mut after = outsider();
+                let before = self.with_groups_of_tokens(&self.known(who, teams)?);
                 let named: HashSet<_> = before.within.iter().filter(|uid| **uid != tenant).cloned().collect();
-                after.outside.clone_from(&named);
-                Some(Passage { before, after, noticed: Noticed::Naming(named, true) })
+                let after = Subject { outside: named.clone(), ..outsider() };
+                Some(Passage { before, after, by_token: None, named, manner: Manner::Changes })
             }
             Step::Resource { .. } => None,
         }
     }
 
     /// A user or an account with its teams. Tokens may be in more: in mapped teams, in external identities.
-    fn known(&self, who: &EntityRef, teams: &std::collections::BTreeSet<EntityRef>) -> Option<Subject> {
+    fn known(&self, who: &EntityRef, teams: &BTreeSet<EntityRef>) -> Option<Subject> {
         let uid = self.uid(who)?;
         let kind: EntityType = uid.entity_type().clone();
         let tenant: EntityUID = self.authority.snapshot.tenant_uid().clone().into();
@@ -194,9 +229,9 @@ impl<'a> Gains<'a> {
             uid: Some(uid),
             kind: Some(kind),
             within,
-            outside: HashSet::new(),
             is_complete: true,
             is_mentioned,
+            ..Subject::default()
         })
     }
 
@@ -261,6 +296,8 @@ impl<'a> Gains<'a> {
     }
 }
 
+/// The attribute that only outsiders have.
+const SUBJECT: &str = "subject";
 /// A hierarchy that is larger is no longer followed: the loader has refused it before.
 const MOST_PLACES: usize = 100_000;
 

@@ -5,49 +5,52 @@
 //! twice, a hierarchy that leads back to itself) is looked up in the snapshot that serves.
 
 use std::collections::{BTreeMap, HashSet};
-use std::time::Duration;
 
-use cedar_policy::{EntityUid, PolicyId};
+use cedar_policy::PolicyId;
 use chrono::DateTime;
-use tokio::time::timeout;
 
 use super::Administration;
 use super::named::is_compiled;
 use crate::bundle::{self, StoredBundle};
 use crate::compile::{Compiled, compile};
-use crate::directory::{Change, Fact, FactKey, Kind, Planned, Refusal, Rules, state_of};
-use crate::model::{EntityRef, Resource, Revision, TenantId};
+use crate::directory::{Change, Directory, Fact, FactKey, Kind, Planned, Refusal, Rules, StoreError, state_of};
+use crate::model::{EntityRef, Revision, TenantId};
 use crate::snapshot::{Parts, Snapshot, build, exact};
 use crate::tree::PolicyFolder;
 use crate::vocabulary::{self, USER};
 
 impl Administration {
     /// Every reason why the tenant would not load with a plan.
-    pub(super) async fn load_refusals(&self, tenant: &TenantId, planned: &Planned, rules: &Rules) -> Vec<Refusal> {
+    pub(super) async fn load_refusals(
+        &self,
+        tenant: &TenantId,
+        planned: &Planned,
+        rules: &Rules,
+    ) -> Result<Vec<Refusal>, StoreError> {
         if !planned.changes.iter().any(is_read) {
-            return Vec::new();
+            return Ok(Vec::new());
         }
-        let _ = timeout(A_MOMENT, self.tenants.reached(tenant.as_str(), planned.at)).await;
         let snapshot = self.tenants.get(tenant.as_str()).and_then(|handle| handle.snapshot());
         let bundle = self.layout.bundle_folder(tenant).to_string_lossy().into_owned();
-        refusals(tenant, planned, rules, snapshot.as_deref(), &bundle)
+        refusals(&*self.directory, tenant, planned, rules, snapshot.as_deref(), &bundle).await
     }
 }
 
-fn refusals(
+async fn refusals(
+    directory: &dyn Directory,
     tenant: &TenantId,
     planned: &Planned,
     rules: &Rules,
     snapshot: Option<&Snapshot>,
     bundle: &str,
-) -> Vec<Refusal> {
+) -> Result<Vec<Refusal>, StoreError> {
     let put: Vec<&Change> = planned.changes.iter().filter(|change| is_read(change)).collect();
     let mut refusals = unreadable(tenant, &put, rules);
     if let Some(snapshot) = snapshot {
         refusals.extend(put.iter().filter_map(|change| taken(snapshot, change, bundle)));
-        refusals.extend(circles(snapshot, &put, rules));
+        refusals.extend(circles(directory, snapshot, planned, rules).await?);
     }
-    refusals
+    Ok(refusals)
 }
 
 /// Whether the loader reads something new because of it. Grants are read as their role and their resource are, which
@@ -76,12 +79,8 @@ fn unreadable(tenant: &TenantId, put: &[&Change], rules: &Rules) -> Vec<Refusal>
 
 fn faults(tenant: &TenantId, put: &[&Change], rules: &Rules) -> Option<String> {
     let state = state_of(put.iter().filter_map(|change| change.after.clone()), &BTreeMap::new());
-    // A team's members are in it; nothing else is compiled of it.
     let compiled = compile(tenant, &state);
-    match build_alone(tenant, &compiled, rules) {
-        Ok(()) => None,
-        Err(message) => Some(message),
-    }
+    build_alone(tenant, &compiled, rules).err()
 }
 
 /// Builds a snapshot of these and nothing else.
@@ -137,49 +136,65 @@ fn entity(change: &Change) -> Option<EntityRef> {
     }
 }
 
-/// Resources whose parents lead back to them, by way of people's files.
-fn circles(snapshot: &Snapshot, put: &[&Change], rules: &Rules) -> Vec<Refusal> {
-    let changed: BTreeMap<FactKey, &Resource> = put
-        .iter()
-        .filter_map(|change| match &change.after {
-            Some(Fact::Resource(resource)) => Some((change.key.clone(), resource)),
-            _ => None,
-        })
-        .collect();
-    let types = &rules.schema.types;
-    let parents = |uid: &EntityUid| -> Vec<EntityUid> {
-        match changed.get(&FactKey::resource(&vocabulary::entity_ref(uid))) {
-            Some(resource) => resource.parents.iter().filter_map(|parent| types.uid_of(parent)).collect(),
-            None => snapshot.entities.parents_of_uid(uid),
+/// Resources whose parents lead back to them by way of people's files: the directory has looked at its own.
+async fn circles(
+    directory: &dyn Directory,
+    snapshot: &Snapshot,
+    planned: &Planned,
+    rules: &Rules,
+) -> Result<Vec<Refusal>, StoreError> {
+    let (types, store) = (&rules.schema.types, &snapshot.entities);
+    let mut found = Vec::new();
+    for change in &planned.changes {
+        let Some(Fact::Resource(resource)) = &change.after else { continue };
+        let Some(start) = types.uid_of(&resource.entity) else { continue };
+        let is_recursive = types.locate(&start).is_some_and(|(number, _)| types.is_recursive(number));
+        if !is_recursive || !store.has_written() {
+            continue;
         }
-    };
-    let leads_back = |start: &EntityUid| {
-        let mut seen: HashSet<EntityUid> = HashSet::new();
-        let mut open = parents(start);
+        let mut seen: HashSet<EntityRef> = HashSet::new();
+        let mut open: Vec<EntityRef> = resource.parents.iter().cloned().collect();
         while let Some(next) = open.pop() {
-            if next == *start {
-                return true;
+            if next == resource.entity {
+                let message = "its parents lead back to itself, by way of an entities file".to_owned();
+                found.push(Refusal::Unfit { by: change.key.clone(), message });
+                break;
             }
             if seen.insert(next.clone()) {
-                open.extend(parents(&next));
+                open.extend(parents(directory, snapshot, planned, &next).await?);
             }
         }
-        false
-    };
-    let found = changed.iter().filter_map(|(key, resource)| {
-        let uid = types.uid_of(&resource.entity)?;
-        let is_recursive =
-            types.locate(&uid).map(|(number, _)| number).is_some_and(|number| types.is_recursive(number));
-        (is_recursive && leads_back(&uid)).then(|| Refusal::Unfit {
-            by: key.clone(),
-            message: "its parents lead back to itself, by way of an entities file".to_owned(),
-        })
-    });
-    found.collect()
+    }
+    Ok(found)
 }
 
-/// How long the last change may take to be live before it is judged by what is.
-const A_MOMENT: Duration = Duration::from_secs(2);
+/// What something will be in.
+async fn parents(
+    directory: &dyn Directory,
+    snapshot: &Snapshot,
+    planned: &Planned,
+    entity: &EntityRef,
+) -> Result<Vec<EntityRef>, StoreError> {
+    let Some(uid) = snapshot.schema.types.uid_of(entity) else { return Ok(Vec::new()) };
+    if snapshot.entities.written_place(&uid).is_some() {
+        let parents = snapshot.entities.parents_of_uid(&uid);
+        return Ok(parents.iter().map(vocabulary::entity_ref).collect());
+    }
+    let key = FactKey::resource(entity);
+    let changed = planned.changes.iter().find(|change| change.key == key).map(|change| change.after.clone());
+    let fact = match changed {
+        Some(after) => after,
+        None => {
+            let read = directory.read(&snapshot.tenant, std::slice::from_ref(&key), planned.at).await?;
+            read.into_values().next().map(|recorded| recorded.fact)
+        }
+    };
+    Ok(match fact {
+        Some(Fact::Resource(resource)) => resource.parents.into_iter().collect(),
+        _ => Vec::new(),
+    })
+}
+
 /// The most changes that are read one by one to find which it is.
 const MOST_ALONE: usize = 100;
 /// The most faults that are told.

@@ -3,18 +3,16 @@
 //! In: removals, and the snapshot that serves. Out: for each removed thing, every place that names it. Whoever made
 //! the same thing again would be the one that these places mean, so nothing goes unnoticed.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::{Entity, EntityUid};
 use cedar_policy_core::ast;
 use serde_json::json;
-use tokio::time::timeout;
 
 use super::Administration;
-use crate::directory::{Change, Fact, FactKey, Kind, Listing, Planned, Refusal, Rules, StoreError};
-use crate::model::{EntityRef, Resource, TenantId};
-use crate::snapshot::{Snapshot, exact, mentioned_by, named_in};
+use crate::directory::{Change, Fact, FactKey, History, Kind, Listing, Lives, Planned, Refusal, Rules, StoreError};
+use crate::model::{EntityRef, Resource, Revision, TenantId};
+use crate::snapshot::{Snapshot, exact, mentioned_by, named_in, scope_entity};
 use crate::vocabulary::{self, EXTERNAL_IDENTITY, IDENTITY_PROVIDER, TEAM, USER, VIRTUAL_ACCOUNT};
 
 /// Something that is removed, and what names it all the same.
@@ -48,12 +46,10 @@ impl Administration {
         if wanted.is_empty() && !roles {
             return Ok(Vec::new());
         }
-        // A change that was just made is told by the directory alone, which takes longer to look through.
-        let _ = timeout(A_MOMENT, self.tenants.reached(tenant.as_str(), planned.at)).await;
         let snapshot = self.tenants.get(tenant.as_str()).and_then(|handle| handle.snapshot());
-        let is_current = snapshot.as_ref().is_some_and(|snapshot| snapshot.revision >= planned.at);
-        let others =
-            if is_current { Vec::new() } else { self.resources_naming(tenant, planned, &wanted, rules).await? };
+        let since = snapshot.as_ref().map(|snapshot| snapshot.revision);
+        let mut others = self.resources_since(tenant, since, planned.at).await?;
+        others.retain(|key, _| !planned.changes.iter().any(|change| change.key == *key));
         let bundle = self.layout.bundle_folder(tenant).to_string_lossy().into_owned();
         let mut found = Vec::new();
         for change in removed {
@@ -63,15 +59,16 @@ impl Administration {
                 by.extend(policies_naming(snapshot, &change.key, uid, &bundle));
             }
             if let Some(uid) = uid {
-                let in_data = snapshot.iter().flat_map(|snapshot| data_naming(snapshot, uid, planned, is_current));
-                by.extend(in_data);
-                let in_others = others.iter().filter(|(_, named)| named.contains(uid));
-                by.extend(in_others.map(|(resource, _)| has_it(resource)));
+                // What is live does not tell of resources that are others by now, or will be.
+                let is_other =
+                    |key: &FactKey| others.contains_key(key) || planned.changes.iter().any(|change| change.key == *key);
+                by.extend(snapshot.iter().flat_map(|snapshot| data_naming(snapshot, uid, is_other)));
                 let put = planned.changes.iter().filter_map(|change| match &change.after {
                     Some(Fact::Resource(resource)) => Some(resource),
                     _ => None,
                 });
-                let naming = put.filter(|resource| named_by_attributes(resource, rules).contains(uid));
+                let naming = put.chain(others.values().flatten());
+                let naming = naming.filter(|resource| named_by_attributes(resource, rules).contains(uid));
                 by.extend(naming.map(has_it));
             }
             if !by.is_empty() {
@@ -81,30 +78,38 @@ impl Administration {
         Ok(found)
     }
 
-    /// The resources of the directory that name one of these, apart from those that the plan changes.
-    async fn resources_naming(
+    /// The resources that became others after a revision, as they are at another; without the first, all there are.
+    async fn resources_since(
         &self,
         tenant: &TenantId,
-        planned: &Planned,
-        wanted: &[(&FactKey, EntityUid)],
-        rules: &Rules,
-    ) -> Result<Vec<(Resource, Vec<EntityUid>)>, StoreError> {
-        let mut found = Vec::new();
+        since: Option<Revision>,
+        at: Revision,
+    ) -> Result<BTreeMap<FactKey, Option<Resource>>, StoreError> {
+        let resource = |fact: Option<Fact>| match fact {
+            Some(Fact::Resource(resource)) => Some(resource),
+            _ => None,
+        };
+        let mut found = BTreeMap::new();
+        if let Some(since) = since {
+            let (kind, limit) = (Some(Kind::Resource), CHUNK);
+            let history =
+                History { kind, about: Vec::new(), actor: None, before: None, lives: Lives::default(), limit };
+            let entries = self.directory.history(tenant, &history).await?;
+            let is_whole = entries.len() < CHUNK || entries.last().is_some_and(|last| last.revision <= since);
+            // The newest come first.
+            for entry in entries.into_iter().filter(|entry| entry.revision > since && entry.revision <= at) {
+                found.entry(entry.change.key).or_insert_with(|| resource(entry.change.after));
+            }
+            if is_whole {
+                return Ok(found);
+            }
+        }
         let mut listing = Listing::of(Kind::Resource, CHUNK);
         loop {
-            let page = self.directory.list(tenant, &listing, planned.at).await?;
+            let page = self.directory.list(tenant, &listing, at).await?;
             let is_last = page.len() < CHUNK;
             listing.after = page.last().map(|one| one.fact.key().id);
-            for one in page {
-                let Fact::Resource(resource) = one.fact else { continue };
-                if resource.attributes.is_empty() || is_changed(planned, &resource.entity) {
-                    continue;
-                }
-                let named = named_by_attributes(&resource, rules);
-                if wanted.iter().any(|(_, uid)| named.contains(uid)) {
-                    found.push((resource, named));
-                }
-            }
+            found.extend(page.into_iter().map(|one| (one.fact.key(), resource(Some(one.fact)))));
             if is_last {
                 return Ok(found);
             }
@@ -138,7 +143,7 @@ fn policies_naming(snapshot: &Snapshot, key: &FactKey, uid: Option<&EntityUid>, 
         let Some(uid) = uid else { return false };
         let condition = template.non_scope_constraints().is_some_and(|one| named_in(one).any(|named| named == *uid));
         let scopes = [principal.as_inner(), resource.as_inner()];
-        condition || scopes.into_iter().filter_map(super::gains::entity_of).any(|named| EntityUid::from(named) == *uid)
+        condition || scopes.into_iter().filter_map(scope_entity).any(|named| named == *uid)
     };
     let role = (key.kind == Kind::Role).then(|| format!("role/{}", key.id.replacen(':', "/", 1)));
     let mut found = Vec::new();
@@ -170,13 +175,12 @@ pub(super) fn is_compiled(file: &str, bundle: &str) -> bool {
 }
 
 /// The entities whose attributes name it, and those of people's files that are in it.
-fn data_naming(snapshot: &Snapshot, uid: &EntityUid, planned: &Planned, is_current: bool) -> Vec<String> {
+fn data_naming(snapshot: &Snapshot, uid: &EntityUid, is_other: impl Fn(&FactKey) -> bool) -> Vec<String> {
     let store = &snapshot.entities;
     let mut found = Vec::new();
     for (by, place) in store.mentioning(uid) {
         let written = store.written_place(&by);
-        // What the directory knows of those that change is told by the changes.
-        if written.is_none() && (!is_current || is_changed(planned, &vocabulary::entity_ref(&by))) {
+        if written.is_none() && is_other(&FactKey::resource(&vocabulary::entity_ref(&by))) {
             continue;
         }
         found.push(match written {
@@ -186,11 +190,6 @@ fn data_naming(snapshot: &Snapshot, uid: &EntityUid, planned: &Planned, is_curre
     }
     found.extend(store.written_within(uid).into_iter().map(|(by, place)| format!("{by} at `{place}`, which is in it")));
     found
-}
-
-fn is_changed(planned: &Planned, entity: &EntityRef) -> bool {
-    let key = FactKey::resource(entity);
-    planned.changes.iter().any(|change| change.key == key)
 }
 
 fn named_by_attributes(resource: &Resource, rules: &Rules) -> Vec<EntityUid> {
@@ -207,8 +206,7 @@ fn has_it(resource: &Resource) -> String {
     format!("an attribute of {}", resource.entity)
 }
 
-/// How long the last change may take to be live before it is looked for in the directory instead.
-const A_MOMENT: Duration = Duration::from_secs(2);
+/// Entries or resources that are read at once.
 const CHUNK: usize = 1_000;
 /// The most places that are told.
 const MOST_NAMED: usize = 10;

@@ -49,8 +49,21 @@ pub enum OpenError {
 pub(super) struct Opened {
     pub directory: Arc<SqliteDirectory>,
     pub keys: Arc<AdminKeys>,
-    /// Made just now: to be shown once.
-    pub first_key: Option<FirstKey>,
+    needs_first_key: bool,
+}
+
+impl Opened {
+    /// The first admin key, where there is none: made when nothing can keep the server from showing it.
+    pub async fn first_key(&mut self, clock: &SharedClock) -> Result<Option<FirstKey>, OpenError> {
+        if !self.needs_first_key {
+            return Ok(None);
+        }
+        let (key, made) = AdminKeys::generate(FIRST_KEY)?;
+        self.directory.add_admin_key(&made, clock.now()).await.map_err(OpenError::Keys)?;
+        self.keys = Arc::new(AdminKeys::of(vec![made]));
+        self.needs_first_key = false;
+        Ok(Some(key))
+    }
 }
 
 /// Opens what the configuration asks for; what it does not ask for in so many words may be missing, but not lost.
@@ -58,7 +71,6 @@ pub(super) async fn open(
     config: &DirectoryConfig,
     layout: &Layout,
     callers: &CallerKeys,
-    clock: &SharedClock,
     progress: &Progress,
 ) -> Result<Option<Opened>, OpenError> {
     let DirectoryConfig::Sqlite { path, is_needed, max_waiting_writes, .. } = config else {
@@ -66,7 +78,7 @@ pub(super) async fn open(
         return Ok(None);
     };
     let mut standing = Standing { kind: "sqlite", ok: true, error: None };
-    let opened = match open_at((path, *max_waiting_writes), layout, callers, clock).await {
+    let opened = match open_at((path, *max_waiting_writes), layout, callers).await {
         Ok(opened) => Some(opened),
         Err(error) if *is_needed || !matches!(error, OpenError::Open { .. } | OpenError::FirstFiles { .. }) => {
             return Err(error);
@@ -125,7 +137,6 @@ async fn open_at(
     (path, max_waiting_writes): (&Path, usize),
     layout: &Layout,
     callers: &CallerKeys,
-    clock: &SharedClock,
 ) -> Result<Opened, OpenError> {
     write_first_files(layout)?;
     let wal = beside(path, "-wal");
@@ -141,16 +152,9 @@ async fn open_at(
     let directory = SqliteDirectory::open_with(path, max_waiting_writes).await.map_err(failed)?;
     // Opening alone looks at little of the file.
     directory.tenants().await.map_err(failed)?;
-    let mut kept = directory.admin_keys().await.map_err(OpenError::Keys)?;
-    let mut first_key = None;
-    if kept.is_empty() && !callers.any_may(Permission::Administer) {
-        let (key, made) = AdminKeys::generate(FIRST_KEY)?;
-        directory.add_admin_key(&made, clock.now()).await.map_err(OpenError::Keys)?;
-        kept.push(made);
-        first_key = Some(key);
-    }
-    let keys = Arc::new(AdminKeys::of(kept));
-    Ok(Opened { directory: Arc::new(directory), keys, first_key })
+    let kept = directory.admin_keys().await.map_err(OpenError::Keys)?;
+    let needs_first_key = kept.is_empty() && !callers.any_may(Permission::Administer);
+    Ok(Opened { directory: Arc::new(directory), keys: Arc::new(AdminKeys::of(kept)), needs_first_key })
 }
 
 /// On an empty folder: a place for policies, and the schema that ships, to begin with and to change.

@@ -9,7 +9,7 @@ use super::{Assembled, Layout, ManifestsAre, Shared};
 use crate::bundle::{self, StoredBundle};
 use crate::compile;
 use crate::manifest::{Checked, check_manifests};
-use crate::model::{DirectoryState, EntityRef, Fault, Faults, Revision, TenantId, with_causes};
+use crate::model::{EntityRef, Fault, Faults, Revision, TenantId, with_causes};
 use crate::schema::Identity;
 use crate::snapshot::{Parts, Snapshot, build};
 use crate::tree::PolicyFolder;
@@ -97,7 +97,7 @@ fn compiled(
         let message = "manifests need the identity part of the schema: leave `schema.identity` on";
         return Err(Fault::of_file(manifests, message).into());
     }
-    let (state, warnings) = check_directory(shared, tenant, folder)?;
+    let Checked { state, warnings, .. } = check_directory(shared, tenant, folder)?;
     let rendered = bundle::render(&compile::compile(tenant, &state), Revision(1));
     let mut bundle = rendered.map_err(|error| Faults::from(Fault::of_file(manifests, error.to_string())))?;
     bundle.hand_written = !folder.policies.is_empty();
@@ -120,14 +120,10 @@ fn compiled(
 ///
 /// # Errors
 /// Every fault of every manifest.
-pub fn check_directory(
-    shared: &Shared,
-    tenant: &TenantId,
-    folder: &PolicyFolder,
-) -> Result<(DirectoryState, Vec<Fault>), Faults> {
+pub fn check_directory(shared: &Shared, tenant: &TenantId, folder: &PolicyFolder) -> Result<Checked, Faults> {
     let checked = check_manifests(tenant, &folder.manifests, &shared.schema, &shared.default_roles)?;
     let warnings = check_parents(&checked, folder)?;
-    Ok((checked.state, warnings))
+    Ok(Checked { warnings, ..checked })
 }
 
 /// The directory that only the files on disk know, as on a node that they were copied to.

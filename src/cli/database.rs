@@ -10,8 +10,9 @@ use crate::assemble::{assemble_shared, check_directory};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, DirectoryConfig};
 use crate::directory::{Author, Change, Directory, Rules, SqliteDirectory, StoreError, shown_id};
-use crate::model::{DirectoryState, Fault, Faults, Revision, TenantId, with_causes};
-use crate::tree::{read_manifests, read_tree};
+use crate::manifest::Checked;
+use crate::model::{Fault, Faults, Revision, TenantId, did_you_mean, with_causes};
+use crate::tree::{Tree, read_manifests, read_tree};
 
 /// What verbs about a tenant's directory take.
 #[derive(Debug, Args)]
@@ -32,18 +33,29 @@ pub(super) struct Database {
     pub tenant: TenantId,
     pub rules: Rules,
     shared: crate::assemble::Shared,
+    pub tree: Tree,
+}
+
+/// Opens the database of the configuration, or another. Needs a runtime.
+pub(super) async fn open_database(
+    common: &Common,
+    database: Option<&PathBuf>,
+) -> Result<(SqliteDirectory, Config), Trouble> {
+    let config = configured(common, database.cloned())?;
+    let path = path_of(&config)?;
+    let directory = SqliteDirectory::open(path).await.map_err(failed)?;
+    Ok((directory, config))
 }
 
 impl OfTenant {
     /// Opens the database. Needs a runtime.
     pub(super) async fn open(&self) -> Result<Database, Trouble> {
-        let config = configured(&self.common, self.database.clone())?;
-        let path = path_of(&config)?;
+        let (directory, config) = open_database(&self.common, self.database.as_ref()).await?;
         let of_tenant = |message: String| Faults::from(Fault::of_file("--tenant", message));
         let tenant = TenantId::parse(&self.tenant).map_err(|error| of_tenant(error.to_string()))?;
-        let shared = assemble_shared(&read_tree(&config.layout.dirs), config.layout.identity)?;
-        let directory = SqliteDirectory::open(path).await.map_err(failed)?;
-        Ok(Database { directory, tenant, rules: shared.rules(), shared })
+        let tree = read_tree(&config.layout.dirs);
+        let shared = assemble_shared(&tree, config.layout.identity)?;
+        Ok(Database { directory, tenant, rules: shared.rules(), shared, tree })
     }
 }
 
@@ -73,9 +85,17 @@ pub(super) fn database_path(common: &Common, database: Option<PathBuf>) -> Resul
 
 impl Database {
     /// What the manifests of a folder say.
-    pub(super) fn read(&self, folder: &Path) -> Result<DirectoryState, Faults> {
+    pub(super) fn read(&self, folder: &Path) -> Result<Checked, Faults> {
         let folder = read_manifests(folder)?;
-        Ok(check_directory(&self.shared, &self.tenant, &folder)?.0)
+        check_directory(&self.shared, &self.tenant, &folder)
+    }
+
+    /// That there is no such tenant, and which may be meant.
+    pub(super) async fn no_such_tenant(&self) -> Result<String, Trouble> {
+        let heads = self.directory.tenants().await.map_err(failed)?;
+        let known: Vec<_> = heads.iter().map(|head| head.tenant.as_str()).collect();
+        let meant = did_you_mean(self.tenant.as_str(), known);
+        Ok(format!("there is no tenant `{}`{meant}: `--create` makes it", self.tenant))
     }
 
     /// The tenant's last revision.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::document::{Document, document_of, resource_id};
-use super::edit::Operation;
+use super::edit::{Operation, Planned};
 use super::fact::{Fact, FactKey, Kind};
 use super::store::{Directory, Listing, StoreError};
 use crate::manifest::{WriteError, write_documents};
@@ -17,8 +17,8 @@ use crate::vocabulary;
 /// What manifests say of what they do not mention.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// Nothing: it stays.
-    Some,
+    /// Of these resources they say who has which role: other grants go. Of everything else nothing: it stays.
+    Grants(BTreeSet<EntityRef>),
     /// It goes.
     Everything,
     /// What they mentioned before, and do not now, goes.
@@ -38,7 +38,7 @@ pub async fn operations_towards(
 ) -> Result<Vec<Operation>, StoreError> {
     let keys: Vec<FactKey> = wanted.keys().cloned().collect();
     let gone = match extent {
-        Extent::Some => Vec::new(),
+        Extent::Grants(resources) => grants_on(directory, tenant, resources, at).await?,
         Extent::Everything => everything(directory, tenant, at).await?.into_iter().map(|fact| fact.key()).collect(),
         Extent::Since(before) => {
             let before: Vec<_> = before.iter().cloned().collect();
@@ -63,6 +63,47 @@ pub async fn operations_towards(
     }
     operations.extend(removals);
     Ok(operations)
+}
+
+/// The grants on some resources.
+async fn grants_on(
+    directory: &dyn Directory,
+    tenant: &TenantId,
+    resources: &BTreeSet<EntityRef>,
+    at: Revision,
+) -> Result<Vec<FactKey>, StoreError> {
+    let mut keys = Vec::new();
+    for resource in resources {
+        let keys_of = vec![FactKey::resource(resource)];
+        let mut listing = Listing { mentioning: keys_of, ..Listing::of(Kind::Collaborator, CHUNK) };
+        loop {
+            let found = directory.list(tenant, &listing, at).await?;
+            let is_last = found.len() < CHUNK;
+            listing.after = found.last().map(|one| one.fact.key().id);
+            keys.extend(found.iter().map(|recorded| recorded.fact.key()));
+            if is_last {
+                break;
+            }
+        }
+    }
+    Ok(keys)
+}
+
+/// What a directory has beyond manifests, and keeps.
+///
+/// # Errors
+/// When the directory does not answer.
+pub async fn kept_beyond(
+    directory: &dyn Directory,
+    tenant: &TenantId,
+    wanted: &BTreeSet<FactKey>,
+    planned: &Planned,
+) -> Result<Vec<Fact>, StoreError> {
+    let gone: BTreeSet<&FactKey> =
+        planned.changes.iter().filter(|change| change.after.is_none()).map(|change| &change.key).collect();
+    let mut kept = everything(directory, tenant, planned.at).await?;
+    kept.retain(|fact| !wanted.contains(&fact.key()) && !gone.contains(&fact.key()));
+    Ok(kept)
 }
 
 /// All facts that manifests can say, at a revision.

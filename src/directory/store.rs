@@ -203,6 +203,9 @@ pub trait Secrets: Send + Sync {
     /// Keeps a key that must be the first of its name.
     fn add_admin_key<'a>(&'a self, key: &'a KeptAdminKey, at: DateTime<Utc>) -> Answer<'a, ()>;
 
+    /// Ends a key; whether there was one of the name.
+    fn remove_admin_key<'a>(&'a self, name: &'a str) -> Answer<'a, bool>;
+
     /// The keys of a tenant, oldest first.
     fn signing_keys<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<KeptSigningKey>>;
 

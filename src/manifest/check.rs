@@ -3,7 +3,7 @@
 //! Two passes: first everything is declared, then every reference is looked up, so that the order of files and
 //! documents never matters.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::Place;
 use super::raw::read_documents;
@@ -19,6 +19,8 @@ pub struct Checked {
     pub warnings: Vec<Fault>,
     /// Parents that no manifest declares; an entities file may.
     pub open_parents: Vec<OpenParent>,
+    /// Resources whose `collaborators` are written out, the tenant too: these are all that they have.
+    pub written_out: BTreeSet<EntityRef>,
 }
 
 /// A parent that is not declared here, and the fault that it is when it is not declared elsewhere either.
@@ -36,6 +38,7 @@ pub(super) struct Pass<'a> {
     pub faults: Faults,
     pub warnings: Vec<Fault>,
     pub open_parents: Vec<OpenParent>,
+    pub written_out: BTreeSet<EntityRef>,
     /// Where each thing was declared, to name both places when it stands twice.
     pub declared: HashMap<(&'static str, String), Place>,
 }
@@ -77,6 +80,7 @@ pub fn check_manifests(
         faults,
         warnings: Vec::new(),
         open_parents: Vec::new(),
+        written_out: BTreeSet::new(),
         declared: HashMap::new(),
     };
     for document in &documents {
@@ -85,6 +89,6 @@ pub fn check_manifests(
     for document in &documents {
         pass.refer_document(document);
     }
-    let Pass { state, faults, warnings, open_parents, .. } = pass;
-    faults.or(Checked { state, warnings, open_parents })
+    let Pass { state, faults, warnings, open_parents, written_out, .. } = pass;
+    faults.or(Checked { state, warnings, open_parents, written_out })
 }

@@ -110,6 +110,9 @@ impl Pass<'_> {
     }
 
     fn refer_collaborators(&mut self, document: &Document, resource: &EntityRef) {
+        if document.raw.collaborators.is_some() {
+            self.written_out.insert(resource.clone());
+        }
         for collaborator in document.raw.collaborators.iter().flat_map(|list| &list.value) {
             let RawCollaborator { subject, role } = &collaborator.value;
             let found_subject = self.subject(&document.place(subject), &subject.value);

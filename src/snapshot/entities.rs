@@ -12,7 +12,7 @@ mod walk;
 pub use record::Found;
 pub use shard::EntityShard;
 pub use supplied::Supplied;
-pub use walk::{Lineage, Located, mentioned_by, named_in, place_in_tenant, reach};
+pub use walk::{Lineage, Located, mentioned_by, named_in, place_in_tenant, reach, scope_entity};
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -151,6 +151,11 @@ impl EntityStore {
         let is_in = |found: &Found<'_>| found.parents(types).iter().any(|parent| parent.uid == *uid);
         let found = self.written.files.iter().flat_map(|file| file.found()).filter(is_in);
         found.filter_map(|found| Some((found.uid(types)?, found.place()))).collect()
+    }
+
+    /// Whether some file of people's has entities.
+    pub fn has_written(&self) -> bool {
+        self.written.files.iter().any(|file| file.len() > 0)
     }
 
     /// Where a hand-written file declares an entity.

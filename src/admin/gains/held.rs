@@ -12,13 +12,13 @@ use cedar_policy_core::ast::{self, EntityUID, PrincipalOrResourceConstraint};
 use ulid::Ulid;
 
 use super::subject::{Subject, Tri};
-use super::written::{Written, entity_of};
+use super::written::Written;
 use crate::admin::authority::Authority;
 use crate::decide::{AccessQuery, ActionName, Decider, Decision, ForbidErrors, ResourceQuery, Staged};
 use crate::model::EntityRef;
 use crate::principal::Principal;
 use crate::schema::ActionFacts;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, scope_entity};
 use crate::vocabulary;
 
 /// Whoever asks for a change.
@@ -49,9 +49,9 @@ impl<'a> Holder<'a> {
             kind: Some(uid.entity_type().clone()),
             uid: Some(uid),
             within: lineage(authority.snapshot, authority.principal),
-            outside: HashSet::new(),
             is_complete: true,
             is_mentioned,
+            ..Subject::default()
         };
         Self { authority, written, caller }
     }
@@ -80,7 +80,7 @@ impl<'a> Holder<'a> {
     fn queries(&self, gained: &Written<'_>, action: &ActionFacts) -> Vec<(ResourceQuery, bool)> {
         let schema = &self.authority.snapshot.schema;
         let scope = gained.resource();
-        let named = entity_of(&scope).map(|uid| vocabulary::entity_ref(&uid.into()));
+        let named = scope_entity(&scope).map(|uid| vocabulary::entity_ref(&uid));
         let tenant = vocabulary::tenant(&self.authority.snapshot.tenant);
         let kinds = schema.schema.resources_for_action(&action.uid).into_iter().flatten();
         let kinds: BTreeSet<String> = kinds.map(ToString::to_string).collect();
@@ -190,7 +190,7 @@ fn may_be_of(scope: &PrincipalOrResourceConstraint, kind: &str) -> bool {
             wanted.to_string() == kind
         }
         PrincipalOrResourceConstraint::Eq(_) => {
-            entity_of(scope).is_none_or(|uid| uid.entity_type().to_string() == kind)
+            scope_entity(scope).is_none_or(|uid| uid.type_name().to_string() == kind)
         }
         PrincipalOrResourceConstraint::Any | PrincipalOrResourceConstraint::In(_) => true,
     }

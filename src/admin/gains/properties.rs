@@ -136,6 +136,7 @@ fn policy() -> impl Strategy<Value = String> {
         "principal is User",
         "principal is ExternalSubject",
         "principal is User in Team::\"ops\"",
+        "principal is User in ExternalIdentity::\"partner\"",
         "principal == VirtualAccount::\"bot\"",
         "principal in ExternalIdentity::\"partner\"",
         "principal in Tenant::\"acme\"",
@@ -155,6 +156,8 @@ fn policy() -> impl Strategy<Value = String> {
         "resource in Folder::\"f\"",
         "action == Action::\"read\" && context has mfa && context.mfa",
         "action == Action::\"write\"",
+        "principal.hasTag(\"department\") && principal.getTag(\"department\").contains(\"y\")",
+        "principal has provider && principal.provider == IdentityProvider::\"okta\"",
     ]);
     (effect, principal, action, resource, vec((any::<bool>(), part), 0..3)).prop_map(
         |(effect, principal, action, resource, parts)| {
@@ -177,7 +180,13 @@ fn snapshot(policies: &str, facts: &BTreeMap<FactKey, Fact>) -> Option<Snapshot>
 fn tokens() -> Vec<Value> {
     let mut tokens = Vec::new();
     for email in ["jane@x.io", "zoe@x.io", "nia@x.io", "ida@x.io", "stranger@x.io"] {
-        for more in [json!({}), json!({"groups": "g"}), json!({"client_id": "c"}), json!({"department": "y"})] {
+        for more in [
+            json!({}),
+            json!({"groups": "g"}),
+            json!({"client_id": "c"}),
+            json!({"department": "x"}),
+            json!({"department": "y"}),
+        ] {
             let mut token = json!({"iss": "https://okta.example", "sub": email, "email": email, "aud": "a"});
             token.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
             tokens.push(token);
@@ -217,7 +226,7 @@ fn allowed(snapshot: &Snapshot, principal: &Principal) -> BTreeSet<(&'static str
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn nobody_touched_gains_what_the_caller_does_not_hold(policies in vec(policy(), 1..5), changed in changes()) {
@@ -286,16 +295,18 @@ fn may(policies: &str, changed: Vec<(FactKey, Option<Fact>)>) -> bool {
 #[test]
 fn a_change_that_no_policy_can_notice_takes_nothing_more() {
     let put = |fact: Fact| vec![(fact.key(), Some(fact))];
-    let elsewhere = "permit (principal in Team::\"red\", action == Action::\"read\", resource);
+    let elsewhere = "permit (principal, action == Action::\"read\", resource in Folder::\"f\")
+                     when { principal.hasTag(\"department\") && principal.getTag(\"department\").contains(\"y\") };
+                     permit (principal in Team::\"red\", action == Action::\"read\", resource);
                      permit (principal, action == Action::\"write\", resource is Doc)
                      when { resource has keeper && resource.keeper == principal };
-                     forbid (principal is ExternalSubject, action == Action::\"read\", resource) unless { context has mfa };
                      permit (principal, action == Action::\"read\", resource is Doc) when { resource has open && resource.open };";
     for change in [
         put(team("ops", &["jane@x.io"], true)),
         put(team("new", &["zoe@x.io"], true)),
         put(user("nia", true)),
         put(user("jane", false)),
+        put(account(true)),
         put(partner(json!(["x", "y"]))),
     ] {
         assert!(may(elsewhere, change.clone()), "{change:?}");

@@ -25,6 +25,7 @@ pub(super) enum Step {
     Becomes {
         who: EntityRef,
         teams: BTreeSet<EntityRef>,
+        was: Was,
     },
     /// Whoever stood for them is an outsider like any other.
     IsNoMore {
@@ -35,6 +36,17 @@ pub(super) enum Step {
         before: Option<Resource>,
         after: Option<Resource>,
     },
+}
+
+/// What somebody was who becomes a user or an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Was {
+    /// Their tokens made them an outsider.
+    Outsider,
+    /// Their tokens were refused: the user was deactivated.
+    Refused,
+    /// The token is one of ours that nobody had: it proves nothing but who it stands for.
+    Unminted,
 }
 
 /// The steps that changes come to.
@@ -49,7 +61,8 @@ pub(super) async fn steps(authority: &Authority<'_>, changes: &[Change]) -> Resu
                 match (is_active(before), is_active(after), after) {
                     (false, true, _) => {
                         let teams = teams_of(authority, changes, &change.key).await?.1;
-                        steps.push(Step::Becomes { who, teams });
+                        let was = if before.is_some() { Was::Refused } else { Was::Outsider };
+                        steps.push(Step::Becomes { who, teams, was });
                     }
                     (true, _, None) => {
                         let teams = teams_of(authority, changes, &change.key).await?.0;
@@ -66,7 +79,7 @@ pub(super) async fn steps(authority: &Authority<'_>, changes: &[Change]) -> Resu
                 let (was, is) = (mappings(before), mappings(after));
                 let who = EntityRef::new(VIRTUAL_ACCOUNT, change.key.id.as_str());
                 if !is.is_subset(&was) {
-                    steps.push(Step::Becomes { who: who.clone(), teams: BTreeSet::new() });
+                    steps.push(Step::Becomes { who: who.clone(), teams: BTreeSet::new(), was: Was::Outsider });
                 }
                 if !was.is_subset(&is) {
                     steps.push(Step::IsNoMore { who, teams: BTreeSet::new() });
@@ -75,7 +88,7 @@ pub(super) async fn steps(authority: &Authority<'_>, changes: &[Change]) -> Resu
             (Kind::Token, _, Some(Fact::Token(token))) => {
                 if let TokenOwner::VirtualAccount(name) = &token.owner {
                     let who = EntityRef::new(VIRTUAL_ACCOUNT, name.as_str());
-                    steps.push(Step::Becomes { who, teams: BTreeSet::new() });
+                    steps.push(Step::Becomes { who, teams: BTreeSet::new(), was: Was::Unminted });
                 }
             }
             (Kind::ExternalIdentity, before, after) => of_identity(authority, before, after, &mut steps).await?,

@@ -37,7 +37,11 @@ pub(super) struct Subject {
     pub outside: HashSet<EntityUID>,
     /// Nothing but `within` holds it.
     pub is_complete: bool,
-    /// An attribute of some entity names it or what it is in.
+    /// Groups that a token may add.
+    pub by_token: HashSet<EntityUID>,
+    /// It has no attributes and no tags.
+    pub is_bare: bool,
+    /// An attribute of some entity names it or what it is in, or may be in.
     pub is_mentioned: bool,
 }
 
@@ -83,6 +87,8 @@ impl Subject {
     fn is_in(&self, uid: &EntityUID) -> Tri {
         if self.within.contains(uid) {
             Tri::Yes
+        } else if self.by_token.contains(uid) {
+            Tri::Perhaps
         } else if self.is_complete || self.outside.contains(uid) {
             Tri::No
         } else {
@@ -115,6 +121,14 @@ impl Subject {
                 }
             }
             ExprKind::Is { expr, entity_type } if is_var(expr, Var::Principal) => self.is_of(entity_type),
+            ExprKind::HasAttr { expr, .. } | ExprKind::ExtHasAttr { expr, .. }
+                if self.is_bare && is_var(expr, Var::Principal) =>
+            {
+                Tri::No
+            }
+            ExprKind::BinaryApp { op: BinaryOp::HasTag, arg1, .. } if self.is_bare && is_var(arg1, Var::Principal) => {
+                Tri::No
+            }
             ExprKind::BinaryApp { op: BinaryOp::Eq, arg1, arg2 } => {
                 let sides = [(arg1, arg2), (arg2, arg1)];
                 let of_principal = sides.iter().find(|(one, _)| is_var(one, Var::Principal));
@@ -153,7 +167,8 @@ impl Subject {
         // Nothing that is kept names it: only a request could.
         let is_of_data = !other.subexpressions().any(|part| is_var(part, Var::Context) || is_var(part, Var::Principal));
         let names_some = other.subexpressions().any(|part| literal(part).is_some());
-        if is_of_data && !names_some && self.is_complete && !self.is_mentioned { Tri::No } else { Tri::Perhaps }
+        let is_known = self.is_complete && !self.is_mentioned;
+        if is_of_data && !names_some && is_known { Tri::No } else { Tri::Perhaps }
     }
 }
 

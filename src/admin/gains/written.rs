@@ -6,12 +6,12 @@
 
 use std::collections::HashSet;
 
-use cedar_policy_core::ast::{self, Effect, EntityReference, EntityUID, ExprKind, PrincipalOrResourceConstraint, Var};
+use cedar_policy_core::ast::{self, Effect, EntityUID, ExprKind, PrincipalOrResourceConstraint, Var};
 use smol_str::SmolStr;
 
 use super::subject::{has_bare_resource, is_var};
 use crate::schema::ActionFacts;
-use crate::snapshot::{ActionSet, Snapshot, WrittenPolicy, exact, named_in};
+use crate::snapshot::{ActionSet, Snapshot, WrittenPolicy, exact, named_in, scope_entity};
 use crate::vocabulary;
 
 /// One policy that somebody wrote.
@@ -66,7 +66,9 @@ impl<'a> Written<'a> {
             looks_further: false,
         };
         let (principal, resource) = (policy.principal_constraint(), policy.resource_constraint());
-        found.named.extend([principal.as_inner(), resource.as_inner()].into_iter().filter_map(entity_of));
+        found.named.extend(
+            [principal.as_inner(), resource.as_inner()].into_iter().filter_map(scope_entity).map(EntityUID::from),
+        );
         use PrincipalOrResourceConstraint::{Is, IsIn};
         found.asks_type = matches!(principal.as_inner(), Is(_) | IsIn(..));
         if let Some(condition) = policy.non_scope_constraints() {
@@ -118,17 +120,6 @@ impl<'a> Written<'a> {
 
     pub fn resource(&self) -> PrincipalOrResourceConstraint {
         self.policy.resource_constraint().as_inner().clone()
-    }
-}
-
-/// The entity that one side of a scope names.
-pub(in crate::admin) fn entity_of(constraint: &PrincipalOrResourceConstraint) -> Option<EntityUID> {
-    use PrincipalOrResourceConstraint::{Any, Eq, In, Is, IsIn};
-    match constraint {
-        Eq(EntityReference::EUID(uid)) | In(EntityReference::EUID(uid)) | IsIn(_, EntityReference::EUID(uid)) => {
-            Some(uid.as_ref().clone())
-        }
-        Any | Is(_) | Eq(_) | In(_) | IsIn(..) => None,
     }
 }
 

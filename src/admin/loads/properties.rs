@@ -86,7 +86,7 @@ fn document() -> impl Strategy<Value = (Kind, Value)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_the_door_takes_the_loader_takes(edits in vec(vec(document(), 1..3), 1..6)) {
@@ -109,7 +109,9 @@ proptest! {
             let editor = Editor { directory: &directory, rules: &rules, tenant: &tenant };
             let plan = runtime.block_on(editor.plan(&Edit { operations, cascade: false }));
             let Ok(planned) = plan else { continue };
-            let refused = refusals(&tenant, &planned, &rules, Some(&snapshot), "policies/acme/compiled");
+            let bundle = "policies/acme/compiled";
+            let refused = refusals(&directory, &tenant, &planned, &rules, Some(&snapshot), bundle);
+            let refused = runtime.block_on(refused).unwrap();
             if !refused.is_empty() {
                 continue;
             }

@@ -30,6 +30,20 @@ impl Secrets for SqliteDirectory {
         })
     }
 
+    fn remove_admin_key<'a>(&'a self, name: &'a str) -> Answer<'a, bool> {
+        Box::pin(async move {
+            let name = name.to_owned();
+            let made = self.writer.make(move |write| {
+                let name = name.clone();
+                Box::pin(async move {
+                    let delete = sqlx::query("DELETE FROM admin_keys WHERE name = ?1").bind(name);
+                    Ok(delete.execute(write).await?.rows_affected() > 0)
+                })
+            });
+            made.await
+        })
+    }
+
     fn signing_keys<'a>(&'a self, tenant: &'a TenantId) -> Answer<'a, Vec<KeptSigningKey>> {
         Box::pin(async move {
             let select = "SELECT key_id, private, created_at FROM signing_keys WHERE tenant = ?1 ORDER BY created_at";

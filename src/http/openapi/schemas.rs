@@ -84,6 +84,12 @@ fn closed(required: &[&str], properties: Value) -> Value {
     json!({"type": "object", "required": required, "properties": properties, "additionalProperties": false})
 }
 
+/// What was removed though a policy, an entities file or an attribute names it.
+fn still_named() -> Value {
+    let by = json!({"type": "array", "items": text()});
+    json!({"type": "array", "items": object(&["type", "id", "by"], json!({"type": text(), "id": text(), "by": by}))})
+}
+
 fn others() -> Vec<(&'static str, Value)> {
     let seconds = json!({"type": "integer", "minimum": 1, "maximum": 316_224_000});
     let entity = json!({"anyOf": [text(), closed(
@@ -136,7 +142,7 @@ fn others() -> Vec<(&'static str, Value)> {
                 json!({
                     "dry_run": {"const": true}, "revision": revision(),
                     "changes": {"type": "array", "items": object(&["type", "id", "before", "after"], change)},
-                    "policies": {"type": "array", "items": {"type": "object"}},
+                    "policies": {"type": "array", "items": {"type": "object"}}, "still_named": still_named(),
                 }),
             ),
         ),
@@ -164,7 +170,10 @@ fn others() -> Vec<(&'static str, Value)> {
         ),
         (
             "BatchMade",
-            object(&["revision", "changes"], json!({"revision": revision(), "changes": {"type": "integer"}})),
+            object(
+                &["revision", "changes"],
+                json!({"revision": revision(), "changes": {"type": "integer"}, "still_named": still_named()}),
+            ),
         ),
         ("Question", closed(&["action", "resource"], question)),
         (

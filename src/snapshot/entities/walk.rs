@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use cedar_policy::{Entity, EntityUid};
-use cedar_policy_core::ast::{self, ExprKind, Literal, PartialValue, Value, ValueKind};
+use cedar_policy_core::ast::{
+    self, EntityReference, ExprKind, Literal, PartialValue, PrincipalOrResourceConstraint, Value, ValueKind,
+};
 
 use super::shard::EntityShard;
 use super::{EntityStore, Supplied};
@@ -187,6 +189,17 @@ pub fn named_in(expression: &ast::Expr) -> impl Iterator<Item = EntityUid> {
         ExprKind::Lit(Literal::EntityUID(uid)) => Some(EntityUid::from(uid.as_ref().clone())),
         _ => None,
     })
+}
+
+/// The entity that one side of a policy's scope names.
+pub fn scope_entity(constraint: &PrincipalOrResourceConstraint) -> Option<EntityUid> {
+    use PrincipalOrResourceConstraint::{Any, Eq, In, Is, IsIn};
+    match constraint {
+        Eq(EntityReference::EUID(uid)) | In(EntityReference::EUID(uid)) | IsIn(_, EntityReference::EUID(uid)) => {
+            Some(uid.as_ref().clone().into())
+        }
+        Any | Is(_) | Eq(_) | In(_) | IsIn(..) => None,
+    }
 }
 
 fn mentioned_in(value: &Value, found: &mut Vec<EntityUid>) {

@@ -193,3 +193,45 @@ async fn no_key_is_made_where_the_configuration_has_one() {
     let mut app = App::start(Config::try_from(raw).unwrap(), Arc::new(ManualClock::at(START))).await.unwrap();
     assert!(app.take_first_key().is_none());
 }
+
+#[tokio::test]
+async fn a_port_that_is_taken_costs_no_admin_key() {
+    let tree = TestTree::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut raw = RawConfig::default();
+    raw.http.bind = taken.local_addr().unwrap().to_string();
+    raw.policies.dir = Some(tree.policies());
+    raw.schema.dir = Some(tree.path().join("schema"));
+    let config = Config::try_from(raw).unwrap();
+    assert!(App::start(config, Arc::new(ManualClock::at(START))).await.is_err());
+    let (_app, key) = started(&tree).await;
+    assert!(key.is_some(), "the key was made and never shown");
+}
+
+#[tokio::test]
+async fn admin_keys_are_made_listed_and_ended_beside_a_running_server() {
+    let (okta, github) = issuers().await;
+    let server = TestServer::over(TestTree::new(), okta, github, |_| {}).await;
+    let tree = server.tree.path().to_owned();
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_cedargate"));
+        let ran = command.current_dir(&tree).args(["key", "--admin"]).args(arguments).output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (ran.status.code().unwrap(), text(ran.stdout), text(ran.stderr))
+    };
+    let (code, made, said) = run(&["--name", "ops", "--json"]);
+    assert_eq!(code, 0, "{said}");
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+    assert_eq!(made["name"], "ops");
+    let admin = AdminClient::with_key(&server, "acme", made["admin_key"].as_str().unwrap());
+    crate::support::eventually("the key is taken", || async { admin.get("//tenants").await.status == 200 }).await;
+    let (_, listed, _) = run(&["--list", "--json"]);
+    assert!(listed.contains(r#"{"name":"ops"}"#) && listed.contains(r#"{"name":"first"}"#), "{listed}");
+    let (code, _, said) = run(&["--name", "ops"]);
+    assert!(code == 3 && said.contains("already"), "{said}");
+    let (code, _, said) = run(&["--revoke", "opss"]);
+    assert!(code == 3 && said.contains("did you mean `ops`?"), "{said}");
+    assert_eq!(run(&["--revoke", "ops"]).0, 0);
+    crate::support::eventually("the key is none", || async { admin.get("//tenants").await.status == 403 }).await;
+    assert!(!run(&["--list"]).1.lines().any(|line| line == "ops"));
+}

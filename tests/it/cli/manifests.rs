@@ -7,7 +7,9 @@ use crate::support::TestTree;
 
 /// Runs a verb about `acme` and a folder of manifests.
 fn verb(tree: &TestTree, name: &str, folder: &str, more: &[&str]) -> Ran {
-    let arguments = [&[name, "--tenant", "acme", "-f", folder], more].concat();
+    let create: &[&str] = if name == "apply" { &["--create"] } else { &[] };
+    let more = &[more, create].concat();
+    let arguments = [&[name, "--tenant", "acme", "-f", folder], more.as_slice()].concat();
     cedargate(tree.path(), &arguments)
 }
 
@@ -31,7 +33,10 @@ fn what_is_planned_is_what_is_applied_and_then_there_is_nothing_more_to_do() {
     for extent in [&[][..], &["--prune"]] {
         let again = verb(&tree, "apply", SAMPLE, &[extent, &["--json"]].concat());
         assert_eq!(again.code, 0);
-        assert_eq!(again.json(), json!({"ok": true, "changes": [], "revision": applied.json()["revision"]}));
+        assert_eq!(
+            again.json(),
+            json!({"ok": true, "changes": [], "kept": [], "revision": applied.json()["revision"]})
+        );
         assert_eq!(verb(&tree, "plan", SAMPLE, extent).code, 0);
     }
 }
@@ -45,8 +50,10 @@ fn what_pull_writes_is_nothing_to_apply() {
     let again = verb(&tree, "apply", "pulled", &["--prune", "--json"]);
     assert_eq!((again.code, changes(&again)), (0, Vec::new()), "{}", again.stderr);
     // Another directory becomes the same by it.
-    let other =
-        cedargate(tree.path(), &["apply", "--tenant", "acme", "-f", "pulled", "--database", "other.db", "--json"]);
+    let other = cedargate(
+        tree.path(),
+        &["apply", "--tenant", "acme", "-f", "pulled", "--database", "other.db", "--json", "--create"],
+    );
     assert_eq!(other.code, 0, "{}", other.stderr);
     let same = cedargate(
         tree.path(),
@@ -75,19 +82,105 @@ fn a_tenant_can_be_pulled_as_it_was() {
 }
 
 #[test]
-fn what_manifests_leave_out_stays_unless_it_is_pruned() {
+fn collaborators_that_are_written_out_are_all_there_are() {
     let tree = sample();
     assert_eq!(verb(&tree, "apply", SAMPLE, &[]).code, 0);
     tree.edit(&format!("{SAMPLE}/tenant.yaml"), |text| {
         text.lines().filter(|line| !line.contains("lee@acme.com")).collect::<Vec<_>>().join("\n")
     });
-    assert_eq!(verb(&tree, "plan", SAMPLE, &[]).code, 0);
-    let pruned = verb(&tree, "plan", SAMPLE, &["--prune"]);
-    assert_eq!(pruned.code, 4);
-    assert_eq!(pruned.stdout.lines().next().unwrap(), "- collaborator user:lee@acme.com is admin of Tenant::acme");
-    let applied = verb(&tree, "apply", SAMPLE, &["--prune", "--json"]);
+    let planned = verb(&tree, "plan", SAMPLE, &[]);
+    assert_eq!(planned.code, 4);
+    assert_eq!(planned.stdout.lines().next().unwrap(), "- collaborator user:lee@acme.com is admin of Tenant::acme");
+    let applied = verb(&tree, "apply", SAMPLE, &["--json"]);
     let gone = changes(&applied);
     assert_eq!((gone.len(), &gone[0]["action"], &gone[0]["after"]), (1, &json!("delete"), &Value::Null));
+    assert_eq!(verb(&tree, "plan", SAMPLE, &[]).code, 0);
+}
+
+#[test]
+fn a_role_that_a_manifest_lowers_is_lowered() {
+    let tree = sample();
+    let manifest = |role: &str| {
+        format!(
+            "type: user\nemail: jo@x.io\n---\ntype: resource\nresource: Model::m1\ncollaborators:\n  - {{subject: user:jo@x.io, role: {role}}}\n"
+        )
+    };
+    tree.write("mine/a.yaml", &manifest("manager"));
+    assert_eq!(verb(&tree, "apply", "mine", &[]).code, 0);
+    tree.write("mine/a.yaml", &manifest("viewer"));
+    let planned = verb(&tree, "plan", "mine", &["--json"]);
+    assert_eq!((planned.code, changes(&planned).len()), (4, 2), "{}", planned.stdout);
+    assert_eq!(verb(&tree, "apply", "mine", &[]).code, 0);
+    let pulled = verb(&tree, "pull", "pulled", &[]);
+    assert_eq!(pulled.code, 0);
+    let text = tree.read("pulled/resources.yaml");
+    assert!(text.contains("viewer") && !text.contains("manager"), "{text}");
+}
+
+#[test]
+fn what_the_directory_has_beyond_the_manifests_is_told_and_stays_unless_it_is_pruned() {
+    let tree = sample();
+    let with = "type: user\nemail: jo@x.io\n---\ntype: team\nname: old\n---\ntype: resource\nresource: Model::m1\n\
+                collaborators:\n  - {subject: user:jo@x.io, role: viewer}\n";
+    tree.write("mine/a.yaml", with);
+    assert_eq!(verb(&tree, "apply", "mine", &[]).code, 0);
+    tree.write("mine/a.yaml", "type: user\nemail: jo@x.io\n---\ntype: resource\nresource: Model::m1\n");
+    let planned = verb(&tree, "plan", "mine", &[]);
+    assert_eq!(planned.code, 4, "{}", planned.stdout);
+    for line in [
+        "1 grant on Model::m1 is not in the manifests: kept; `--prune` takes it",
+        "team old is not in the manifests: kept; `--prune` takes it",
+    ] {
+        assert!(planned.stdout.lines().any(|found| found == line), "{line}: {}", planned.stdout);
+    }
+    let told = verb(&tree, "plan", "mine", &["--json"]);
+    assert_eq!(told.json()["kept"].as_array().unwrap().len(), 2, "{}", told.stdout);
+    let applied = verb(&tree, "apply", "mine", &[]);
+    assert_eq!(applied.code, 0);
+    assert!(applied.stdout.contains("1 grant on Model::m1"), "{}", applied.stdout);
+    assert_eq!(verb(&tree, "apply", "mine", &["--prune"]).code, 0);
+    let after = verb(&tree, "plan", "mine", &["--json"]);
+    assert_eq!((after.code, &after.json()["kept"]), (0, &json!([])));
+}
+
+#[test]
+fn what_a_policy_names_is_pruned_only_when_that_is_asked_for() {
+    let tree = sample();
+    tree.write("mine/a.yaml", "type: team\nname: suspended\n---\ntype: team\nname: other\n");
+    let new = |verb: &str, more: &[&str]| {
+        let arguments = [&[verb, "--tenant", "acme", "-f", "mine", "--database", "own.db"], more].concat();
+        cedargate(tree.path(), &arguments)
+    };
+    assert_eq!(new("apply", &["--create"]).code, 0);
+    tree.write("policies/acme/hand.cedar", "\nforbid (principal in Team::\"suspended\", action, resource);\n");
+    tree.write("mine/a.yaml", "type: team\nname: other\n");
+    let planned = new("plan", &["--prune"]);
+    assert_eq!(planned.code, 4);
+    assert!(planned.stdout.contains("hand.cedar:2"), "{}", planned.stdout);
+    let refused = new("apply", &["--prune"]);
+    assert_eq!(refused.code, 3, "{}", refused.stdout);
+    assert!(refused.stderr.contains("hand.cedar:2") && refused.stderr.contains("suspended"), "{}", refused.stderr);
+    assert_eq!(new("apply", &["--prune", "--cascade"]).code, 0);
+}
+
+#[test]
+fn a_tenant_that_is_mistyped_is_not_made() {
+    let tree = sample();
+    assert_eq!(verb(&tree, "apply", SAMPLE, &[]).code, 0);
+    let of = |verb: &str, more: &[&str]| {
+        cedargate(tree.path(), &[&[verb, "--tenant", "acmee", "-f", SAMPLE], more].concat())
+    };
+    for more in [&[][..], &["--dry-run"]] {
+        let refused = of("apply", more);
+        assert_eq!(refused.code, 3);
+        let said = "there is no tenant `acmee` (did you mean `acme`?): `--create` makes it";
+        assert!(refused.stderr.contains(said), "{}", refused.stderr);
+    }
+    let planned = of("plan", &[]);
+    assert_eq!(planned.code, 4);
+    assert!(planned.stderr.contains("did you mean `acme`?"), "{}", planned.stderr);
+    assert!(!of("plan", &["--create"]).stderr.contains("did you mean"));
+    assert_eq!(of("apply", &["--create"]).code, 0);
 }
 
 #[test]
