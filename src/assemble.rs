@@ -97,11 +97,13 @@ impl Layout {
         folders
     }
 
-    /// How answers tell where policies stand.
+    /// How answers tell where policies stand. A candidate answers nobody: what differs is told to the operator, with
+    /// the whole path.
     pub fn places(&self) -> Places {
-        let own = std::iter::once(&self.dirs.policies).chain(&self.bundle_dir);
-        let live = self.beside.iter().flat_map(|live| std::iter::once(&live.dirs.policies).chain(&live.bundle_dir));
-        Places::below(own.chain(live).cloned())
+        if self.beside.is_some() {
+            return Places::default();
+        }
+        Places::below(std::iter::once(&self.dirs.policies).chain(&self.bundle_dir).cloned())
     }
 
     /// Where a tenant's bundle is kept.
@@ -175,7 +177,11 @@ pub fn assemble_all(layout: &Layout, now: DateTime<Utc>) -> (Tree, Result<Everyt
                     Err(faults) => Err(faults.clone()),
                 };
                 let assembled = outcome.and_then(|outcome| match outcome {
-                    Outcome::Ready(assembled) => Ok(*assembled),
+                    Outcome::Ready(mut assembled) => {
+                        // The verbs' reports are for whoever typed the folder's name: as it was typed.
+                        assembled.snapshot.places = Places::default();
+                        Ok(*assembled)
+                    }
                     Outcome::Unchanged => Err(Fault::of_file(tenant.as_str(), "was not assembled").into()),
                 });
                 (tenant.clone(), assembled)

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// The folders that policies are read from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Places {
+    /// None where places are told as they are.
     roots: Vec<PathBuf>,
 }
 
@@ -25,7 +26,7 @@ impl Places {
                 let shown = root.file_name().map(Path::new).unwrap_or(Path::new("")).join(rest);
                 Cow::Owned(shown.to_string_lossy().into_owned())
             }
-            None if path.is_absolute() => {
+            None if path.is_absolute() && !self.roots.is_empty() => {
                 path.file_name().map_or(Cow::Borrowed(""), |name| Cow::Owned(name.to_string_lossy().into_owned()))
             }
             None => Cow::Borrowed(file),
@@ -50,6 +51,6 @@ mod tests {
         ] {
             assert_eq!(places.shown(file), shown);
         }
-        assert_eq!(Places::default().shown("policies/acme/a.cedar"), "policies/acme/a.cedar");
+        assert_eq!(Places::default().shown("/srv/policies/acme/a.cedar"), "/srv/policies/acme/a.cedar");
     }
 }

@@ -116,7 +116,8 @@ async fn deny_is_an_answer_and_an_http_error_never_means_allow() {
         if reply.status == 200 {
             let (first, second) = (&reply.body["results"][0], &reply.body["results"][1]);
             assert_eq!(first["decision"], "allow", "{}", reply.body);
-            assert!((400..500).contains(&second["error"]["status"].as_u64().unwrap()), "{second}");
+            let is_problem = second["error"]["status"].as_u64().is_some_and(|status| (400..500).contains(&status));
+            assert!(is_problem || second["decision"] == "deny", "{second}");
             assert!(!second.to_string().contains("allow\""), "{second}");
         } else {
             assert!((400..500).contains(&reply.status), "{}: {}", reply.status, reply.body);
