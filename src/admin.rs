@@ -1,11 +1,14 @@
 //! Administration: someone wants the directory to be another; it is judged, made and published.
 //!
 //! In: an edit, and who asks for it. Out: what it came to and at which revision, or why not. `needs` says what one
-//! must be allowed to make a change, `authority` asks Cedar whether one is: over the very revision that the change is
+//! must be allowed to make a change, `gains` what people's own policies give by it, `authority` asks Cedar whether one is: over the very revision that the change is
 //! written over, so that nobody acts by what they lost.
 
 mod authority;
+mod gains;
 mod keys;
+mod loads;
+mod named;
 mod needs;
 mod policies;
 mod signing;
@@ -13,6 +16,7 @@ mod tokens;
 mod uses;
 
 pub use keys::{AdminKeys, FirstKey};
+pub use named::StillNamed;
 pub use policies::{CompiledPolicy, compiled};
 pub use signing::MAX_JWT_SECONDS;
 pub use tokens::{Minted, TokenError, TokenTerms};
@@ -134,6 +138,8 @@ pub struct Administration {
 #[derive(Clone, Debug)]
 pub struct Made {
     pub planned: Planned,
+    /// What was removed, with all else that went along, though policies or attributes name it.
+    pub still_named: Vec<StillNamed>,
     /// The revision that has it; of a dry run, the one that it was judged by.
     pub revision: Revision,
 }
@@ -176,20 +182,28 @@ impl Administration {
             if let Credentials::Token(_) = who {
                 // Whether it holds together tells of what is there: only those may know who may ask for it.
                 let (at, intended) = editor.intended(request.edit).await?;
-                self.check_may(tenant, who, request.right.needs(&intended), at, &rules).await?;
+                self.check_may(tenant, who, request.right, &intended, at, &rules).await?;
             }
             let planned = editor.plan(request.edit).await?;
-            let needs = request.right.needs(&planned.changes);
-            let actor = self.check_may(tenant, who, needs, planned.at, &rules).await?;
+            let actor = self.check_may(tenant, who, request.right, &planned.changes, planned.at, &rules).await?;
             self.check_precondition(request, planned.at).await?;
+            let still_named = self.still_named(tenant, &planned, &rules).await?;
+            if !still_named.is_empty() && !request.edit.cascade {
+                let refusals = still_named.into_iter().map(StillNamed::refusal).collect();
+                return Err(EditError::Refused(refusals).into());
+            }
+            let refusals = self.load_refusals(tenant, &planned, &rules).await;
+            if !refusals.is_empty() {
+                return Err(EditError::Refused(refusals).into());
+            }
             if request.dry_run {
-                return Ok(Made { revision: planned.at, planned });
+                return Ok(Made { revision: planned.at, planned, still_named });
             }
             let author = self.author(actor, occasion);
             match self.directory.apply(tenant, &planned.to_changes(), planned.at, &author).await {
                 Ok(revision) => {
                     self.wake.notify_one();
-                    return Ok(Made { planned, revision });
+                    return Ok(Made { planned, revision, still_named });
                 }
                 Err(StoreError::Moved { .. }) => {}
                 Err(error) => return Err(error.into()),
@@ -226,7 +240,7 @@ impl Administration {
 
     async fn look_with(&self, tenant: &TenantId, who: &Credentials, need: Need) -> Result<Revision, AdminError> {
         let head = self.head(tenant).await?;
-        self.check_may(tenant, who, vec![need], head, &*self.rules()?).await?;
+        self.check_needs(tenant, who, &[need], head, &*self.rules()?).await?;
         Ok(head)
     }
 
@@ -280,12 +294,34 @@ impl Administration {
         if wanted == found || wanted == at { Ok(()) } else { Err(AdminError::Precondition { wanted, found }) }
     }
 
-    /// Who it is, as the history names them, if they may.
+    /// Who it is, as the history names them, if they may make these changes: by what these take, and by what people's
+    /// own policies make of those whom they touch.
     async fn check_may(
         &self,
         tenant: &TenantId,
         who: &Credentials,
-        needs: Vec<Need>,
+        right: Right,
+        changes: &[Change],
+        at: Revision,
+        rules: &Rules,
+    ) -> Result<String, AdminError> {
+        let actor = self.check_needs(tenant, who, &right.needs(changes), at, rules).await?;
+        let (Credentials::Token(token), Right::Asked) = (who, right) else { return Ok(actor) };
+        let (snapshot, principal) = self.principal(tenant, token, at).await?;
+        let authority =
+            Authority { snapshot: &snapshot, principal: &principal, directory: &*self.directory, rules, at };
+        match gains::lacks(&authority, changes).await? {
+            Some(refusal) => Err(AdminError::MayNot(refusal)),
+            None => Ok(actor),
+        }
+    }
+
+    /// The same, of needs alone.
+    async fn check_needs(
+        &self,
+        tenant: &TenantId,
+        who: &Credentials,
+        needs: &[Need],
         at: Revision,
         rules: &Rules,
     ) -> Result<String, AdminError> {
@@ -296,7 +332,7 @@ impl Administration {
         let (snapshot, principal) = self.principal(tenant, token, at).await?;
         let authority =
             Authority { snapshot: &snapshot, principal: &principal, directory: &*self.directory, rules, at };
-        for need in &needs {
+        for need in needs {
             if let Some(refusal) = authority.lacks(need).await? {
                 return Err(AdminError::MayNot(refusal));
             }

@@ -13,11 +13,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::admin::{Administration, FirstKey};
 use crate::apply::{Applier, Wanted};
-use crate::ask::{Ask, KnownPrincipals, Places};
+use crate::ask::{Ask, KnownPrincipals, Lanes, Places};
 use crate::audit::{Audit, Sink, SinkError};
 use crate::authn::{KeyRegistry, Verifier};
 use crate::clock::SharedClock;
@@ -25,7 +25,7 @@ use crate::config::{AuditConfig, AuditSink, Config};
 use crate::http::{AppState, DefaultTenant, Limits, Readiness, Served, ops_router, refused_head, router};
 use crate::listen::{ConnectionLimits, ListenError, Listeners, RefusedHead, Routers};
 use crate::publish::{Publisher, UnderWay};
-use crate::reload::{Purpose, Reloader, background};
+use crate::reload::{Loads, Purpose, Reloader};
 use crate::shadow::{Comparing, Shadow};
 use crate::snapshot::{Tenants, WatchError, Watcher};
 use crate::telemetry::Metrics;
@@ -48,17 +48,16 @@ pub enum AppError {
     Serve(#[source] io::Error),
     #[error("the server stopped listening by a fault of its own")]
     Accept(#[source] tokio::task::JoinError),
-    #[error("a task that reads the tree failed")]
-    FirstLoad(#[source] tokio::task::JoinError),
     #[error(transparent)]
     Directory(#[from] OpenError),
-    #[error("the system gives no threads for reloads")]
+    #[error("the system gives no threads for reloads or decisions")]
     ReloadThreads(#[from] rayon::ThreadPoolBuildError),
 }
 
 /// A server that has read its tree and holds its addresses.
 pub struct App {
     listeners: Listeners,
+    loads: Arc<Loads>,
     connections: ConnectionLimits,
     state: AppState,
     drain_timeout: Duration,
@@ -70,17 +69,29 @@ pub struct App {
 }
 
 impl App {
-    /// Reads the tree, starts to follow it, and takes the addresses to listen on.
-    ///
-    /// A tree with faults is no reason not to start: tenants that do not load answer 503 and say why in `/status`.
+    /// Begins, and waits until every tenant was loaded or has a fault that is told.
     ///
     /// # Errors
-    /// When an address, the decision log or the watching of folders cannot be had.
+    /// As `begin`.
     pub async fn start(config: Config, clock: SharedClock) -> Result<Self, AppError> {
+        let app = Self::begin(config, clock).await?;
+        app.loads.first_load().await;
+        Ok(app)
+    }
+
+    /// Takes the addresses to listen on, and begins to read the tree and to follow it.
+    ///
+    /// A tree with faults is no reason not to start: tenants that do not load answer 503 and say why in `/status`, as
+    /// do those that were not loaded yet.
+    ///
+    /// # Errors
+    /// When an address, the database, the decision log or the watching of folders cannot be had.
+    pub async fn begin(config: Config, clock: SharedClock) -> Result<Self, AppError> {
         let (audit, log_writer) = start_audit(config.audit)?;
         let keys = Arc::new(KeyRegistry::new(config.keys, Arc::clone(&clock)));
         let tenants = Arc::new(Tenants::default());
         let metrics = Metrics::within(config.tenant_labels);
+        let listeners = Listeners::bind(config.http.listen).await?;
         let opened = directory::open(&config.directory, &config.layout, &config.callers.keys, &clock).await?;
         let (rules, wanted) = (watch::Sender::new(None), watch::Sender::new(Wanted::new()));
         let reloader = Reloader {
@@ -92,37 +103,30 @@ impl App {
             purpose: Purpose::Serve(Arc::clone(&keys)),
             metrics: metrics.reloads.clone(),
             clock: Arc::clone(&clock),
-            threads: Arc::new(background()?),
+            debounce: config.watch.debounce,
+            loads: Arc::default(),
         };
         // Watching starts before reading, so that no change falls between the two.
         let watcher = Watcher::start(config.layout.folders(), config.watch)?;
         let mut background = Vec::new();
         let wake = Arc::new(Notify::new());
-        if let Some(opened) = &opened {
-            // What the manifests say is in the directory, and what that says is on disk, before anything is read there.
-            let rules = reloader.read_rules().await;
-            let mut applier = Applier {
-                directory: opened.directory.clone(),
-                rules: reloader.rules.subscribe(),
-                wanted: wanted.subscribe(),
-                wake: Arc::clone(&wake),
-                clock: Arc::clone(&clock),
-                applied: Wanted::new(),
-            };
-            applier.apply_all().await;
-            background.push(tokio::spawn(applier.follow()).abort_handle());
-            let mut publisher =
-                Publisher::new(opened.directory.clone(), config.layout.clone(), reloader.under_way.clone());
-            if let Some(rules) = rules {
-                publisher.publish_all(&rules).await;
+        let follow = match &opened {
+            None => tokio::spawn(reloader.clone().follow(watcher)),
+            Some(opened) => {
+                let applier = Applier {
+                    directory: opened.directory.clone(),
+                    rules: reloader.rules.subscribe(),
+                    wanted: wanted.subscribe(),
+                    wake: Arc::clone(&wake),
+                    clock: Arc::clone(&clock),
+                    applied: Wanted::new(),
+                };
+                let directory = opened.directory.clone();
+                let publisher = Publisher::new(directory, config.layout.clone(), reloader.under_way.clone());
+                tokio::spawn(follow_database(reloader.clone(), watcher, (applier, publisher), Arc::clone(&wake)))
             }
-            let follow = publisher.follow(reloader.rules.subscribe(), Arc::clone(&wake));
-            background.push(tokio::spawn(follow).abort_handle());
-        }
-        let first = reloader.clone();
-        let seen = tokio::task::spawn_blocking(move || first.load_first()).await.map_err(AppError::FirstLoad)?;
-        background.push(tokio::spawn(reloader.clone().follow(watcher, seen)).abort_handle());
-        let listeners = Listeners::bind(config.http.listen).await?;
+        };
+        background.push(follow.abort_handle());
         let remembered_bytes = config.tokens.remembered_bytes;
         let verifier = Verifier::new(config.tokens, keys, Arc::clone(&clock));
         let comparing = Comparing {
@@ -145,6 +149,8 @@ impl App {
             principals: Arc::new(KnownPrincipals::within(remembered_bytes)),
             verifier,
             decider: config.decider,
+            server_time: config.server_time,
+            lanes: Lanes::start()?,
             audit,
             shadow,
             metrics: metrics.clone(),
@@ -182,6 +188,7 @@ impl App {
                 max_body_bytes: config.http.max_body_bytes,
                 max_batch_body_bytes: config.http.max_batch_body_bytes,
                 max_batch: config.http.max_batch,
+                max_questions_body_bytes: config.http.max_questions_body_bytes,
                 timeout: config.http.request_timeout,
             },
             metrics,
@@ -189,6 +196,7 @@ impl App {
         });
         Ok(Self {
             listeners,
+            loads: reloader.loads,
             connections: config.http.connections,
             state,
             drain_timeout: config.http.drain_timeout,
@@ -257,6 +265,26 @@ impl App {
         }
         served
     }
+}
+
+/// Follows a tree whose directories are in a database. What the manifests say is in the directory, and what that says
+/// is on disk, before anything is read there.
+async fn follow_database(
+    reloader: Reloader,
+    watcher: Watcher,
+    (mut applier, mut publisher): (Applier, Publisher),
+    wake: Arc<Notify>,
+) {
+    let rules = reloader.read_rules().await;
+    applier.apply_all().await;
+    if let Some(rules) = rules {
+        publisher.publish_all(&rules).await;
+    }
+    // Both end with this.
+    let mut beside = JoinSet::new();
+    beside.spawn(applier.follow());
+    beside.spawn(publisher.follow(reloader.rules.subscribe(), wake));
+    reloader.follow(watcher).await;
 }
 
 /// How long the decision log may take to write what it still has.

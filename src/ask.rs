@@ -4,15 +4,17 @@
 //! In: a tenant, questions, each about a token or a named principal. Out: answers, all of one generation. The only
 //! I/O is what `authn` may need to learn a new key.
 
+mod lanes;
 mod places;
 mod principals;
 
+pub use lanes::{LaneError, Lanes};
 pub use places::Places;
 pub use principals::KnownPrincipals;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use cedar_policy::EntityUid;
 use serde::Serialize;
@@ -22,7 +24,8 @@ use ulid::Ulid;
 use crate::audit::{Audit, DecisionRecord, Unrecorded};
 use crate::authn::{TokenDigest, Verifier, VerifyError, digest_of, is_of_our_form, is_whole};
 use crate::clock::SharedClock;
-use crate::decide::{AccessQuery, Answer, Decider, QueryError};
+use crate::decide::AccessQuery;
+use crate::decide::{Answer, Decider, QueryError, ServerTime, Unknown, drop_unknown};
 use crate::model::{Generation, Revision, TenantId};
 use crate::principal::{Principal, PrincipalError};
 use crate::shadow::{Decided, Proof, Shadow};
@@ -46,6 +49,17 @@ pub type AtLeast = Option<Revision>;
 pub struct Question {
     pub who: Who,
     pub query: AccessQuery,
+    /// What becomes of context members and attributes that the schema does not declare.
+    pub unknown: Unknown,
+    /// What of the question does not count, from this caller.
+    pub dropped: Vec<String>,
+}
+
+impl Question {
+    /// All of which counts.
+    pub fn of(who: Who, query: AccessQuery) -> Self {
+        Self { who, query, unknown: Unknown::default(), dropped: Vec::new() }
+    }
 }
 
 /// Where questions come from, for the record.
@@ -65,6 +79,9 @@ pub struct Answered {
     pub generation: Generation,
     pub revision: Revision,
     pub decision_id: String,
+    /// What of the question was left out before it was decided.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<String>,
 }
 
 /// Why there is no answer.
@@ -92,13 +109,8 @@ pub enum AskError {
     Query(#[from] QueryError),
     #[error(transparent)]
     Unrecorded(#[from] Unrecorded),
-    /// Something was wrong with one question of many.
-    #[error("`requests[{index}]`: {source}")]
-    InBatch {
-        index: usize,
-        #[source]
-        source: Box<AskError>,
-    },
+    #[error(transparent)]
+    Lane(#[from] LaneError),
 }
 
 /// Why a token of our own stands for nobody.
@@ -166,6 +178,10 @@ pub struct Ask {
     pub verifier: Verifier,
     pub principals: Arc<KnownPrincipals>,
     pub decider: Decider,
+    /// Where contexts without a time get the server's.
+    pub server_time: Option<ServerTime>,
+    /// Where deciding is done.
+    pub lanes: Lanes,
     pub audit: Audit,
     /// What a candidate would answer.
     pub shadow: Shadow,
@@ -190,35 +206,55 @@ impl Ask {
     ) -> Result<Answered, AskError> {
         let snapshot = self.snapshot(tenant, at_least, Some(&question.who)).await?;
         let someone = self.identify(&snapshot, &question.who).await?;
-        self.decide(&snapshot, &someone, question.query, asker).await
+        self.decide(&snapshot, &someone, question, asker).await
     }
 
-    /// Answers many, in order, all from one snapshot; a fault of one is a fault of all.
+    /// Answers many, in order, all from one snapshot: an answer for each, or why there is none. Whoever most of them
+    /// are about is made certain first.
     ///
     /// # Errors
-    /// As `one`, naming the question.
-    pub async fn many(
+    /// When there is no snapshot, or `of_all` cannot be made certain: then none is answered.
+    pub async fn many<E: From<AskError>>(
         &self,
         tenant: &str,
         at_least: AtLeast,
-        questions: Vec<Question>,
+        of_all: Option<&Who>,
+        questions: Vec<Result<Question, E>>,
         asker: &Asker,
-    ) -> Result<Vec<Answered>, AskError> {
-        let snapshot = self.snapshot(tenant, at_least, questions.first().map(|question| &question.who)).await?;
+    ) -> Result<Vec<Result<Answered, E>>, AskError> {
+        let first = || questions.iter().flatten().next().map(|question| &question.who);
+        let snapshot = self.snapshot(tenant, at_least, of_all.or_else(first)).await?;
         let mut known: HashMap<Who, Someone> = HashMap::new();
+        if let Some(who) = of_all {
+            known.insert(who.clone(), self.identify(&snapshot, who).await?);
+        }
         let mut answers = Vec::with_capacity(questions.len());
-        for (index, question) in questions.into_iter().enumerate() {
-            let failed = |source| AskError::InBatch { index, source: Box::new(source) };
-            if !known.contains_key(&question.who) {
-                let found = self.identify(&snapshot, &question.who).await.map_err(failed)?;
-                known.insert(question.who.clone(), found);
-            }
-            let Some(someone) = known.get(&question.who) else { continue };
-            answers.push(self.decide(&snapshot, someone, question.query, asker).await.map_err(failed)?);
+        for question in questions {
+            answers.push(match question {
+                Ok(question) => self.one_of_many(&snapshot, &mut known, question, asker).await.map_err(E::from),
+                Err(fault) => Err(fault),
+            });
             // Deciding is work without a pause: others, and this request's own time limit, get their turn here.
             tokio::task::yield_now().await;
         }
         Ok(answers)
+    }
+
+    async fn one_of_many(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        known: &mut HashMap<Who, Someone>,
+        question: Question,
+        asker: &Asker,
+    ) -> Result<Answered, AskError> {
+        if let Some(someone) = known.get(&question.who) {
+            return self.decide(snapshot, someone, question, asker).await;
+        }
+        let someone = self.identify(snapshot, &question.who).await?;
+        let who = question.who.clone();
+        let answer = self.decide(snapshot, &someone, question, asker).await;
+        known.insert(who, someone);
+        answer
     }
 
     async fn snapshot(&self, tenant: &str, at_least: AtLeast, who: Option<&Who>) -> Result<Arc<Snapshot>, AskError> {
@@ -265,11 +301,11 @@ impl Ask {
     ///
     /// # Errors
     /// When the token is not valid.
-    pub async fn principal(&self, snapshot: &Snapshot, who: &Who) -> Result<Arc<Principal>, AskError> {
+    pub async fn principal(&self, snapshot: &Arc<Snapshot>, who: &Who) -> Result<Arc<Principal>, AskError> {
         Ok(self.identify(snapshot, who).await?.principal)
     }
 
-    async fn identify(&self, snapshot: &Snapshot, who: &Who) -> Result<Someone, AskError> {
+    async fn identify(&self, snapshot: &Arc<Snapshot>, who: &Who) -> Result<Someone, AskError> {
         let token = match who {
             Who::Named(uid) => return Ok(Principal::named(uid.clone()).into()),
             Who::Token(token) => token,
@@ -287,8 +323,12 @@ impl Ask {
         let verified = verified.inspect_err(|error| {
             self.metrics.token_refusals.get_or_create(&SlugLabels { slug: error.slug() }).inc();
         })?;
-        let principal = self.principals.get_or_resolve(snapshot, token.len(), digest, &verified)?;
-        Ok(Someone { principal, proof: Some(Proof { verified, digest, token_bytes: token.len() }) })
+        let token_bytes = token.len();
+        let (known, resolved) = (Arc::clone(&self.principals), (Arc::clone(snapshot), Arc::clone(&verified)));
+        // Who is in an external identity is asked of policies too.
+        let resolving = move || known.get_or_resolve(&resolved.0, token_bytes, digest, &resolved.1);
+        let principal = self.lanes.run(&snapshot.tenant, resolving).await?.0?;
+        Ok(Someone { principal, proof: Some(Proof { verified, digest, token_bytes }) })
     }
 
     /// Whom a token of our own stands for.
@@ -310,17 +350,28 @@ impl Ask {
 
     async fn decide(
         &self,
-        snapshot: &Snapshot,
+        snapshot: &Arc<Snapshot>,
         someone: &Someone,
-        query: AccessQuery,
+        question: Question,
         asker: &Asker,
     ) -> Result<Answered, AskError> {
         // Whoever asks is known, and nothing is waited for any more but the record.
         let _place = self.places.take().ok_or(AskError::TooMany)?;
+        let Question { mut query, unknown, mut dropped, .. } = question;
         let principal = &someone.principal;
-        let started = Instant::now();
-        let answer = self.decider.decide(snapshot, principal, &query)?;
-        let elapsed = started.elapsed();
+        if unknown == Unknown::Drop {
+            dropped.extend(drop_unknown(snapshot, &mut query)?);
+        }
+        if let Some(server_time) = &self.server_time {
+            server_time.put_in(snapshot, &mut query, self.clock.now());
+        }
+        let (decider, asked) = (self.decider, (Arc::clone(snapshot), Arc::clone(principal)));
+        let deciding = move || {
+            let answer = decider.decide(&asked.0, &asked.1, &query);
+            (answer, query)
+        };
+        let ((answer, query), elapsed) = self.lanes.run(&snapshot.tenant, deciding).await?;
+        let answer = answer?;
         self.metrics.decided(snapshot.tenant.as_str(), &answer, elapsed);
         let decision_id = Ulid::generate();
         if let Some(place) = self.shadow.place(&snapshot.tenant) {
@@ -353,6 +404,7 @@ impl Ask {
             generation: snapshot.generation,
             revision: snapshot.revision,
             decision_id: decision_id.to_string(),
+            dropped,
         })
     }
 }

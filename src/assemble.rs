@@ -19,7 +19,7 @@ use crate::directory::Rules;
 use crate::manifest::{self, DefaultRoles, read_default_roles};
 use crate::model::{Fault, Faults, TenantId, with_causes};
 use crate::schema::{Identity, LoadedSchema, load_schema};
-use crate::snapshot::{Snapshot, syntax_faults};
+use crate::snapshot::{Places, Snapshot, syntax_faults};
 use crate::tree::{Tree, TreeDirs};
 
 /// Where to look, and where bundles are kept.
@@ -83,6 +83,13 @@ impl Layout {
         folders.sort();
         folders.dedup();
         folders
+    }
+
+    /// How answers tell where policies stand.
+    pub fn places(&self) -> Places {
+        let own = std::iter::once(&self.dirs.policies).chain(&self.bundle_dir);
+        let live = self.beside.iter().flat_map(|live| std::iter::once(&live.dirs.policies).chain(&live.bundle_dir));
+        Places::below(own.chain(live).cloned())
     }
 
     /// Where a tenant's bundle is kept.
@@ -152,7 +159,7 @@ pub fn assemble_all(layout: &Layout, now: DateTime<Utc>) -> (Tree, Result<Everyt
             .flatten()
             .map(|(tenant, folder)| {
                 let outcome = match folder {
-                    Ok(folder) => assemble_tenant(layout, &tree, &shared, tenant, folder, None, now),
+                    Ok(folder) => assemble_tenant(layout, &tree.platform, &shared, tenant, folder, None, now),
                     Err(faults) => Err(faults.clone()),
                 };
                 let assembled = outcome.and_then(|outcome| match outcome {

@@ -3,12 +3,14 @@
 //! In: a `Compiled`. Out: files, each written whole or not at all, and `bundle.json` with their digests last; and
 //! back: files whose digests hold, or why not.
 
+mod last_good;
 mod read;
 mod render;
 pub mod shard;
 mod stored;
 mod write;
 
+pub use last_good::{LAST_GOOD_FILE, WrittenFiles, keep_last_good, read_last_good};
 pub use read::{
     BundleError, LinkLine, count_items, link_lines, parse_deactivated, parse_providers, parse_tokens, read_bundle,
     recorded_revision,

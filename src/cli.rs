@@ -27,6 +27,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::cedar_text::THREAD_STACK_BYTES;
 use crate::config::{Config, Environment, RawConfig};
 use crate::model::Faults;
 
@@ -145,8 +146,15 @@ fn in_runtime(json: bool, work: impl Future<Output = Result<Ending, report::Trou
     runtime.block_on(work).unwrap_or_else(|trouble| trouble.end(json))
 }
 
+/// What a server runs in.
+fn server_runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(THREAD_STACK_BYTES).build()
+}
+
 /// Runs the command line.
 pub fn run() -> ExitCode {
+    // Refused only where the pool was made already: nothing here ran before.
+    let _ = rayon::ThreadPoolBuilder::new().stack_size(THREAD_STACK_BYTES).build_global();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

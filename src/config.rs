@@ -12,9 +12,11 @@ mod sections;
 pub use environment::{Environment, solver_of_process};
 pub use http::HttpConfig;
 pub use keys::{CallerKey, CallerKeys, Permission};
-pub use raw::{RawAuditSink, RawCallerKey, RawConfig, RawDirectory, RawManifests, RawWhenFull};
+pub use raw::{
+    RawAuditSink, RawCallerKey, RawConfig, RawCountsFrom, RawDecisionClock, RawDirectory, RawManifests, RawWhenFull,
+};
 pub use sections::{
-    AuditConfig, AuditSink, CallersConfig, Config, DirectoryConfig, LogConfig, LogFormat, WhoMayAsk, WhoMayExplain,
+    AuditConfig, AuditSink, CallersConfig, Config, CountsFrom, DirectoryConfig, LogConfig, LogFormat, WhoMayAsk,
 };
 
 use std::path::Path;

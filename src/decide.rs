@@ -8,15 +8,19 @@ mod answer;
 mod change;
 mod context;
 mod explain;
+mod fit;
 mod query;
 mod resource;
+mod server_time;
+mod settled;
 mod staged;
 
 pub use crate::snapshot::ToldPolicy;
 pub use answer::{Answer, Decision, EvaluationError, Reason, Work};
 pub use change::Change;
 pub use explain::{Explanation, NearMiss};
-pub use query::{AccessQuery, ActionName, QueryError, ResourceQuery};
+pub use query::{AccessQuery, ActionName, QueryError, ResourceQuery, Unknown, drop_unknown};
+pub use server_time::{DEFAULT_TIME_MEMBER, ServerTime};
 pub use staged::Staged;
 
 use std::sync::Arc;
@@ -25,6 +29,7 @@ use cedar_policy::{EntityUid, Request};
 use cedar_policy_core::ast;
 
 use self::context::ReadContext;
+use self::settled::Settled;
 use crate::principal::Principal;
 use crate::schema::ActionFacts;
 use crate::snapshot::{Asked, Depth, Slice, SliceKey, Snapshot, Supplied, attribute_names};
@@ -43,13 +48,19 @@ pub enum ForbidErrors {
 #[derive(Clone, Copy, Debug)]
 pub struct Decider {
     pub forbid_errors: ForbidErrors,
-    /// How many bytes of slices each snapshot may keep; 0 keeps none.
+    /// How many bytes of slices all snapshots of the process may keep; 0 keeps none.
     pub slice_bytes: usize,
+    /// The longest text of a question that policies look at: matching takes its length times a pattern's.
+    pub max_string_bytes: usize,
 }
 
 impl Default for Decider {
     fn default() -> Self {
-        Self { forbid_errors: ForbidErrors::default(), slice_bytes: 64 * 1024 * 1024 }
+        Self {
+            forbid_errors: ForbidErrors::default(),
+            slice_bytes: 64 * 1024 * 1024,
+            max_string_bytes: DEFAULT_MAX_STRING_BYTES,
+        }
     }
 }
 
@@ -64,7 +75,12 @@ impl Decider {
         principal: &Principal,
         query: &AccessQuery,
     ) -> Result<Answer, QueryError> {
-        let asking = Asking::of(snapshot, principal, query, &[])?;
+        let asking = Asking::of(snapshot, principal, query, &[], self.max_string_bytes)?;
+        if let Some(settled) = asking.settled {
+            let mut answer = settled.answer();
+            answer.explanation = query.explain.then(Explanation::default);
+            return Ok(answer);
+        }
         let (slice, work) = self.slice(&asking)?;
         let request = asking.request;
         let response = slice.is_authorized(&request);
@@ -113,6 +129,7 @@ struct Asking<'a> {
     /// Entities that stand in for the snapshot's.
     instead: &'a [Supplied],
     request: Request,
+    settled: Option<Settled>,
 }
 
 impl<'a> Asking<'a> {
@@ -122,18 +139,26 @@ impl<'a> Asking<'a> {
         principal: &'a Principal,
         query: &'a AccessQuery,
         instead: &'a [Supplied],
+        most_bytes: usize,
     ) -> Result<Self, QueryError> {
         let action = query::find_action(snapshot, &query.action)?;
-        query::check_principal(&principal.uid, action)?;
+        query::check_principal(snapshot, &principal.uid)?;
         let resource = resource::check_resource(snapshot, &query.resource, action)?;
         let ReadContext { context, mentioned, is_checked } =
             context::read_context(snapshot, query.context.as_ref(), action)?;
         // The types of both are known to fit.
         let is_checked = is_checked && !asks_about_enumerated(snapshot, principal, &resource);
-        let schema = Some(&snapshot.schema.schema).filter(|_| !is_checked);
+        let settled = Settled::of(principal, action, query, most_bytes);
+        let is_for_others = settled == Some(Settled::NotForThem);
+        if is_for_others && !is_checked {
+            context.validate(&snapshot.schema.schema, &action.uid).map_err(QueryError::from)?;
+        }
+        // The schema has no request of such a principal; what else the question holds was looked at.
+        let schema = Some(&snapshot.schema.schema).filter(|_| !is_checked && !is_for_others);
         let (who, what) = (principal.uid.clone(), resource.clone());
         let request = Request::new(who, action.uid.clone(), what, context, schema).map_err(QueryError::from)?;
-        Ok(Self { snapshot, principal, action, resource: (resource, &query.resource), mentioned, instead, request })
+        let resource = (resource, &query.resource);
+        Ok(Self { snapshot, principal, action, resource, mentioned, instead, request, settled })
     }
 
     fn key(&self) -> Option<SliceKey> {
@@ -175,6 +200,9 @@ impl<'a> Asking<'a> {
         Slice::cut(self.snapshot, &asked, keep).map_err(QueryError::Entities)
     }
 }
+
+/// Texts of questions are names, addresses and paths; whole prompts are not for policies.
+pub const DEFAULT_MAX_STRING_BYTES: usize = 8 * 1024;
 
 #[cfg(test)]
 mod tests;

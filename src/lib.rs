@@ -23,7 +23,7 @@
 //! | 1 | [`admin`], [`apply`] | someone who may wants the directory to be another; or its manifests say so |
 //! | 2 | [`directory`] | the change is judged, made as one revision, and kept with its history |
 //! | 3 | [`publish`] | what changed is compiled and written as the tenant's bundle |
-//! | 4 | [`tree`] | the folders are read: schema, policies, entities, manifests |
+//! | 4 | [`tree`], [`cedar_text`] | the folders are read: schema, policies, entities, manifests; Cedar texts within bounds |
 //! | 5 | [`schema`], [`manifest`] | texts become one checked schema and, of manifests, one checked directory |
 //! | 6 | [`compile`] | a directory becomes templates, links, assume policies, entities; pure |
 //! | 7 | [`snapshot`] | everything together is validated and indexed, or refused with every fault |
@@ -65,6 +65,8 @@ pub mod directory;
 pub mod publish;
 
 pub mod tree;
+
+pub mod cedar_text;
 
 pub mod schema;
 

@@ -3,6 +3,7 @@
 //! In: the texts of a tenant's `manifests/`, the schema and the default roles. Out: a `DirectoryState` in which
 //! every name refers to something, or every fault with file, line and column.
 
+mod as_written;
 mod check;
 mod declare;
 mod raw;
@@ -10,6 +11,8 @@ mod refer;
 mod roles;
 mod write;
 
+pub(crate) use as_written::read_yaml;
+pub use as_written::{AsWritten, Members};
 pub use check::{Checked, OpenParent, check_manifests, syntax_faults};
 pub(crate) use declare::{check_entity, condition_values, read_entity, uri_refusal};
 pub(crate) use raw::{split_documents, yaml_fault};

@@ -3,7 +3,9 @@
 //! In: nothing of ours. Out: types that cannot be wrong once built. std and serde only, so every other
 //! module may use them without learning about Cedar, HTTP or files.
 
+pub mod bounds;
 pub mod claim_text;
+pub mod did_you_mean;
 pub mod digest;
 pub mod entity_hash;
 pub mod entity_ref;
@@ -12,6 +14,7 @@ pub mod fault;
 pub mod ids;
 
 pub use claim_text::{claim_text, whole};
+pub use did_you_mean::{did_you_mean, nearest};
 pub use digest::{Generation, Revision};
 pub use entity_hash::{entity_hash, id_hash, pair_hash, type_hash};
 pub use entity_ref::EntityRef;

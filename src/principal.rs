@@ -5,12 +5,14 @@
 
 mod again;
 mod identities;
+mod longest;
 mod resolve;
 mod tags;
 mod typed;
 
 pub use again::{Remembered, resolve_again};
 pub use identities::IdentityOutcome;
+pub use longest::LongestText;
 pub use resolve::{PrincipalError, resolve, resolve_explained};
 pub use tags::{Tags, tags};
 
@@ -33,13 +35,22 @@ pub struct Principal {
     pub dropped: Vec<DroppedClaim>,
     /// What slices of it can be kept under; `None` for one that is built for a single question.
     pub key: Option<PrincipalKey>,
+    /// Of what the token says.
+    pub longest_text: LongestText,
 }
 
 impl Principal {
     /// A principal that a trusted caller names: exactly what the directory knows of it.
     pub fn named(uid: EntityUid) -> Self {
         let key = Some(PrincipalKey::Known(uid.clone()));
-        Self { uid, entity: None, external_identities: Vec::new(), dropped: Vec::new(), key }
+        Self {
+            uid,
+            entity: None,
+            external_identities: Vec::new(),
+            dropped: Vec::new(),
+            key,
+            longest_text: LongestText::default(),
+        }
     }
 
     /// Gives a principal that will be asked about again a number of its own.

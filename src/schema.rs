@@ -8,12 +8,14 @@ mod data_types;
 mod entity_types;
 mod extension_values;
 mod load;
+mod notations;
 
 pub use actions::{ActionFacts, ActionNumber, Actions};
 pub use data_types::{DataType, DataTypes, EntityData, read_entity_data};
 pub use entity_types::{EntityTypes, TypeNumber, id_of};
 pub use extension_values::extension_value;
 pub use load::{Identity, load_schema};
+pub use notations::cedar_notation;
 
 use cedar_policy::{EntityTypeName, EntityUid, Schema, Validator};
 

@@ -9,11 +9,13 @@ mod assume;
 mod build;
 mod cache;
 mod entities;
+mod exported;
 mod handle;
 mod hashed;
 mod index;
 mod load;
 mod origin;
+mod places;
 mod policies;
 mod sign_in;
 mod slice;
@@ -24,16 +26,19 @@ pub use assume::{Candidates, takes_part_in_assuming};
 pub use build::{Parts, build, syntax_faults};
 pub use cache::{PrincipalKey, SliceCache, SliceKey};
 pub use entities::{EntityStore, Lineage, Located, Supplied, mentioned_by, named_in, place_in_tenant, reach};
+pub use exported::{entities_text, links_text, policies_text};
 pub use handle::{ReloadOutcome, TenantHandle, Tenants};
 pub use index::ActionSet;
 pub use origin::Origin;
+pub use places::Places;
 pub use policies::{
-    Depth, LinkRef, Policies, PolicyNumber, PolicySource, WrittenPolicy, attribute_names, exact, read_policies,
+    Depth, LinkRef, Policies, PolicyNumber, PolicySource, WrittenPolicy, attribute_names, exact, parse_policies,
+    read_policies, unlinked_templates,
 };
 pub use sign_in::{LastUse, OwnToken, SignIns};
 pub use slice::{Asked, Slice, SliceError};
 pub use told::{DeterminingPolicy, ToldPolicy, effect};
-pub use watch::{Cause, WatchError, WatchSettings, Watcher};
+pub use watch::{Moved, WatchError, WatchSettings, Watcher};
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -71,6 +76,8 @@ pub struct Snapshot {
     pub slices: SliceCache,
     /// Snapshots of this process that have it make the same principals of the same tokens.
     pub identity_serial: u64,
+    /// How answers tell where a policy stands.
+    pub places: Places,
     tenant_uid: EntityUid,
     /// External identity → its provider's place and its own.
     identities: HashMap<EntityUid, (usize, usize)>,
@@ -95,6 +102,11 @@ impl Snapshot {
     pub fn source(&self, id: &PolicyId) -> Option<PolicySource> {
         let template = || self.policies.written.template(id).map(|written| written.source.clone());
         self.policies.find(id).and_then(|number| self.policies.source(number)).or_else(template)
+    }
+
+    /// The same as answers tell it, `file:line`.
+    pub fn told_source(&self, source: &PolicySource) -> String {
+        format!("{}:{}", self.places.shown(&source.file), source.line)
     }
 
     /// How much of everything there is.

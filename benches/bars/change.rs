@@ -77,7 +77,7 @@ fn slowest(way: &str, rate: f64, changing: Seen, quiet: Seen) -> Line {
 }
 
 fn question(one: &Answered, token: &str) -> Question {
-    Question { who: ask::Who::Token(token.to_owned()), query: one.asked.query.clone() }
+    Question::of(ask::Who::Token(token.to_owned()), one.asked.query.clone())
 }
 
 /// Grants that are added one after another, each to somebody else.
@@ -157,7 +157,7 @@ impl Changes<'_> {
         let who = cedargate::vocabulary::uid(subject).map_err(|_| BarError::Wrong(format!("{subject} is no uid")))?;
         let resource = ResourceQuery::named(resource.clone());
         let query = AccessQuery { action: ActionName("viewModel".to_owned()), resource, context: None, explain: false };
-        let question = Question { who: ask::Who::Named(who), query };
+        let question = Question::of(ask::Who::Named(who), query);
         let answered = self.lab.wait(self.world.server.ask.one(GENERATED_TENANT, None, question, &asker()))?;
         Ok((answered.answer.decision, answered.revision))
     }

@@ -128,7 +128,7 @@ async fn ask_all(server: &Server, questions: Vec<Question>) -> Result<Vec<Answer
 }
 
 fn question(Unseen { token, query }: &Unseen) -> Question {
-    Question { who: ask::Who::Token(token.clone()), query: query.clone() }
+    Question::of(ask::Who::Token(token.clone()), query.clone())
 }
 
 const ROUNDS: usize = 6;

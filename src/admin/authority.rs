@@ -99,7 +99,7 @@ impl Authority<'_> {
     }
 
     /// The external identities that may count instead of one that does not match any more.
-    async fn fallbacks(&self, provider: &ProviderName) -> Result<Vec<FactKey>, StoreError> {
+    pub(super) async fn fallbacks(&self, provider: &ProviderName) -> Result<Vec<FactKey>, StoreError> {
         let tenant = &self.snapshot.tenant;
         let keys = [FactKey::new(Kind::IdentityProvider, provider.as_str())];
         let found = self.directory.read(tenant, &keys, self.at).await?.into_values().next();
@@ -133,7 +133,7 @@ impl Authority<'_> {
 
     /// Whether Cedar allows these actions on the resource, as far as they apply to its type, and on whatever may be
     /// in it. `resource_type` narrows a tenant's contents to what is of that type or in it.
-    fn holds(&self, resource: &EntityRef, resource_type: &str, actions: &RoleActions) -> bool {
+    pub(super) fn holds(&self, resource: &EntityRef, resource_type: &str, actions: &RoleActions) -> bool {
         let schema = &self.snapshot.schema;
         let is_meant = |action: &&ActionFacts| {
             let id = action.uid.id().unescaped();
@@ -179,7 +179,7 @@ impl Authority<'_> {
 
     fn allows(&self, action: &str, resource: ResourceQuery) -> bool {
         // Whatever the server makes of forbids that fail: here they forbid.
-        let decider = Decider { forbid_errors: ForbidErrors::Deny, slice_bytes: 0 };
+        let decider = Decider { forbid_errors: ForbidErrors::Deny, slice_bytes: 0, ..Decider::default() };
         let query = AccessQuery { action: ActionName(action.to_owned()), resource, context: None, explain: false };
         decider.decide(self.snapshot, self.principal, &query).is_ok_and(|answer| answer.decision == Decision::Allow)
     }
@@ -188,7 +188,7 @@ impl Authority<'_> {
         vocabulary::entity_ref(&self.principal.uid) == EntityRef::new(vocabulary::USER, user.as_str())
     }
 
-    fn manages(&self, team: &Team) -> bool {
+    pub(super) fn manages(&self, team: &Team) -> bool {
         let principal = vocabulary::entity_ref(&self.principal.uid);
         principal.entity_type == vocabulary::USER && team.managers.contains(principal.id.as_str())
     }

@@ -30,11 +30,12 @@ pub(super) fn start(
         tenants: Arc::clone(&tenants),
         purpose: Purpose::Compare,
         metrics: metrics.candidate_reloads.clone(),
+        loads: Arc::default(),
         // The bundles that it reads may be the live tree's.
         ..live.clone()
     };
     let following = match watcher {
-        Ok(watcher) => tokio::spawn(reloader.load_and_follow(watcher)),
+        Ok(watcher) => tokio::spawn(reloader.follow(watcher)),
         Err(error) => {
             let message = with_causes(&error);
             tracing::error!(error = %message, "the candidate cannot be followed: nothing is compared");

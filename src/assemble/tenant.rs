@@ -12,7 +12,7 @@ use crate::manifest::{Checked, check_manifests};
 use crate::model::{DirectoryState, EntityRef, Fault, Faults, Revision, TenantId, with_causes};
 use crate::schema::Identity;
 use crate::snapshot::{Parts, Snapshot, build};
-use crate::tree::{PolicyFolder, Tree};
+use crate::tree::PolicyFolder;
 
 /// What assembling a tenant came to.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub enum Outcome {
 /// Every fault of the tenant's manifests and of everything beside them.
 pub fn assemble_tenant(
     layout: &Layout,
-    tree: &Tree,
+    platform: &PolicyFolder,
     shared: &Shared,
     tenant: &TenantId,
     folder: &PolicyFolder,
@@ -37,14 +37,7 @@ pub fn assemble_tenant(
     now: DateTime<Utc>,
 ) -> Result<Outcome, Faults> {
     let bundle_folder = layout.bundle_folder(tenant).to_string_lossy().into_owned();
-    let parts = Parts {
-        tenant,
-        schema: &shared.schema,
-        platform: &tree.platform,
-        folder,
-        bundle: None,
-        bundle_folder: &bundle_folder,
-    };
+    let parts = Parts { tenant, schema: &shared.schema, platform, folder, bundle: None, bundle_folder: &bundle_folder };
     let found = if folder.has_manifests && layout.manifests == ManifestsAre::TheDirectory {
         compiled(layout, shared, tenant, folder, serving.map(|serving| serving.revision))
     } else {
@@ -64,10 +57,12 @@ pub fn assemble_tenant(
         let untouched = |bundle: &StoredBundle| bundle.stamps.is_empty() || bundle.stamps == serving.bundle_stamps;
         serving.revision == revision && parts.bundle.is_none_or(untouched)
     };
-    if directory.is_published && is_serving && serving.is_some_and(is_as_read) {
+    let is_told = |serving: &Snapshot| folder.warnings.iter().all(|warning| serving.warnings.contains(warning));
+    if directory.is_published && is_serving && serving.is_some_and(|serving| is_as_read(serving) && is_told(serving)) {
         return Ok(Outcome::Unchanged);
     }
     let mut snapshot = build(parts, serving, now)?;
+    snapshot.places = layout.places();
     let mut bundle = directory.bundle.filter(|_| directory.is_compiled).and_then(StoredBundle::into_compiled);
     if let Some(serving) = serving.filter(|_| directory.is_compiled && is_serving) {
         // The same directory, whose bundle on disk was lost or damaged: it is published as it was.
@@ -75,6 +70,7 @@ pub fn assemble_tenant(
         bundle.iter_mut().for_each(|bundle| bundle.revision = serving.revision);
     }
     snapshot.warnings.extend(directory.warnings);
+    snapshot.warnings.extend(folder.warnings.iter().cloned());
     Ok(Outcome::Ready(Box::new(Assembled { snapshot, bundle })))
 }
 

@@ -37,7 +37,12 @@ impl TestTenant {
     }
 
     fn of_schema(schema: &str, identity: Identity) -> Self {
-        let schemas = vec![file("schema", "test.cedarschema", schema)];
+        Self::of_schema_file("test.cedarschema", schema, identity)
+    }
+
+    /// Over a schema in either of Cedar's forms, as its file's name says.
+    pub fn of_schema_file(name: &str, schema: &str, identity: Identity) -> Self {
+        let schemas = vec![file("schema", name, schema)];
         Self {
             schema: Arc::new(load_schema(&schemas, identity).unwrap()),
             default_roles: DefaultRoles::new(),
@@ -64,6 +69,11 @@ impl TestTenant {
 
     pub fn entities(mut self, name: &str, text: &str) -> Self {
         self.folder.entities.push(file(FOLDER, name, text));
+        self
+    }
+
+    pub fn links(mut self, name: &str, text: &str) -> Self {
+        self.folder.links.push(file(FOLDER, name, text));
         self
     }
 

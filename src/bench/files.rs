@@ -4,10 +4,9 @@
 //! beside the snapshot on purpose: an answer is checked against a second reading of the same files.
 
 use std::collections::{BTreeMap, HashMap};
-use std::str::FromStr;
 use std::sync::Arc;
 
-use cedar_policy::{Entities, Entity, EntityUid, Policy, PolicyId, PolicySet, Template};
+use cedar_policy::{Entities, Entity, EntityUid, Policy, PolicyId, Template};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -15,6 +14,7 @@ use crate::assemble::Layout;
 use crate::bundle::{self, Bundle, BundleError};
 use crate::model::{EntityRef, Fault, Faults, TenantId, with_causes};
 use crate::schema::{Identity, LoadedSchema};
+use crate::snapshot::parse_policies;
 use crate::snapshot::place_in_tenant;
 use crate::tree::{SourceFile, one_line, read_tree};
 use crate::vocabulary;
@@ -86,7 +86,7 @@ impl TenantFiles {
     }
 
     fn add_policies(&mut self, file: &SourceFile) -> Result<(), Faults> {
-        let parsed = PolicySet::from_str(&file.text).map_err(|error| Faults::from(file.fault_of(&error)))?;
+        let parsed = parse_policies(file)?;
         for policy in parsed.policies() {
             let id = id_of(file, policy.id(), policy.annotation("id"));
             self.policies.insert(id.clone(), policy.new_id(PolicyId::new(id)));

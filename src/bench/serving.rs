@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use super::BenchError;
 use crate::app::{App, AppError};
 use crate::http::RawRequest;
+use crate::strict_json;
 
 /// A server that runs until it is stopped.
 pub struct Running {
@@ -63,13 +64,13 @@ impl Running {
     /// When it had stopped before.
     pub async fn stop(self) -> Result<(), BenchError> {
         let _ = self.stop.send(());
-        let ended = self.ended.await.map_err(AppError::FirstLoad)?;
+        let ended = self.ended.await.map_err(AppError::Accept)?;
         Ok(ended?)
     }
 }
 
 fn constant(body: &[u8], answer: Bytes) -> Response {
-    match serde_json::from_slice::<RawRequest>(body) {
+    match strict_json::read::<RawRequest>(body) {
         Ok(read) => {
             black_box(read);
             ([(CONTENT_TYPE, "application/json")], answer).into_response()

@@ -16,6 +16,7 @@ use super::{
 use crate::compile::{ProviderRecord, TokenRecord};
 use crate::digest::sha256_hex;
 use crate::model::{Email, Revision};
+use crate::tree::read_regular;
 
 /// Why a bundle on disk cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +54,7 @@ pub fn read_bundle(dir: &Path) -> Result<Option<Bundle>, BundleError> {
 
 /// Reads `bundle.json`.
 pub(super) fn read_index(dir: &Path) -> Result<Option<Index>, BundleError> {
-    let text = match fs::read_to_string(dir.join(INDEX_FILE)) {
+    let text = match read_regular(&dir.join(INDEX_FILE)) {
         Ok(text) => text,
         // INVARIANT: `bundle.json` is written last; files without it are half of a bundle, not none.
         Err(error) if error.kind() == io::ErrorKind::NotFound && !holds_any_file(dir) => return Ok(None),
@@ -69,8 +70,7 @@ pub(super) fn read_index(dir: &Path) -> Result<Option<Index>, BundleError> {
 
 /// Reads a file that must have this digest.
 pub(super) fn read_checked(dir: &Path, name: &str, digest: &str) -> Result<String, BundleError> {
-    let text =
-        fs::read_to_string(dir.join(name)).map_err(|source| BundleError::Io { file: name.to_owned(), source })?;
+    let text = read_regular(&dir.join(name)).map_err(|source| BundleError::Io { file: name.to_owned(), source })?;
     if sha256_hex(text.as_bytes()) != digest {
         return Err(BundleError::Digest { file: name.to_owned() });
     }
@@ -79,7 +79,7 @@ pub(super) fn read_checked(dir: &Path, name: &str, digest: &str) -> Result<Strin
 
 /// The revision that `bundle.json` names, though its files may be torn: numbers are never given twice.
 pub fn recorded_revision(dir: &Path) -> Option<Revision> {
-    let text = fs::read_to_string(dir.join(INDEX_FILE)).ok()?;
+    let text = read_regular(&dir.join(INDEX_FILE)).ok()?;
     serde_json::from_str::<Index>(&text).ok().map(|index| index.revision)
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::{Bundle, COLLABORATORS_FILE, ENTITIES_FILE, INDEX_FILE, Index, Sharding};
+use super::{Bundle, COLLABORATORS_FILE, ENTITIES_FILE, FOLDER, INDEX_FILE, Index, Sharding};
 
 /// Why a bundle could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,8 @@ pub enum PublishError {
         #[source]
         source: io::Error,
     },
+    #[error("`{path}` is a link that leads out of its tenant's folder: nothing is written there", path = .path.display())]
+    Outside { path: PathBuf },
     #[error("`bundle.json` cannot be put into words")]
     Index(#[source] serde_json::Error),
 }
@@ -57,6 +59,7 @@ impl BundleWriter {
         // Not with its parents: a tenant whose folder was taken away meanwhile must not come back as its bundle.
         match fs::create_dir(dir) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed(dir)(error)),
+            Err(_) if leads_out(dir).map_err(failed(dir))? => Err(PublishError::Outside { path: dir.to_owned() }),
             _ => Ok(Self { dir: dir.to_owned() }),
         }
     }
@@ -90,12 +93,19 @@ impl BundleWriter {
     }
 }
 
-fn failed(path: &Path) -> impl FnOnce(io::Error) -> PublishError {
+/// Whether a tenant's own `compiled/` is a link to somewhere else, such as another tenant's.
+fn leads_out(dir: &Path) -> io::Result<bool> {
+    let (true, Some(above)) = (dir.ends_with(FOLDER), dir.parent()) else { return Ok(false) };
+    let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+    Ok(!fs::canonicalize(dir)?.starts_with(fs::canonicalize(above)?))
+}
+
+pub(super) fn failed(path: &Path) -> impl FnOnce(io::Error) -> PublishError {
     let path = path.to_owned();
     move |source| PublishError::Io { path, source }
 }
 
-fn write_if_changed(dir: &Path, path: &Path, text: &str) -> io::Result<bool> {
+pub(super) fn write_if_changed(dir: &Path, path: &Path, text: &str) -> io::Result<bool> {
     if fs::read(path).is_ok_and(|found| found == text.as_bytes()) {
         return Ok(false);
     }

@@ -11,6 +11,7 @@ use super::report::Trouble;
 use super::source::{Source, json_argument};
 use super::{Common, Ending, report};
 use crate::ask::Answered;
+use crate::clock::{Clock, SystemClock};
 use crate::decide::{AccessQuery, ActionName, Decision, ResourceQuery};
 use crate::model::{Fault, Faults};
 use crate::principal::{Principal, resolve};
@@ -52,10 +53,13 @@ impl Authorize {
             Ok(source) => source,
             Err(faults) => return report::invalid(self.common.json, &faults),
         };
-        let (principal, query) = match self.principal(&source).and_then(|who| Ok((who, self.query()?))) {
+        let (principal, mut query) = match self.principal(&source).and_then(|who| Ok((who, self.query()?))) {
             Ok(asked) => asked,
             Err(trouble) => return trouble.end(self.common.json),
         };
+        if let Some(server_time) = &source.config.server_time {
+            server_time.put_in(&source.snapshot, &mut query, SystemClock.now());
+        }
         match source.config.decider.decide(&source.snapshot, &principal, &query) {
             Ok(answer) => {
                 let answered = Answered {
@@ -65,6 +69,7 @@ impl Authorize {
                     generation: source.snapshot.generation,
                     revision: source.snapshot.revision,
                     decision_id: Ulid::generate().to_string(),
+                    dropped: Vec::new(),
                 };
                 self.print(&answered);
                 if answered.answer.decision == Decision::Allow { Ending::Ok } else { Ending::Deny }

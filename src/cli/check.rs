@@ -40,6 +40,7 @@ impl Found {
     fn look(&mut self, layout: &Layout) -> Vec<TenantId> {
         let (tree, everything) = assemble_all(layout, SystemClock.now());
         self.faults.extend(tree.strays);
+        self.warnings.extend(tree.warnings);
         let mut good = Vec::new();
         match everything {
             Ok(everything) => {
@@ -52,7 +53,12 @@ impl Found {
                             self.warnings.extend(assembled.snapshot.warnings);
                             good.push(tenant);
                         }
-                        Err(found) => self.faults.extend(found),
+                        Err(found) => {
+                            self.faults.extend(found);
+                            let folder = tree.tenants.iter().flatten().find(|(other, _)| **other == tenant);
+                            let folder = folder.and_then(|(_, folder)| folder.as_ref().ok());
+                            self.warnings.extend(folder.iter().flat_map(|folder| folder.warnings.clone()));
+                        }
                     }
                 }
             }

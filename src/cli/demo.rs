@@ -53,7 +53,7 @@ enum DemoError {
 impl Demo {
     pub(super) fn run(self) -> Ending {
         let as_json = self.json;
-        let runtime = match tokio::runtime::Runtime::new() {
+        let runtime = match super::server_runtime() {
             Ok(runtime) => runtime,
             Err(error) => return report::failure(as_json, &error),
         };
@@ -180,6 +180,9 @@ fn tell(shown: &Value, tokens: &Map<String, Value>) {
     report::say(ask(url, "$JANE", r#"{"action": "viewModel", "resource": "Model::\"gpt-4o\""}"#));
     report::say("\nMay she invoke it? Deny: nothing permits it.\n");
     report::say(ask(url, "$JANE", r#"{"action": "invokeModel", "resource": "Model::\"gpt-4o\""}"#));
+    report::say("\nWhy not? Explanations name grants and people, so they are for callers with a key:\n");
+    let question = r#"{"action": "invokeModel", "resource": "Model::\"gpt-4o\"", "explain": true}"#;
+    report::say(ask(url, "$JANE", question).replacen(" -d ", " -H \"X-Cedargate-Key: $CALLER_KEY\" -d ", 1));
     report::say(
         "\nMay the partner, who has no account here? Allow, through external identity `partner-integration`:\n",
     );

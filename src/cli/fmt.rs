@@ -10,6 +10,7 @@ use walkdir::WalkDir;
 
 use super::report::Trouble;
 use super::{Common, Ending, report};
+use crate::cedar_text::{on_deep_stack, parse_policies};
 use crate::model::{Fault, Faults};
 use crate::tree::SourceFile;
 
@@ -63,11 +64,10 @@ impl Fmt {
         let io = |error: std::io::Error| Trouble::Failed(format!("{name}: {error}"));
         let text = fs::read_to_string(path).map_err(io)?;
         // The formatter says only that a text does not parse; Cedar itself says where.
-        if let Err(errors) = text.parse::<cedar_policy::PolicySet>() {
-            let file = SourceFile { name: name.clone(), relative: name.clone(), text };
-            return Err(Faults::from(file.fault_of(&errors)).into());
-        }
-        let pretty = policies_str_to_pretty(&text, &Config::default())
+        let file = SourceFile { name: name.clone(), relative: name.clone(), text };
+        parse_policies(&file)?;
+        let text = file.text;
+        let pretty = on_deep_stack(|| policies_str_to_pretty(&text, &Config::default()))
             .map_err(|error| Faults::from(Fault::of_file(&name, format!("cannot be formatted: {error}"))))?;
         if pretty == text {
             return Ok(false);

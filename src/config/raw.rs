@@ -100,7 +100,9 @@ section!(RawHttp {
     /// How long a decision waits for a revision that it asks for.
     at_least_timeout_milliseconds: u64 = 5000,
     /// The most questions in one request.
-    max_batch: usize = 100,
+    max_batch: usize = 1000,
+    /// The largest body of many questions.
+    max_questions_body_bytes: usize = 2 * 1024 * 1024,
     /// Requests that may be under way at once, once they are whole; one more is answered 429.
     max_in_flight: usize = 4096,
     /// How long one request may take.
@@ -182,18 +184,27 @@ section!(RawKeys {
 section!(RawDecisions {
     /// What a forbid that cannot be evaluated means: the answer is deny, or it is passed over as Cedar does.
     forbid_errors: RawForbidErrors = RawForbidErrors::Deny,
+    /// The longest text of a context, or of what a question says of its resource, that policies look at. Beyond it the
+    /// answer is deny, with `errors` naming the field.
+    max_string_bytes: usize = crate::decide::DEFAULT_MAX_STRING_BYTES,
+    /// Whether contexts that have no time get the server's, where the action's context declares it as `datetime`.
+    clock: RawDecisionClock = RawDecisionClock::Off,
+    /// What contexts call the time.
+    clock_attribute: String = crate::decide::DEFAULT_TIME_MEMBER.into(),
 });
 section!(RawCache {
-    /// Of each snapshot; 0 keeps none.
-    slice_megabytes: usize = 64,
+    /// Of slices of all tenants together; 0 keeps none.
+    slice_megabytes: usize = 256,
     /// Of verified tokens, and as much again of principals; 0 keeps none.
     token_megabytes: usize = 32,
 });
 section!(RawCallers {
     /// Whether whoever has a token may ask about it without a key.
     anonymous: RawAnonymous = RawAnonymous::Token,
-    /// Who may ask for explanations: they name grants and people of the directory.
-    explain: RawExplain = RawExplain::Anyone,
+    /// Whose `explain` counts: explanations name grants and people of the directory.
+    explain: RawCountsFrom = RawCountsFrom::Keyed,
+    /// Whose `attributes` and `parents` of the resource count: policies are decided by them.
+    describe: RawCountsFrom = RawCountsFrom::Keyed,
     /// Callers that have a key.
     keys: Vec<RawCallerKey> = Vec::new(),
 });
@@ -257,8 +268,9 @@ choice!(RawDirectory { Sqlite, Files });
 choice!(RawManifests { Serve, Apply });
 choice!(RawTrailingSlash { Exact, Ignore });
 choice!(RawForbidErrors { Deny, Skip });
+choice!(RawDecisionClock { Off, Now });
 choice!(RawAnonymous { Token, Nobody });
-choice!(RawExplain { Anyone, Keyed });
+choice!(RawCountsFrom { Anyone, Keyed });
 choice!(RawAuditSink { Off, Stdout, File });
 choice!(RawWhenFull { Drop, Block });
 choice!(RawLogFormat { Text, Json });

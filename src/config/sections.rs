@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::http::HttpConfig;
 use super::keys::CallerKeys;
 use super::raw::{
-    RawAnonymous, RawAuditSink, RawConfig, RawDatabase, RawDirectory, RawExplain, RawForbidErrors, RawLogFormat,
-    RawManifests, RawTrailingSlash, RawWhenFull,
+    RawAnonymous, RawAuditSink, RawConfig, RawCountsFrom, RawDatabase, RawDecisionClock, RawDirectory, RawForbidErrors,
+    RawLogFormat, RawManifests, RawTrailingSlash, RawWhenFull,
 };
 use crate::assemble::{Layout, ManifestsAre};
 use crate::audit::{AuditSettings, Mask, WhenFull};
 use crate::authn::{AllowedHosts, KeySettings, TokenSettings, TrailingSlash};
-use crate::decide::{Decider, ForbidErrors};
+use crate::decide::{Decider, ForbidErrors, ServerTime};
 use crate::model::{Fault, Faults, TenantId};
 use crate::schema::Identity;
 use crate::shadow::ShadowSettings;
@@ -31,6 +31,8 @@ pub struct Config {
     pub issuer: Option<String>,
     pub keys: KeySettings,
     pub decider: Decider,
+    /// Where contexts without a time get the server's.
+    pub server_time: Option<ServerTime>,
     pub callers: CallersConfig,
     pub audit: AuditConfig,
     /// The candidate's tree, and how it is compared with.
@@ -56,7 +58,10 @@ pub enum DirectoryConfig {
 #[derive(Clone, Debug)]
 pub struct CallersConfig {
     pub anonymous: WhoMayAsk,
-    pub explain: WhoMayExplain,
+    /// Whose wish for an explanation counts.
+    pub explain: CountsFrom,
+    /// Whose word on the resource counts.
+    pub describe: CountsFrom,
     pub keys: CallerKeys,
 }
 
@@ -69,13 +74,22 @@ pub enum WhoMayAsk {
     Nobody,
 }
 
-/// Who may ask for explanations.
+/// From whom a part of a question counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum WhoMayExplain {
-    #[default]
+pub enum CountsFrom {
     Anyone,
     /// Callers with a key.
+    #[default]
     Keyed,
+}
+
+impl From<RawCountsFrom> for CountsFrom {
+    fn from(raw: RawCountsFrom) -> Self {
+        match raw {
+            RawCountsFrom::Anyone => Self::Anyone,
+            RawCountsFrom::Keyed => Self::Keyed,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -115,10 +129,12 @@ impl TryFrom<RawConfig> for Config {
             ("http.max_body_bytes", raw.http.max_body_bytes),
             ("http.max_batch_body_bytes", raw.http.max_batch_body_bytes),
             ("http.max_batch", raw.http.max_batch),
+            ("http.max_questions_body_bytes", raw.http.max_questions_body_bytes),
             ("http.max_in_flight", raw.http.max_in_flight),
             ("http.max_connections", raw.http.max_connections),
             ("http.max_reading_bytes", raw.http.max_reading_bytes),
             ("tokens.max_bytes", raw.tokens.max_bytes),
+            ("decisions.max_string_bytes", raw.decisions.max_string_bytes),
             ("audit.queue", raw.audit.queue),
             ("audit.rotate_bytes", raw.audit.rotate_bytes),
             ("shadow.queue", raw.shadow.queue),
@@ -136,6 +152,9 @@ impl TryFrom<RawConfig> for Config {
         if raw.keys.max_stale_seconds <= raw.keys.max_refresh_seconds {
             // Keys would be too old at the very moment at which they are due.
             fault("keys.max_stale_seconds", "must be more than `keys.max_refresh_seconds`".to_owned());
+        }
+        if raw.decisions.clock_attribute.is_empty() {
+            fault("decisions.clock_attribute", "must be the name of a context member".to_owned());
         }
         if tracing_subscriber::EnvFilter::try_new(&raw.log.level).is_err() {
             fault("log.level", format!("`{}` is not a level or a filter", raw.log.level));
@@ -215,16 +234,19 @@ impl TryFrom<RawConfig> for Config {
                     RawForbidErrors::Skip => ForbidErrors::Skip,
                 },
                 slice_bytes: megabytes(raw.cache.slice_megabytes),
+                max_string_bytes: raw.decisions.max_string_bytes,
+            },
+            server_time: match raw.decisions.clock {
+                RawDecisionClock::Off => None,
+                RawDecisionClock::Now => Some(ServerTime::in_member(&raw.decisions.clock_attribute)),
             },
             callers: CallersConfig {
                 anonymous: match raw.callers.anonymous {
                     RawAnonymous::Token => WhoMayAsk::WithToken,
                     RawAnonymous::Nobody => WhoMayAsk::Nobody,
                 },
-                explain: match raw.callers.explain {
-                    RawExplain::Anyone => WhoMayExplain::Anyone,
-                    RawExplain::Keyed => WhoMayExplain::Keyed,
-                },
+                explain: raw.callers.explain.into(),
+                describe: raw.callers.describe.into(),
                 keys,
             },
             audit: AuditConfig {

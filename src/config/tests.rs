@@ -53,7 +53,7 @@ fn every_setting_has_its_default() {
             (connections.header_timeout, connections.idle_timeout),
             (Duration::from_secs(10), Duration::from_secs(620))
         );
-        assert_eq!((http.max_body_bytes, http.max_batch, http.max_in_flight), (262_144, 100, 4096));
+        assert_eq!((http.max_body_bytes, http.max_batch, http.max_in_flight), (262_144, 1000, 4096));
         assert_eq!(
             (http.request_timeout, http.stop_delay, http.drain_timeout),
             (Duration::from_secs(10), Duration::from_millis(500), Duration::from_secs(20))

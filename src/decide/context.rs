@@ -1,8 +1,8 @@
 //! The request's context: Cedar's JSON, read by the types that the schema gives the action.
 //!
 //! What most contexts are made of is read here, with nothing but the schema's types to go by; whatever else there is
-//! (entities, Cedar's escapes, values of a wrong type) is left to Cedar's own reader, and so are all errors. A property
-//! below holds the two together.
+//! (entities, Cedar's escapes) is fitted to the types first, which names the field that is wrong, and then left to
+//! Cedar's own reader. A property below holds the two together.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use cedar_policy::{Context, EntityUid};
 use cedar_policy_core::ast;
 use serde_json::{Map, Value};
 
+use super::fit::{Completeness, ESCAPE, fit_members};
 use super::query::QueryError;
 use crate::schema::{ActionFacts, DataType, DataTypes, extension_value};
 use crate::snapshot::{Snapshot, named_in};
@@ -32,10 +33,10 @@ pub(super) fn read_context(
     action: &ActionFacts,
 ) -> Result<ReadContext, QueryError> {
     let given = match given {
-        None | Some(Value::Null) => {
-            let is_checked = action.takes_no_context;
-            return Ok(ReadContext { context: Context::empty(), mentioned: Vec::new(), is_checked });
+        None | Some(Value::Null) if action.takes_no_context => {
+            return Ok(ReadContext { context: Context::empty(), mentioned: Vec::new(), is_checked: true });
         }
+        None | Some(Value::Null) => &Map::new(),
         Some(Value::Object(given)) => given,
         Some(_) => return Err(QueryError::Context("it must be an object".to_owned())),
     };
@@ -44,7 +45,9 @@ pub(super) fn read_context(
         return Ok(ReadContext { context, mentioned: Vec::new(), is_checked: true });
     }
     let schema = Some((&snapshot.schema.schema, &action.uid));
-    let context = Context::from_json_value(Value::Object(given.clone()), schema)
+    let fitted = fit_members(given, &action.context, "context", Completeness::Whole);
+    let fitted = fitted.map_err(|misfit| QueryError::Context(misfit.to_string()))?;
+    let context = Context::from_json_value(Value::Object(fitted), schema)
         .map_err(|error| QueryError::Context(one_line(&error)))?;
     Ok(ReadContext { mentioned: entities_of(&context), context, is_checked: false })
 }
@@ -64,6 +67,9 @@ fn plain_members(given: &Map<String, Value>, types: &DataTypes) -> Option<Member
         let (kind, is_required) = types.get(name)?;
         if name.starts_with(ESCAPE) {
             return None;
+        }
+        if value.is_null() {
+            continue;
         }
         missing -= usize::from(*is_required);
         members.insert(name.into(), plain(value, kind)?);
@@ -87,9 +93,6 @@ fn plain(given: &Value, kind: &DataType) -> Option<ast::Value> {
         _ => None,
     }
 }
-
-/// How Cedar's escapes begin: `__entity`, `__extn`, `__expr`.
-const ESCAPE: &str = "__";
 
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use cedar_policy::{EntityUid, Policy, Request};
 use cedar_policy_core::authorizer::Response;
 use serde::Serialize;
 
+use crate::cedar_text::on_deep_stack;
 use crate::mismatch::{Stage, action_holds, first_false};
 use crate::snapshot::{Slice, Snapshot, effect, exact};
 
@@ -32,6 +33,10 @@ pub struct NearMiss {
 
 /// Explains a response.
 pub(super) fn explain(snapshot: &Snapshot, request: &Request, slice: &Slice, response: &Response) -> Explanation {
+    on_deep_stack(|| explain_here(snapshot, request, slice, response))
+}
+
+fn explain_here(snapshot: &Snapshot, request: &Request, slice: &Slice, response: &Response) -> Explanation {
     let determining = &response.diagnostics.reason;
     let mut misses: Vec<(Stage, NearMiss)> = Vec::new();
     let mut omitted = 0;
@@ -42,7 +47,7 @@ pub(super) fn explain(snapshot: &Snapshot, request: &Request, slice: &Slice, res
             continue;
         }
         let Some((stage, failed)) = first_false(&policy, request, &slice.entities) else { continue };
-        let source = snapshot.source(policy.id()).map(|source| source.to_string()).unwrap_or_default();
+        let source = snapshot.source(policy.id()).map(|source| snapshot.told_source(&source)).unwrap_or_default();
         let miss = NearMiss { id: exact(policy.id()).to_owned(), effect: effect(policy.effect()), source, failed };
         misses.push((stage, miss));
         if misses.len() >= MAX_NEAR_MISSES * 2 {

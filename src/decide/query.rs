@@ -1,10 +1,12 @@
 //! What is asked: an action, a resource and a context, and why a question is refused.
 
 use cedar_policy::{EntityUid, RequestValidationError};
+use serde::Deserialize;
 use serde_json::Value;
 
+use super::fit::drop_members;
 use crate::model::EntityRef;
-use crate::schema::ActionFacts;
+use crate::schema::{ActionFacts, read_entity_data};
 use crate::snapshot::{SliceError, Snapshot};
 use crate::tree::one_line;
 use crate::vocabulary;
@@ -18,6 +20,35 @@ pub struct AccessQuery {
     pub context: Option<Value>,
     /// Also say of each candidate policy why it did not match.
     pub explain: bool,
+}
+
+/// What becomes of context members and attributes that the schema does not declare.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unknown {
+    /// The question is refused, and they are named.
+    #[default]
+    Refuse,
+    /// They are left out.
+    Drop,
+}
+
+/// Takes what the schema does not declare out of a question, and says what that was.
+///
+/// # Errors
+/// When the action or the type of the resource is unknown.
+pub fn drop_unknown(snapshot: &Snapshot, query: &mut AccessQuery) -> Result<Vec<String>, QueryError> {
+    let mut dropped = Vec::new();
+    let action = find_action(snapshot, &query.action)?;
+    if let Some(Value::Object(members)) = &mut query.context {
+        drop_members(members, &action.context, "context", &mut dropped);
+    }
+    if !query.resource.attributes.is_empty() {
+        known_uid(snapshot, &query.resource.entity)?;
+        let types = read_entity_data(&snapshot.schema.schema, &query.resource.entity.entity_type).attributes;
+        drop_members(&mut query.resource.attributes, &types, "resource.attributes", &mut dropped);
+    }
+    Ok(dropped)
 }
 
 /// An action by name, or as `Action::"name"`, with a namespace if the schema has one.
@@ -56,8 +87,8 @@ pub enum QueryError {
     UnknownResourceType(String),
     #[error("action `{action}` does not apply to a `{resource_type}`")]
     ActionDoesNotApply { action: String, resource_type: String },
-    #[error("a `{principal_type}` cannot ask for `{action}`")]
-    PrincipalDoesNotApply { action: String, principal_type: String },
+    #[error("the principal's type `{0}` is not an entity type of the schema")]
+    UnknownPrincipalType(String),
     #[error("the resource does not fit the schema: {0}")]
     Resource(String),
     #[error("the context does not fit the schema: {0}")]
@@ -74,9 +105,8 @@ impl QueryError {
         match self {
             Self::UnknownAction(_) => "unknown-action",
             Self::UnknownResourceType(_) => "unknown-resource-type",
-            Self::ActionDoesNotApply { .. } | Self::PrincipalDoesNotApply { .. } | Self::Request(_) => {
-                "request-invalid"
-            }
+            Self::UnknownPrincipalType(_) => "unknown-principal-type",
+            Self::ActionDoesNotApply { .. } | Self::Request(_) => "request-invalid",
             Self::Resource(_) | Self::Entities(_) => "resource-invalid",
             Self::Context(_) => "context-invalid",
         }
@@ -99,15 +129,12 @@ pub(super) fn find_action<'a>(snapshot: &'a Snapshot, name: &ActionName) -> Resu
     actions.named(&name.0).or_else(by_uid).ok_or_else(|| QueryError::UnknownAction(name.0.clone()))
 }
 
-/// Whether anyone of the principal's type can ask for the action.
-pub(super) fn check_principal(principal: &EntityUid, action: &ActionFacts) -> Result<(), QueryError> {
-    if action.applies_to_principal(principal.type_name()) {
-        return Ok(());
+/// Whether the schema knows the principal's type: whether such a one may ask is for the answer to say.
+pub(super) fn check_principal(snapshot: &Snapshot, principal: &EntityUid) -> Result<(), QueryError> {
+    match snapshot.schema.types.locate(principal) {
+        Some(_) => Ok(()),
+        None => Err(QueryError::UnknownPrincipalType(principal.type_name().to_string())),
     }
-    Err(QueryError::PrincipalDoesNotApply {
-        action: action.uid.id().unescaped().to_owned(),
-        principal_type: principal.type_name().to_string(),
-    })
 }
 
 /// A uid of a type that the schema has.

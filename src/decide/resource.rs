@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use cedar_policy::{Entity, EntityUid};
 use serde_json::json;
 
+use super::fit::{Completeness, fit_members};
 use super::query::{QueryError, ResourceQuery, known_uid};
 use crate::model::EntityRef;
 use crate::principal::Principal;
-use crate::schema::{ActionFacts, Identity};
+use crate::schema::{ActionFacts, Identity, read_entity_data};
 use crate::snapshot::{Snapshot, Supplied, place_in_tenant, reach};
 use crate::tree::one_line;
 
@@ -85,7 +86,9 @@ fn described_entity(snapshot: &Snapshot, query: &ResourceQuery, known: Option<&E
     };
     let member = |name: &str| described.get(name).cloned();
     let mut attributes = member("attrs").and_then(|found| found.as_object().cloned()).unwrap_or_default();
-    attributes.extend(query.attributes.clone());
+    let types = read_entity_data(&snapshot.schema.schema, &query.entity.entity_type).attributes;
+    let given = fit_members(&query.attributes, &types, "resource.attributes", Completeness::Part);
+    attributes.extend(given.map_err(|misfit| QueryError::Resource(misfit.to_string()))?);
     let mut parents = member("parents").and_then(|found| found.as_array().cloned()).unwrap_or_default();
     for parent in &query.parents {
         known_uid(snapshot, parent)?;

@@ -12,7 +12,9 @@ use cedar_policy_core::authorizer::Response;
 use cedar_policy_core::evaluator::Evaluator;
 use cedar_policy_core::extensions::Extensions;
 
+use super::settled::Settled;
 use super::{AccessQuery, Answer, Asking, Decider, Explanation, QueryError, Work, answer, explain};
+use crate::cedar_text::on_deep_stack;
 use crate::principal::Principal;
 use crate::schema::Identity;
 use crate::snapshot::{Depth, Slice, Snapshot, Supplied, place_in_tenant, takes_part_in_assuming};
@@ -24,6 +26,7 @@ pub struct Staged<'a> {
     snapshot: &'a Snapshot,
     pub request: Request,
     pub slice: Arc<Slice>,
+    settled: Option<Settled>,
 }
 
 impl Decider {
@@ -56,11 +59,15 @@ impl Decider {
     ) -> Result<Staged<'a>, QueryError> {
         let placed = instead.iter().cloned().map(|entity| in_tenant(snapshot, entity));
         let placed = placed.collect::<Result<Vec<_>, _>>()?;
-        let asking = Asking::of(snapshot, principal, query, &placed)?;
+        let asking = Asking::of(snapshot, principal, query, &placed, self.max_string_bytes)?;
         let is_assuming = asking.action.uid.id().unescaped() == vocabulary::ASSUME;
-        let keep = if is_assuming { takes_part_in_assuming } else { |_: &ast::Policy| true };
+        let keep = match &asking.settled {
+            Some(_) => |_: &ast::Policy| false,
+            None if is_assuming => takes_part_in_assuming,
+            None => |_: &ast::Policy| true,
+        };
         let slice = Arc::new(asking.cut(also, keep)?);
-        Ok(Staged { snapshot, request: asking.request, slice })
+        Ok(Staged { snapshot, request: asking.request, slice, settled: asking.settled })
     }
 
     /// All policies whose scope lets them be about a query, with what else they would be evaluated over: what a
@@ -69,7 +76,9 @@ impl Decider {
     /// # Errors
     /// When the query does not fit the schema.
     pub fn reach(&self, snapshot: &Snapshot, principal: &Principal, query: &AccessQuery) -> Result<Slice, QueryError> {
-        Asking::of(snapshot, principal, query, &[])?.cut_for(None, &[], |_| true)
+        let asking = Asking::of(snapshot, principal, query, &[], self.max_string_bytes)?;
+        let keep = if asking.settled.is_some() { |_: &ast::Policy| false } else { |_: &ast::Policy| true };
+        asking.cut_for(None, &[], keep)
     }
 }
 
@@ -81,13 +90,21 @@ impl Staged<'_> {
 
     /// Whether a policy matches the request; an error is no match.
     pub fn matches(&self, policy: &ast::Policy) -> bool {
+        self.evaluates(policy).unwrap_or(false)
+    }
+
+    /// The same; nothing where it cannot be evaluated.
+    pub fn evaluates(&self, policy: &ast::Policy) -> Option<bool> {
         let request: &ast::Request = self.request.as_ref();
         let evaluator = Evaluator::new(request.clone(), self.slice.entities.as_ref(), Extensions::all_available());
-        evaluator.evaluate(policy).unwrap_or(false)
+        on_deep_stack(|| evaluator.evaluate(policy).ok())
     }
 
     /// What the server would answer.
     pub fn answer(&self, decider: &Decider) -> Answer {
+        if let Some(settled) = &self.settled {
+            return settled.answer();
+        }
         let mut answer = answer::from_response(self.snapshot, &self.slice, &self.response(), decider.forbid_errors);
         answer.work = Work { policies: self.slice.len(), entities: self.slice.entities.len(), is_kept: false };
         answer

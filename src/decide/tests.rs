@@ -10,9 +10,7 @@ use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{
-    AccessQuery, ActionName, Answer, Decider, Decision, ForbidErrors, QueryError, Reason, ResourceQuery, Work,
-};
+use super::{AccessQuery, ActionName, Answer, Decider, Decision, ForbidErrors, Reason, ResourceQuery, Work};
 use crate::assemble::test_tenant::TestTenant;
 use crate::model::EntityRef;
 use crate::principal::Principal;
@@ -428,7 +426,7 @@ proptest! {
             }
             let expected = cedars_own(&snapshot, &principal, &asked);
             // Nothing kept, then cut and kept, then taken from what was kept: the same.
-            let off = Decider { forbid_errors: ForbidErrors::Skip, slice_bytes: 0 };
+            let off = Decider { forbid_errors: ForbidErrors::Skip, slice_bytes: 0, ..Decider::default() };
             let plain = Answer { work: Work::default(), ..off.decide(&snapshot, &principal, &asked.query()).unwrap() };
             prop_assert_eq!(outcome(&plain), expected.clone(), "{:?}", asked);
             // Failing closed only ever takes an allow away, and only for a forbid that failed.
@@ -627,7 +625,7 @@ fn questions_that_do_not_fit_the_schema_are_refused() {
         (query("fly", &n1), "unknown-action", "`fly` is not an action"),
         (query("Action::\"fly\"", &n1), "unknown-action", "is not an action"),
         (query("User::\"look\"", &n1), "unknown-action", "is not an action"),
-        (query("all", &n1), "request-invalid", "a `User` cannot ask for `all`"),
+        (query("all", &n1), "request-invalid", "action `all` does not apply to a `Node`"),
         (query("look", &uid("Rock::\"x\"")), "unknown-resource-type", "`Rock` is not an entity type"),
         (query("look", &uid("Team::\"t\"")), "request-invalid", "action `look` does not apply to a `Team`"),
         (query("look", &uid("Node::\"unknown\"")), "resource-invalid", "the resource does not fit the schema"),
@@ -647,10 +645,18 @@ fn questions_that_do_not_fit_the_schema_are_refused() {
         assert!(found == slug && message.contains(said), "{query:?}: {found}: {message}");
     }
     let account = Principal::named(uid("VirtualAccount::\"v\""));
-    assert!(matches!(
-        Decider::default().decide(&snapshot, &account, &query("touch", &n1)),
-        Err(QueryError::PrincipalDoesNotApply { .. })
-    ));
+    let denied = ask(&account, &query("touch", &n1)).unwrap();
+    assert_eq!((denied.decision, denied.reason, denied.policies.len()), (Decision::Deny, Reason::NotPermitted, 0));
+    let stranger = Principal::named(uid("Spaceship::\"x\""));
+    assert_eq!(ask(&stranger, &query("touch", &n1)).unwrap_err().0, "unknown-principal-type");
+    // What the schema does not know is told to anyone.
+    for (query, slug) in [
+        (query("fly", &n1), "unknown-action"),
+        (query("touch", &uid("Rock::\"x\"")), "unknown-resource-type"),
+        (AccessQuery { context: Some(json!({"colour": 1})), ..query("touch", &n1) }, "context-invalid"),
+    ] {
+        assert_eq!(ask(&account, &query).unwrap_err().0, slug);
+    }
     assert!(ask(&user, &query("Action::\"look\"", &n1)).is_ok());
     assert!(ask(&user, &AccessQuery { context: Some(Value::Null), ..query("look", &n1) }).is_ok());
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -16,6 +17,7 @@ use crate::authn::algorithm;
 use crate::authn::mint::{MintError, SigningKey, jwks};
 use crate::clock::SharedClock;
 use crate::model::SigningAlgorithm;
+use crate::strict_json::{self, StrictJson};
 
 /// Why the demo has no issuers.
 #[derive(Debug, thiserror::Error)]
@@ -142,11 +144,12 @@ struct MintRequest {
     alg: Option<SigningAlgorithm>,
 }
 
-async fn serve_mint(
-    State(issuers): State<DemoIssuers>,
-    Path(provider): Path<String>,
-    Json(request): Json<MintRequest>,
-) -> Response {
+async fn serve_mint(State(issuers): State<DemoIssuers>, Path(provider): Path<String>, body: Bytes) -> Response {
+    let read = strict_json::read::<StrictJson>(&body).and_then(|body| strict_json::from_value(body.0));
+    let request: MintRequest = match read {
+        Ok(request) => request,
+        Err(error) => return (StatusCode::BAD_REQUEST, format!("the body cannot be read: {error}")).into_response(),
+    };
     let Some(issuer) = issuers.get(&provider) else { return StatusCode::NOT_FOUND.into_response() };
     match issuer.mint(request.claims, request.alg.unwrap_or(SigningAlgorithm::RS256)) {
         Ok(token) => Json(json!({"token": token})).into_response(),

@@ -9,6 +9,7 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::Value;
 
 pub(crate) use self::body::RawRequest;
 use self::body::{RawBatch, read};
@@ -48,19 +49,42 @@ pub(super) async fn batch(
     bearer: Bearer,
     body: Body,
 ) -> Result<Response, Problem> {
-    let raw: RawBatch = read(&body?)?;
+    let body = body?;
+    let mut raw: RawBatch<'_> = read(&body)?;
     check_size(&raw, &state.limits)?;
     let tenant = choose_tenant(tenant, raw.tenant.clone(), &state.default_tenant, &state.tenants)?;
     caller.check_tenant(&tenant)?;
     let at_least = raw.at_least;
-    let questions = raw.into_questions(bearer.0?, &caller)?;
-    let results = state.ask.many(&tenant, at_least, questions, &asker(&caller, &id)).await?;
+    let of_all = raw.of_all(bearer.0?, &caller)?;
+    let questions = raw.into_questions(of_all.as_ref(), &caller);
+    if !questions.is_empty() && questions.iter().all(|question| matches!(question, Err(Problem::TokenMissing))) {
+        return Err(Problem::TokenMissing);
+    }
+    let results = state.ask.many(&tenant, at_least, of_all.as_ref(), questions, &asker(&caller, &id)).await?;
+    let results = results.into_iter().map(|result| ItemResult::of(result, &id)).collect();
     Ok(json(&Results { results }))
 }
 
 #[derive(Serialize)]
 struct Results {
-    results: Vec<Answered>,
+    results: Vec<ItemResult>,
+}
+
+/// What became of one question of many.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ItemResult {
+    Answered(Box<Answered>),
+    Failed { error: Value },
+}
+
+impl ItemResult {
+    fn of(result: Result<Answered, Problem>, id: &RequestId) -> Self {
+        match result {
+            Ok(answered) => Self::Answered(Box::new(answered)),
+            Err(problem) => Self::Failed { error: problem.document(id) },
+        }
+    }
 }
 
 /// An answer's body. Most fit the room that is made for them, so that it need not grow while they are written.
@@ -77,7 +101,7 @@ fn asker(caller: &Caller, id: &RequestId) -> Asker {
     Asker { caller: caller.name(), request_id: id.0.clone() }
 }
 
-fn check_size(raw: &RawBatch, limits: &Limits) -> Result<(), Problem> {
+fn check_size(raw: &RawBatch<'_>, limits: &Limits) -> Result<(), Problem> {
     if raw.requests.len() > limits.max_batch {
         let most = limits.max_batch;
         return Err(Problem::TooLarge(format!("a batch may hold {most} requests: send several batches")));

@@ -7,7 +7,7 @@ use axum::http::request::Parts;
 
 use super::problem::Problem;
 use super::state::AppState;
-use crate::config::{CallerKey, Permission, WhoMayAsk, WhoMayExplain};
+use crate::config::{CallerKey, CountsFrom, Permission, WhoMayAsk};
 use crate::model::TenantId;
 
 /// The caller of a request.
@@ -17,7 +17,8 @@ pub(super) enum Caller {
     /// Who runs the server: may all that any key may.
     Operator(String),
     Anonymous {
-        explain: WhoMayExplain,
+        explain: CountsFrom,
+        describe: CountsFrom,
     },
 }
 
@@ -66,12 +67,19 @@ impl Caller {
         }
     }
 
-    pub(super) fn check_explain(&self, wanted: bool) -> Result<(), Problem> {
+    /// Whether the caller is told why policies did not match: that names grants and people.
+    pub(super) fn may_explain(&self) -> bool {
         match self {
-            Self::Anonymous { explain: WhoMayExplain::Keyed } if wanted => {
-                Err(Problem::CallerMayNot("ask for explanations without a key in `X-Cedargate-Key`"))
-            }
-            Self::Anonymous { .. } | Self::Keyed(_) | Self::Operator(_) => Ok(()),
+            Self::Anonymous { explain, .. } => *explain == CountsFrom::Anyone,
+            Self::Keyed(_) | Self::Operator(_) => true,
+        }
+    }
+
+    /// Whether the caller's word on a resource counts: whoever asks about themselves would say what lets them in.
+    pub(super) fn may_describe(&self) -> bool {
+        match self {
+            Self::Anonymous { describe, .. } => *describe == CountsFrom::Anyone,
+            Self::Keyed(_) | Self::Operator(_) => true,
         }
     }
 
@@ -93,7 +101,7 @@ impl FromRequestParts<AppState> for Caller {
         let callers = &state.callers;
         let Some(given) = parts.headers.get(KEY_HEADER) else {
             return match callers.anonymous {
-                WhoMayAsk::WithToken => Ok(Self::Anonymous { explain: callers.explain }),
+                WhoMayAsk::WithToken => Ok(Self::Anonymous { explain: callers.explain, describe: callers.describe }),
                 WhoMayAsk::Nobody => Err(Problem::CallerMayNot("ask without a key in `X-Cedargate-Key`")),
             };
         };

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::request_id::RequestId;
 use crate::admin::{AdminError, TokenError};
-use crate::ask::AskError;
+use crate::ask::{AskError, LaneError};
 use crate::authn::VerifyError;
 use crate::directory::{EditError, Refusal, StoreError};
 use crate::listen::{BodyFault, RefusalText};
@@ -44,6 +44,7 @@ pub(super) enum Problem {
     HeadTooLarge,
     TooLarge(String),
     TooMany,
+    TenantBusy(String),
     NoSnapshot(String),
     NotReached(String),
     /// A change that is refused; what kind of refusal it is, is for the slug to say.
@@ -65,9 +66,8 @@ pub(super) enum Problem {
     LogUnavailable,
     TimedOut,
     Internal,
-    /// What is wrong with one question of many.
-    InBatch {
-        member: &'static str,
+    /// What is wrong with one operation of many: all of them are refused for it.
+    InOperation {
         index: usize,
         problem: Box<Problem>,
     },
@@ -94,7 +94,7 @@ impl Problem {
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooMany | Self::TenantBusy(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NoSnapshot(_)
             | Self::NotReached(_)
             | Self::Busy(_)
@@ -103,7 +103,7 @@ impl Problem {
             | Self::LogUnavailable
             | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::InBatch { problem, .. } => problem.status(),
+            Self::InOperation { problem, .. } => problem.status(),
         }
     }
 
@@ -127,6 +127,7 @@ impl Problem {
             Self::MethodNotAllowed => "method-not-allowed",
             Self::TooLarge(_) => "too-large",
             Self::TooMany => "too-many-requests",
+            Self::TenantBusy(_) => "tenant-busy",
             Self::NoSnapshot(_) => "no-snapshot",
             Self::NotReached(_) => "revision-not-live",
             Self::NoSuchObject(_) => "object-unknown",
@@ -139,7 +140,7 @@ impl Problem {
             Self::LogUnavailable => "log-unavailable",
             Self::TimedOut => "timed-out",
             Self::Internal => "internal",
-            Self::InBatch { problem, .. } => problem.slug(),
+            Self::InOperation { problem, .. } => problem.slug(),
         }
     }
 
@@ -150,6 +151,7 @@ impl Problem {
             | Self::TokenRefused { detail, .. }
             | Self::TooLarge(detail)
             | Self::NotReached(detail)
+            | Self::TenantBusy(detail)
             | Self::Conflict { detail, .. }
             | Self::Unfit { detail, .. }
             | Self::NoSuchObject(detail)
@@ -185,21 +187,29 @@ impl Problem {
             Self::LogUnavailable => "decisions cannot be recorded at the moment".to_owned(),
             Self::TimedOut => "the request took too long".to_owned(),
             Self::Internal => "something went wrong on our side: give the request id when you report it".to_owned(),
-            Self::InBatch { member, index, problem } => format!("`{member}[{index}]`: {}", problem.detail()),
+            Self::InOperation { index, problem } => format!("`operations[{index}]`: {}", problem.detail()),
         }
     }
 }
 
 impl Problem {
     /// RFC 9457 §3: the problem as an object, of a request with this id.
-    fn document(&self, id: &RequestId, status: StatusCode) -> Value {
-        json!({
+    pub(super) fn document(&self, id: &RequestId) -> Value {
+        self.document_as(id, self.status())
+    }
+
+    fn document_as(&self, id: &RequestId, status: StatusCode) -> Value {
+        let mut document = json!({
             "type": format!("urn:cedargate:problem:{}", self.slug()),
             "title": status.canonical_reason().unwrap_or_default(),
             "status": status.as_u16(),
             "detail": self.detail(),
             "instance": &*id.0,
-        })
+        });
+        if let (Self::InOperation { index, .. }, Some(members)) = (self, document.as_object_mut()) {
+            members.insert("operation".to_owned(), (*index).into());
+        }
+        document
     }
 }
 
@@ -222,8 +232,7 @@ pub(super) fn render(response: &mut Response, id: &RequestId) {
         (None, status) if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE => Problem::Internal,
         (None, _) => return,
     };
-    let status = problem.status();
-    let body = problem.document(id, status);
+    let (status, body) = (problem.status(), problem.document(id));
     *response.status_mut() = status;
     *response.body_mut() = Body::from(body.to_string());
     let headers = response.headers_mut();
@@ -249,6 +258,11 @@ impl From<AskError> for Problem {
             AskError::Token(error) => Self::from(error),
             AskError::OwnToken(error) => Self::TokenRefused { slug: error.slug(), detail: error.to_string() },
             AskError::Principal(PrincipalError::Deactivated) => Self::UserDeactivated,
+            AskError::Lane(error @ LaneError::Crowded(_)) => Self::TenantBusy(error.to_string()),
+            AskError::Lane(LaneError::Failed) => {
+                tracing::error!("a decision panicked");
+                Self::Internal
+            }
             AskError::Query(error) => Self::Query { slug: error.slug(), detail: error.to_string() },
             AskError::Principal(error) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "a verified token made no principal");
@@ -258,7 +272,6 @@ impl From<AskError> for Problem {
                 tracing::error!(%error, "an answer was withheld");
                 Self::LogUnavailable
             }
-            AskError::InBatch { index, source } => Self::from(*source).in_batch(index),
         }
     }
 }
@@ -279,7 +292,7 @@ pub fn refused_head(status: u16) -> RefusalText {
         Ok(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG) => Problem::HeadTooLarge,
         _ => Problem::Malformed("the request's line or headers are not HTTP/1.1".to_owned()),
     };
-    let body = problem.document(&id, StatusCode::from_u16(status).unwrap_or(problem.status())).to_string();
+    let body = problem.document_as(&id, StatusCode::from_u16(status).unwrap_or(problem.status())).to_string();
     RefusalText { request_id: id.0.to_string(), content_type: PROBLEM_JSON, body }
 }
 
@@ -344,8 +357,11 @@ impl Problem {
         match first {
             Some(Refusal::Exists(_)) => Self::Conflict { slug: "exists", detail },
             Some(Refusal::Missing(_)) => Self::NoSuchObject(detail),
-            Some(Refusal::InUse { .. } | Refusal::TooManyInUse(_)) => Self::Conflict { slug: "in-use", detail },
+            Some(Refusal::InUse { .. } | Refusal::Named { .. } | Refusal::TooManyInUse(_)) => {
+                Self::Conflict { slug: "in-use", detail }
+            }
             Some(Refusal::BuiltIn(_)) => Self::Conflict { slug: "built-in", detail },
+            Some(Refusal::Taken { .. }) => Self::Conflict { slug: "conflict", detail },
             Some(Refusal::MappedTwice { .. }) => Self::Conflict { slug: "mapped-twice", detail },
             Some(Refusal::Dangling { .. }) => Self::Unfit { slug: "reference-unknown", detail },
             Some(Refusal::Unfit { .. }) | None => Self::Unfit { slug: "does-not-fit", detail },
@@ -360,14 +376,9 @@ impl Problem {
         Self::Malformed("the request's body cannot be read".to_owned())
     }
 
-    /// The same, naming the question that it is about.
-    pub(super) fn in_batch(self, index: usize) -> Self {
-        Self::InBatch { member: "requests", index, problem: Box::new(self) }
-    }
-
     /// The same, naming the operation that it is about.
     pub(super) fn in_operation(self, index: usize) -> Self {
-        Self::InBatch { member: "operations", index, problem: Box::new(self) }
+        Self::InOperation { index, problem: Box::new(self) }
     }
 }
 

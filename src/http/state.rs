@@ -65,18 +65,25 @@ pub struct Limits {
     pub max_body_bytes: usize,
     pub max_batch_body_bytes: usize,
     pub max_batch: usize,
+    pub max_questions_body_bytes: usize,
     pub timeout: Duration,
 }
 
 impl Limits {
     /// The largest body that a route takes.
     pub(super) fn body_bytes(&self, route: Option<&str>) -> usize {
-        if route == Some(LARGE_BODIES) { self.max_batch_body_bytes } else { self.max_body_bytes }
+        match route {
+            Some(CHANGES) => self.max_batch_body_bytes,
+            Some(route) if QUESTIONS.contains(&route) => self.max_questions_body_bytes,
+            _ => self.max_body_bytes,
+        }
     }
 }
 
 /// The route of changes of many things at once.
-const LARGE_BODIES: &str = "/tenants/{tenant}/batch";
+const CHANGES: &str = "/tenants/{tenant}/batch";
+/// The routes of many questions at once.
+const QUESTIONS: [&str; 2] = ["/authorize/batch", "/tenants/{tenant}/authorize/batch"];
 
 /// Whether the server takes part: off before it stops, so that load balancers leave first.
 #[derive(Clone, Debug, Default)]

@@ -11,6 +11,7 @@ use super::check::Pass;
 use super::raw::Document;
 use super::roles::read_role;
 use crate::authn::shown_uri;
+use crate::model::bounds;
 use crate::model::{
     ClaimNames, Email, EntityRef, ExternalIdentity, ExternalIdentityName, Faults, IdentityProvider, NameError,
     ProviderName, Resource, Team, TeamName, User, VirtualAccount, VirtualAccountName, claim_text,
@@ -51,7 +52,7 @@ impl Pass<'_> {
         if let Some(empty) = issuer.filter(|issuer| issuer.value.is_empty()) {
             self.faults.push(document.place(empty).fault("an issuer may not be empty: leave it out instead"));
         }
-        let audiences = config_value.audience.clone().map(|given| given.value.into_vec());
+        let audiences = config_value.audience.clone().map(|given| given.value.0);
         if audiences.as_ref().is_some_and(|given| given.is_empty() || given.iter().any(String::is_empty)) {
             self.faults.push(document.place(config).fault("an audience may not be empty: leave it out instead"));
         }
@@ -130,6 +131,9 @@ impl Pass<'_> {
                 }
             }
         }
+        if let (Err(error), Some(conditions)) = (bounds::check_conditions(&claims), &document.raw.claims) {
+            self.faults.push(document.place(conditions).fault(error.to_string()));
+        }
         if self.declare("external identity", name.as_str(), &place) {
             self.state.external_identities.insert(name.clone(), ExternalIdentity { name, identity_provider, claims });
         }
@@ -161,8 +165,24 @@ impl Pass<'_> {
     }
 
     fn emails(&mut self, document: &Document, given: Option<&Spanned<Vec<Spanned<String>>>>) -> BTreeSet<Email> {
+        if let Some(list) = given {
+            self.check_count(document, list, "addresses", bounds::MAX_TEAM_MEMBERS);
+        }
         let given = given.map(|list| list.value.as_slice()).unwrap_or_default();
         given.iter().filter_map(|email| self.parsed(&document.place(email), Email::parse(&email.value))).collect()
+    }
+
+    /// No list is longer than a directory holds.
+    pub(super) fn check_count<T>(
+        &mut self,
+        document: &Document,
+        list: &Spanned<Vec<T>>,
+        what: &'static str,
+        limit: usize,
+    ) {
+        if let Err(error) = bounds::check_count(what, list.value.len(), limit) {
+            self.faults.push(document.place(list).fault(error.to_string()));
+        }
     }
 
     fn declare_virtual_account(&mut self, document: &Document) {
@@ -201,8 +221,18 @@ impl Pass<'_> {
             self.faults.push(place.fault(message));
             return;
         }
-        let attributes: BTreeMap<_, _> =
-            document.raw.attributes.as_ref().map(|given| given.value.clone()).unwrap_or_default();
+        let attributes: BTreeMap<_, _> = document
+            .raw
+            .attributes
+            .as_ref()
+            .map(|given| &given.value)
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name.clone(), value.0.clone()))
+            .collect();
+        if let Some(list) = &document.raw.parents {
+            self.check_count(document, list, "parents", bounds::MAX_PARENTS);
+        }
         let mut parents = BTreeSet::new();
         for parent in document.raw.parents.iter().flat_map(|list| &list.value) {
             let parent_place = document.place(parent);
@@ -277,8 +307,8 @@ pub(crate) fn check_entity(entity: &EntityRef, schema: &crate::schema::LoadedSch
     if !schema.has_type(&entity.entity_type) {
         return Err(format!("the schema has no entity type `{}`", entity.entity_type));
     }
-    if entity.id.len() > MAX_RESOURCE_ID_BYTES {
-        return Err(format!("the id of a `{}` is longer than {MAX_RESOURCE_ID_BYTES} bytes", entity.entity_type));
+    if entity.id.len() > bounds::MAX_TEXT_BYTES {
+        return Err(format!("the id of a `{}` is longer than {} bytes", entity.entity_type, bounds::MAX_TEXT_BYTES));
     }
     Ok(())
 }
@@ -333,5 +363,3 @@ pub(super) fn fits_only(document: &Document, kind: &str, allowed: &[&str], fault
 
 const KINDS: &str =
     "`identity-provider`, `external-identity`, `team`, `user`, `virtual-account`, `role`, `resource`, `tenant`";
-/// The longest id of a resource, in bytes.
-const MAX_RESOURCE_ID_BYTES: usize = 1024;

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_saphyr::Spanned;
 
 use super::Place;
-use crate::model::{Fault, Faults, MatchMode, SigningAlgorithm};
+use super::as_written::{AsWritten, read_yaml};
+use crate::model::{Fault, Faults, MatchMode, SigningAlgorithm, claim_text};
 use crate::tree::SourceFile;
 
 /// One YAML document. Which members belong to which `type` is for `declare` to say.
@@ -20,7 +22,7 @@ pub(super) struct RawDocument {
     pub email: Option<Spanned<String>>,
     pub active: Option<Spanned<bool>>,
     pub config: Option<Spanned<RawProviderConfig>>,
-    pub claims: Option<Spanned<BTreeMap<String, Value>>>,
+    pub claims: Option<Spanned<BTreeMap<String, AsWritten>>>,
     pub external_identities: Option<Spanned<MatchMode>>,
     pub identity_provider: Option<Spanned<String>>,
     pub members: Option<Spanned<Vec<Spanned<String>>>>,
@@ -30,7 +32,7 @@ pub(super) struct RawDocument {
     pub actions: Option<Spanned<Vec<Spanned<String>>>>,
     pub resource: Option<Spanned<String>>,
     pub parents: Option<Spanned<Vec<Spanned<String>>>>,
-    pub attributes: Option<Spanned<BTreeMap<String, Value>>>,
+    pub attributes: Option<Spanned<BTreeMap<String, AsWritten>>>,
     pub collaborators: Option<Spanned<Vec<Spanned<RawCollaborator>>>>,
 }
 
@@ -43,19 +45,17 @@ pub(super) struct RawProviderConfig {
     pub algorithms: Option<Vec<SigningAlgorithm>>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub(super) enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
-}
+/// One text, or a list of them.
+#[derive(Clone, Debug)]
+pub(super) struct OneOrMany(pub Vec<String>);
 
-impl OneOrMany {
-    pub(super) fn into_vec(self) -> Vec<String> {
-        match self {
-            Self::One(one) => vec![one],
-            Self::Many(many) => many,
-        }
+impl<'de> Deserialize<'de> for OneOrMany {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let texts = match AsWritten::deserialize(deserializer)?.0 {
+            Value::Array(many) => many.iter().map(claim_text).collect(),
+            one => claim_text(&one).map(|text| vec![text]),
+        };
+        texts.map(Self).ok_or_else(|| D::Error::custom("write a text, or a list of texts"))
     }
 }
 
@@ -103,7 +103,7 @@ pub(super) fn read_documents(files: &[SourceFile]) -> (Vec<Document>, Faults) {
             if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
                 continue;
             }
-            match serde_saphyr::from_str::<RawDocument>(&text) {
+            match read_yaml::<RawDocument>(&text) {
                 Ok(raw) => documents.push(Document { file: file.name.clone(), first_line, raw }),
                 Err(error) => faults.push(yaml_fault(file, first_line, &error)),
             }

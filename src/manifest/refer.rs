@@ -4,6 +4,7 @@ use super::Place;
 use super::check::{OpenParent, Pass};
 use super::declare::read_entity;
 use super::raw::{Document, RawCollaborator, RawMapping};
+use crate::model::bounds;
 use crate::model::{
     Collaborator, Email, EntityRef, ExternalIdentityName, ProviderName, RoleName, Subject, TeamMapping, TeamName, User,
     VirtualAccountName,
@@ -64,6 +65,9 @@ impl Pass<'_> {
 
     fn mappings(&mut self, document: &Document) -> Vec<TeamMapping> {
         let given = document.raw.identity_provider_mapping.as_ref();
+        if let Some(list) = given {
+            self.check_count(document, list, "mappings", bounds::MAX_MAPPINGS);
+        }
         let given = given.map(|list| list.value.as_slice()).unwrap_or_default();
         given.iter().filter_map(|mapping| self.mapping(document, &mapping.value)).collect()
     }
@@ -72,6 +76,9 @@ impl Pass<'_> {
         if raw.value.value.is_empty() {
             self.faults.push(document.place(&raw.value).fault("a mapped value may not be empty"));
             return None;
+        }
+        if let Err(error) = bounds::check_text("mapped value", &raw.value.value) {
+            self.faults.push(document.place(&raw.value).fault(error.to_string()));
         }
         let identity_provider = self.provider(&document.place(&raw.identity_provider), &raw.identity_provider.value)?;
         Some(TeamMapping { identity_provider, value: raw.value.value.clone() })

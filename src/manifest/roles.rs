@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Place;
 use super::declare::fits_only;
 use super::raw::{Document, read_documents};
+use crate::model::bounds;
 use crate::model::facts::RoleActions;
 use crate::model::{Faults, Role, RoleName};
 use crate::schema::LoadedSchema;
@@ -55,6 +56,9 @@ pub(super) fn read_role(document: &Document, schema: &LoadedSchema, faults: &mut
     }
     if actions.value.is_empty() {
         faults.push(document.place(actions).fault("a role needs at least one action"));
+    }
+    if let Err(error) = bounds::check_count("actions", actions.value.len(), bounds::MAX_ROLE_ACTIONS) {
+        faults.push(document.place(actions).fault(error.to_string()));
     }
     let mut named = BTreeSet::new();
     for action in &actions.value {

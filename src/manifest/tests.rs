@@ -486,20 +486,30 @@ fn a_star_among_a_roles_actions_is_every_action() {
 }
 
 #[test]
-fn numbers_in_conditions_are_written_as_tags_are() {
+fn conditions_mappings_and_names_are_the_text_as_written() {
     let text = format!(
-        "{OKTA}type: external-identity\nname: e\nidentity_provider: okta\nclaims: {{a: 2.0, b: 1.5, c: [3, true, x], d: -0.0, e: 1e3}}"
+        "{OKTA}type: external-identity\nname: 012\nidentity_provider: okta\nclaims: {{country: [NO, SE], on: on, a: 1.10, b: [3, true, 1e3]}}\n---\n\
+         type: team\nname: NO\nidentity_provider_mapping: [{{identity_provider: okta, value: 0x1F}}]\n---\n\
+         type: identity-provider\nname: 1e3\nconfig: {{jwks_uri: 'https://x/k', audience: [012, 1.10]}}"
     );
     let state = over(&text).check().unwrap().state;
-    let identity = state.external_identities.values().next().unwrap();
-    for (name, values) in &identity.claims {
-        let serde_json::Value::Object(claims) =
-            serde_json::json!({"a": 2.0, "b": 1.5, "c": [3, true, "x"], "d": -0.0, "e": 1000})
-        else {
-            panic!("an object")
-        };
-        assert_eq!(crate::principal::tags(&claims).0[name], *values, "{name}");
-    }
+    let identity = &state.external_identities["012"];
+    let texts = |name: &str| identity.claims[name].iter().map(String::as_str).collect::<Vec<_>>();
+    assert_eq!([texts("country"), texts("b")], [vec!["NO", "SE"], vec!["1e3", "3", "true"]]);
+    assert_eq!([texts("on"), texts("a")], [["on"], ["1.10"]]);
+    assert_eq!(state.teams["NO"].mappings.first().unwrap().value, "0x1F");
+    assert_eq!(state.identity_providers["1e3"].audiences, ["012", "1.10"]);
+}
+
+#[test]
+fn what_asks_for_a_type_takes_no_other_spelling_of_it() {
+    check("type: user\nemail: a@b\nactive: no", &["3:9: invalid boolean"]);
+    let attributes =
+        |text: &str| over(&format!("type: resource\nresource: Box::b\nattributes: {{size: {text}}}")).check();
+    let size =
+        |text: &str| attributes(text).unwrap().state.resources.into_values().next().unwrap().attributes["size"].clone();
+    assert_eq!(size("12"), serde_json::json!(12));
+    assert!(attributes("012").is_err() && attributes("1e1").is_err(), "a text is no number");
 }
 
 /// The complete example of the public contract, as it stands there.

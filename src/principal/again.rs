@@ -11,7 +11,7 @@ use cedar_policy::Entity;
 use cedar_policy_core::ast::{self, Literal, PartialValue, Value, ValueKind};
 
 use super::resolve::{PrincipalError, Seen};
-use super::{Principal, Tags};
+use super::{LongestText, Principal, Tags};
 use crate::authn::{Claims, VerifiedToken};
 use crate::model::{EntityRef, ProviderName};
 use crate::schema::Identity;
@@ -85,9 +85,12 @@ fn as_it_stands(entity: ast::Entity, snapshot: &Snapshot) -> Principal {
     let identities = entity.parents().filter(|uid| uid.entity_type().to_string() == EXTERNAL_IDENTITY);
     let mut external_identities: Vec<_> = identities.map(|uid| AsRef::<str>::as_ref(uid.eid()).to_owned()).collect();
     external_identities.sort();
+    let uid = entity.uid().clone().into();
+    let entity = Supplied::placed(entity, &snapshot.entities);
     Principal {
-        uid: entity.uid().clone().into(),
-        entity: Some(Supplied::placed(entity, &snapshot.entities)),
+        uid,
+        longest_text: LongestText::of(&entity),
+        entity: Some(entity),
         external_identities,
         dropped: Vec::new(),
         key: None,

@@ -10,7 +10,7 @@ use smol_str::SmolStr;
 use super::identities::{self, IdentityOutcome};
 use super::tags::{Tags, tags};
 use super::typed::typed_claims;
-use super::{DroppedClaim, Principal};
+use super::{DroppedClaim, LongestText, Principal};
 use crate::authn::VerifiedToken;
 use crate::compile::ProviderRecord;
 use crate::model::{Email, EntityRef, ExternalIdentityName};
@@ -103,7 +103,9 @@ impl<'a> Seen<'a> {
         let known = self.snapshot.entities.get(&uid);
         let entity = self.entity(uid.clone(), parents, known);
         let external_identities = identities.iter().map(ToString::to_string).collect();
-        Ok(Principal { uid, entity: Some(entity), external_identities, dropped: self.dropped, key: None })
+        let longest_text = LongestText::of(&entity);
+        let entity = Some(entity);
+        Ok(Principal { uid, entity, external_identities, dropped: self.dropped, key: None, longest_text })
     }
 
     /// The directory's user with the token's email, unless the issuer says that the email is not verified.

@@ -1,18 +1,21 @@
-//! Where reloads run: threads of their own that stand back whenever there is a request to answer.
-
-use std::thread::available_parallelism;
+//! Where loads run: threads of their own that stand back whenever there is a request to answer.
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 
-/// Threads for reloads.
+use std::thread::available_parallelism;
+
+use crate::cedar_text::THREAD_STACK_BYTES;
+
+/// Threads for the parts of one load.
 ///
 /// # Errors
 /// When the system gives none.
 pub fn background() -> Result<ThreadPool, ThreadPoolBuildError> {
     let name = |number| format!("reload-{number}");
-    // The other half of the cores never waits for a reload at all.
+    // The other half of the cores never waits for a load at all.
     let threads = available_parallelism().map_or(1, |cores| cores.get().div_ceil(2));
-    ThreadPoolBuilder::new().num_threads(threads).thread_name(name).start_handler(|_| stand_back()).build()
+    let threads = ThreadPoolBuilder::new().num_threads(threads).thread_name(name).stack_size(THREAD_STACK_BYTES);
+    threads.start_handler(|_| stand_back()).build()
 }
 
 /// Makes the calling thread one that stands back.
@@ -25,5 +28,5 @@ pub fn stand_back() {
     }
 }
 
-/// A tenth of a core is left for a reload where requests want all of it.
+/// A tenth of a core is left for a load where requests want all of it.
 const NICENESS: i32 = 10;

@@ -6,8 +6,15 @@ use std::sync::LazyLock;
 use cedar_policy_core::ast::{ExtensionFunction, PartialValue, Value};
 use cedar_policy_core::extensions::Extensions;
 
-/// A value of `ipaddr`, `decimal`, `datetime` or `duration`, if the text is that of one.
+use super::notations::cedar_notation;
+
+/// A value of `ipaddr`, `decimal`, `datetime` or `duration`, if the text is that of one in any notation.
 pub fn extension_value(type_name: &str, text: &str) -> Option<Value> {
+    by_cedar(type_name, &cedar_notation(type_name, text))
+}
+
+/// The same of the notations that Cedar has.
+pub(super) fn by_cedar(type_name: &str, text: &str) -> Option<Value> {
     match CONSTRUCTORS.get(type_name)?.call(&[text.into()]).ok()? {
         PartialValue::Value(value) => Some(value),
         PartialValue::Residual(_) => None,

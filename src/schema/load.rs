@@ -4,9 +4,11 @@
 
 use cedar_policy::{Schema, SchemaFragment, Validator};
 use miette::Diagnostic;
+use serde_json::Value;
 
 use super::data_types::read_claim_types;
 use super::{Actions, EntityTypes, LoadedSchema};
+use crate::cedar_text::{Language, check_types, on_deep_stack, scan};
 use crate::digest::Digester;
 use crate::model::{Fault, Faults, Generation};
 use crate::tree::SourceFile;
@@ -42,6 +44,7 @@ pub fn load_schema(files: &[SourceFile], identity: Identity) -> Result<LoadedSch
     if identity == Identity::Included {
         fragments.extend(identity_fragments(&fragments)?);
     }
+    check_expansion(files, &fragments)?;
     let schema =
         Schema::from_schema_fragments(fragments.iter().cloned()).map_err(|error| Faults::from(place(files, &error)))?;
     let claim_types = read_claim_types(&schema);
@@ -52,6 +55,16 @@ pub fn load_schema(files: &[SourceFile], identity: Identity) -> Result<LoadedSch
     let validator = Validator::new(schema.clone());
     let digest = digest(files, identity);
     Ok(LoadedSchema { schema, validator, identity, types, actions, digest, claim_types, warnings, text })
+}
+
+/// Types that would become too large or too deep are refused before Cedar puts them in each other's places.
+fn check_expansion(files: &[SourceFile], fragments: &[SchemaFragment]) -> Result<(), Faults> {
+    let in_json = |fragment: &SchemaFragment| {
+        let json = fragment.clone().to_json_value();
+        json.map_err(|error| Faults::from(Fault::of_file("schema", crate::tree::one_line(&error))))
+    };
+    let fragments = fragments.iter().map(in_json).collect::<Result<Vec<_>, _>>()?;
+    check_types(&fragments).map_err(|message| place_of_mention(files, message).into())
 }
 
 /// Equal texts give equal schemas.
@@ -66,6 +79,12 @@ fn digest(files: &[SourceFile], identity: Identity) -> Generation {
 }
 
 fn parse(file: &SourceFile) -> Result<(SchemaFragment, Vec<String>), Fault> {
+    let language = if file.relative.ends_with(".json") { Language::Json } else { Language::Schema };
+    scan(&file.text, language).map_err(|beyond| file.fault_at(beyond.offset, beyond.message))?;
+    on_deep_stack(|| parse_here(file))
+}
+
+fn parse_here(file: &SourceFile) -> Result<(SchemaFragment, Vec<String>), Fault> {
     if file.relative.ends_with(".json") {
         let fragment = SchemaFragment::from_json_str(&file.text).map_err(|error| json_fault(file, &error))?;
         return Ok((fragment, Vec::new()));
@@ -89,20 +108,31 @@ fn json_fault(file: &SourceFile, error: &cedar_policy::SchemaError) -> Fault {
     fault
 }
 
+/// The identity part, without what the files declare just so themselves, as an exported schema does.
 fn identity_fragments(written: &[SchemaFragment]) -> Result<Vec<SchemaFragment>, Faults> {
-    let declares_claims = written.iter().any(|fragment| {
-        let json = fragment.clone().to_json_value().unwrap_or_default();
-        json.get("").and_then(|namespace| namespace.get("commonTypes")?.get(vocabulary::CLAIMS_TYPE)).is_some()
-    });
-    let own = if declares_claims {
-        vec![vocabulary::IDENTITY_SCHEMA.to_owned()]
-    } else {
-        vec![vocabulary::IDENTITY_SCHEMA.to_owned(), format!("type {} = {{}};", vocabulary::CLAIMS_TYPE)]
+    let written: Vec<Value> = written.iter().map(|file| file.clone().to_json_value().unwrap_or_default()).collect();
+    let declared = |kind: &str, name: &str| {
+        let mut found = written.iter().filter_map(|file| file.get("")?.get(kind)?.get(name));
+        found.next().cloned()
     };
+    let mut own = vec![vocabulary::IDENTITY_SCHEMA.to_owned()];
+    if declared("commonTypes", vocabulary::CLAIMS_TYPE).is_none() {
+        own.push(format!("type {} = {{}};", vocabulary::CLAIMS_TYPE));
+    }
+    let failed = |error: String| Faults::from(Fault::of_file("the identity schema", error));
+    let parse = |text: &str| SchemaFragment::from_cedarschema_str(text).map(|(fragment, _)| fragment);
     own.iter()
         .map(|text| {
-            let parsed = SchemaFragment::from_cedarschema_str(text).map(|(fragment, _)| fragment);
-            parsed.map_err(|error| Faults::from(Fault::of_file("the identity schema", error.to_string())))
+            // Written out and read again, as what `export` wrote was.
+            let text = parse(text).map_err(|error| failed(error.to_string())).and_then(|fragment| render(&fragment))?;
+            let fragment = parse(&text).map_err(|error| failed(error.to_string()))?;
+            let mut json = fragment.to_json_value().map_err(|error| failed(error.to_string()))?;
+            for kind in ["entityTypes", "actions", "commonTypes"] {
+                if let Some(all) = json.get_mut("").and_then(|own| own.get_mut(kind)).and_then(Value::as_object_mut) {
+                    all.retain(|name, declaration| declared(kind, name).as_ref() != Some(declaration));
+                }
+            }
+            SchemaFragment::from_json_value(json).map_err(|error| failed(error.to_string()))
         })
         .collect()
 }

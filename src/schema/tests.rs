@@ -1,5 +1,7 @@
 //! Schema files as people split and break them.
 
+use cedar_policy::SchemaFragment;
+
 use super::{DataType, Identity, LoadedSchema, load_schema};
 use crate::model::Faults;
 use crate::tree::SourceFile;
@@ -118,10 +120,25 @@ fn the_identity_part_may_be_left_out() {
 }
 
 #[test]
-fn what_the_identity_part_declares_cannot_be_declared_again() {
-    for (text, name) in
-        [("\nentity User;", "User"), ("entity Box;\nentity  Tenant;", "Tenant"), ("action \"assume\";", "assume")]
-    {
+fn a_schema_that_holds_the_identity_part_itself_is_read_back() {
+    for own in ["", "type Claims = { level?: Long };"] {
+        let text = format!("{own} entity Box in [Tenant]; action look appliesTo {{ principal: User, resource: Box }};");
+        let first = load(&[("a.cedarschema", &text)], Identity::Included).unwrap();
+        let again = load(&[("schema.cedarschema", &first.text)], Identity::Included).unwrap();
+        assert_eq!(again.schema.entity_types().count(), first.schema.entity_types().count());
+        assert_eq!(again.claim_types, first.claim_types);
+        let (fragment, _) = SchemaFragment::from_cedarschema_str(&first.text).unwrap();
+        assert!(load(&[("s.cedarschema.json", &fragment.to_json_string().unwrap())], Identity::Included).is_ok());
+    }
+}
+
+#[test]
+fn what_the_identity_part_declares_cannot_be_declared_otherwise() {
+    for (text, name) in [
+        ("\nentity User;", "User"),
+        ("entity Box;\nentity  Tenant in [Box];", "Tenant"),
+        ("action \"assume\";", "assume"),
+    ] {
         let found = faults(&[("a.cedarschema", text)]);
         assert!(found.len() == 1 && found[0].contains(name), "{found:?}");
     }

@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 
 use super::entities::EntityShard;
 use super::load::Loader;
-use super::policies::{LinkShard, LinkStore, Policies, PolicyFile, WrittenPolicies};
-use super::{EntityStore, Origin, SignIns, SliceCache, Snapshot};
+use super::policies::{LinkShard, LinkStore, Policies, PolicyFile, WrittenPolicies, unlinked_templates};
+use super::{EntityStore, Origin, Places, SignIns, SliceCache, Snapshot};
 use crate::bundle::{self, StoredBundle};
 use crate::compile::ProviderRecord;
 use crate::digest::Digester;
@@ -40,6 +40,7 @@ impl Parts<'_> {
             ("platform", &self.platform.policies),
             ("policy", &self.folder.policies),
             ("entities", &self.folder.entities),
+            ("links", &self.folder.links),
         ] {
             for file in files {
                 [kind, &file.relative, &file.text].into_iter().for_each(|part| digester.add(part));
@@ -78,6 +79,7 @@ pub fn build(parts: Parts<'_>, before: Option<&Snapshot>, now: DateTime<Utc>) ->
     let providers = providers.unwrap_or_default();
     let mut warnings: Vec<Fault> =
         policies.written.files().iter().flat_map(|file| file.warnings.clone()).chain(link_warnings).collect();
+    warnings.extend(unlinked_templates(&policies, &parts.folder.policies));
     warnings.sort();
     warnings.dedup();
     let same_identities = before
@@ -102,6 +104,7 @@ pub fn build(parts: Parts<'_>, before: Option<&Snapshot>, now: DateTime<Utc>) ->
         built: loader.built,
         slices: SliceCache::default(),
         bundle_stamps: parts.bundle.map(|bundle| Arc::clone(&bundle.stamps)).unwrap_or_default(),
+        places: Places::default(),
         tenant_uid,
     })
 }
@@ -215,7 +218,7 @@ fn places(providers: &[ProviderRecord]) -> HashMap<EntityUid, (usize, usize)> {
 /// What of a folder does not even parse, for when there is no schema to validate with.
 pub fn syntax_faults(folder: &PolicyFolder) -> Faults {
     let mut faults = Faults::default();
-    for file in &folder.policies {
+    for file in folder.policies.iter().chain(&folder.links) {
         faults.extend(PolicyFile::read(file, Origin::of_file(file), None).1);
     }
     faults

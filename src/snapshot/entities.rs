@@ -3,6 +3,7 @@
 //! Compiled entities stand in shards by hash, as their files do, hand-written ones in a shard a file. A new
 //! snapshot shares with the one before every shard whose file did not change.
 
+mod action;
 mod record;
 mod shard;
 mod supplied;
@@ -128,6 +129,37 @@ impl EntityStore {
     /// Parents, and entities that attributes and tags name.
     pub fn reach_of(&self, uid: &EntityUid) -> Vec<EntityUid> {
         self.get(uid).map(|entity| reach(entity.as_ref())).unwrap_or_default()
+    }
+
+    /// The entities whose attributes or tags name another one, each with its place.
+    pub fn mentioning(&self, uid: &EntityUid) -> Vec<(EntityUid, String)> {
+        let types = &self.schema.types;
+        let Some(named) = Located::of(uid, types) else { return Vec::new() };
+        let names = |found: &Found<'_>| {
+            let mut mentioned = Vec::new();
+            found.read(types).iter().for_each(|entity| mentioned_by(entity, &mut mentioned));
+            mentioned.contains(uid)
+        };
+        let shards = self.shards().filter(|shard| shard.may_mention(named.hash, types));
+        let found = shards.flat_map(EntityShard::found).filter(names);
+        found.filter_map(|found| Some((found.uid(types)?, found.place()))).collect()
+    }
+
+    /// The entities of hand-written files that are in another one, each with its place.
+    pub fn written_within(&self, uid: &EntityUid) -> Vec<(EntityUid, String)> {
+        let types = &self.schema.types;
+        let is_in = |found: &Found<'_>| found.parents(types).iter().any(|parent| parent.uid == *uid);
+        let found = self.written.files.iter().flat_map(|file| file.found()).filter(is_in);
+        found.filter_map(|found| Some((found.uid(types)?, found.place()))).collect()
+    }
+
+    /// Where a hand-written file declares an entity.
+    pub fn written_place(&self, uid: &EntityUid) -> Option<String> {
+        let (number, hash) = self.schema.types.locate(uid)?;
+        self.written
+            .files_of(hash)
+            .find_map(|(_, file)| file.find(hash, 0, number, id_of(uid)))
+            .map(|found| found.place())
     }
 
     /// How many entities there are, not counting the schema's actions.

@@ -26,6 +26,9 @@ pub struct ReloadOutcome {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files_shared: Option<usize>,
     pub errors: Vec<Fault>,
+    /// Of what tenants share: worth a look, though nothing is wrong.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Fault>,
 }
 
 /// One tenant's serving snapshot. INVARIANT: only a complete, validated snapshot is ever stored here, and a
@@ -58,6 +61,7 @@ impl TenantHandle {
             files_read: Some(built.files_read),
             files_shared: Some(built.files_shared),
             errors: Vec::new(),
+            warnings: Vec::new(),
         };
         let revision = snapshot.revision;
         let before = self.snapshot.swap(Some(Arc::new(snapshot)));

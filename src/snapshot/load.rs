@@ -38,8 +38,14 @@ impl<'a> Loader<'a> {
             .into_iter()
             .filter_map(|name| self.bundle_file(name))
             .collect();
-        let files: Vec<&SourceFile> =
-            parts.platform.policies.iter().chain(&parts.folder.policies).chain(&compiled).collect();
+        let files: Vec<&SourceFile> = parts
+            .platform
+            .policies
+            .iter()
+            .chain(&parts.folder.policies)
+            .chain(&compiled)
+            .chain(&parts.folder.links)
+            .collect();
         let known = self.before.map(|before| before.policies.written.files()).unwrap_or_default();
         let known = Known::of(known, |file| &file.origin);
         let read = files.into_par_iter().map(|file| {

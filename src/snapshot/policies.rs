@@ -4,11 +4,16 @@
 //! both places. Written policies are kept as Cedar has them; a million links are kept as numbers, and become Cedar
 //! policies when a slice wants them.
 
+mod cost;
 mod depth;
 mod file;
+mod known;
 mod link_shard;
 mod links;
+mod links_file;
+mod parse;
 mod premise;
+mod unlinked;
 mod written;
 
 pub use depth::Depth;
@@ -16,6 +21,7 @@ pub use file::{PolicyFile, WrittenPolicy, read_policies};
 pub use link_shard::{LinkRef, LinkShard};
 pub use links::LinkStore;
 pub use premise::{Premise, attribute_names};
+pub use unlinked::unlinked_templates;
 pub use written::WrittenPolicies;
 
 use std::sync::Arc;
@@ -154,3 +160,14 @@ fn grant_of(schema: &LoadedSchema, id: &str) -> Option<(GrantId, EntityUid, Enti
 pub fn exact(id: &PolicyId) -> &str {
     id.as_ref()
 }
+
+/// The policies of a file as Cedar has them, under the ids that its parser gives.
+///
+/// # Errors
+/// Every fault of the file.
+pub fn parse_policies(file: &crate::tree::SourceFile) -> Result<PolicySet, crate::model::Faults> {
+    parse::parse(file).map(|parsed| parsed.set)
+}
+
+#[cfg(test)]
+mod tests;

@@ -17,6 +17,7 @@ use cedar_policy_core::extensions::Extensions;
 
 use super::policies::{Depth, PolicyNumber, Premise};
 use super::{DeterminingPolicy, Lineage, Located, Snapshot, Supplied, ToldPolicy, mentioned_by};
+use crate::cedar_text::on_deep_stack;
 use crate::schema::ActionFacts;
 
 /// What a slice is cut for.
@@ -101,7 +102,7 @@ impl Slice {
     /// Cedar's answer.
     pub fn is_authorized(&self, request: &Request) -> Response {
         let request: &ast::Request = request.as_ref();
-        Authorizer::new().is_authorized(request.clone(), &self.policies, self.entities.as_ref())
+        on_deep_stack(|| Authorizer::new().is_authorized(request.clone(), &self.policies, self.entities.as_ref()))
     }
 
     /// A policy of the slice.
@@ -120,7 +121,7 @@ impl Slice {
         if let Some(told) = candidate.told.get() {
             return Some(Arc::clone(told));
         }
-        let told = DeterminingPolicy::of(self.policies.get(id)?, candidate.number, &snapshot.policies);
+        let told = DeterminingPolicy::of(self.policies.get(id)?, candidate.number, snapshot);
         Some(Arc::clone(candidate.told.get_or_init(|| Arc::new(told.into()))))
     }
 
@@ -179,7 +180,7 @@ fn candidates<'a>(
 fn leave_out_false(found: &mut Vec<Found<'_>>, request: &Request, entities: &Entities) {
     let request: &ast::Request = request.as_ref();
     let evaluator = Evaluator::new(request.clone(), entities.as_ref(), Extensions::all_available());
-    found.retain(|found| !found.premise.is_false(&evaluator));
+    on_deep_stack(|| found.retain(|found| !found.premise.is_false(&evaluator)));
 }
 
 /// The entities of a slice while it is cut.

@@ -1,5 +1,7 @@
 //! A snapshot is built whole or not at all, and what stops it is named with its place.
 
+mod hostile;
+
 use cedar_policy::PolicyId;
 
 use super::Snapshot;

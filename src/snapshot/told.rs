@@ -8,7 +8,8 @@ use cedar_policy_core::ast;
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::policies::{Policies, PolicyNumber};
+use super::Snapshot;
+use super::policies::PolicyNumber;
 
 /// A policy that made a decision.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -63,8 +64,8 @@ impl Serialize for ToldPolicy {
 }
 
 impl DeterminingPolicy {
-    pub(super) fn of(policy: &ast::Policy, number: PolicyNumber, policies: &Policies) -> Self {
-        let source = policies.source(number);
+    pub(super) fn of(policy: &ast::Policy, number: PolicyNumber, snapshot: &Snapshot) -> Self {
+        let source = snapshot.policies.source(number);
         let annotations = policy.annotations().filter(|(name, _)| name.as_ref() != "id");
         let text = |(name, value): (&ast::AnyId, &ast::Annotation)| {
             let value: &str = value.as_ref();
@@ -73,7 +74,7 @@ impl DeterminingPolicy {
         Self {
             id: AsRef::<str>::as_ref(policy.id()).to_owned(),
             effect: effect(policy.effect()),
-            source: source.as_ref().map(ToString::to_string).unwrap_or_default(),
+            source: source.as_ref().map(|source| snapshot.told_source(source)).unwrap_or_default(),
             annotations: annotations.map(text).collect(),
             role: source.as_ref().and_then(|source| source.role.clone()),
             subject: source.and_then(|source| source.subject),

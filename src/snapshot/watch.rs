@@ -3,12 +3,14 @@
 //! Follows folders, not files, so an atomic rename and a ConfigMap's swapped `..data` link are seen. Whether
 //! anything did change is for digests to decide, and whether writing has ended, for fingerprints.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
-use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep};
 
 /// How patient the watcher is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +27,14 @@ impl Default for WatchSettings {
     }
 }
 
-/// Why the watcher thinks that something may have changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// The system said so.
-    Events,
-    /// It is time to look.
+/// What may have changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Moved {
+    /// The system named these paths.
+    Paths(BTreeSet<PathBuf>),
+    /// The system said that something did, or too much to name.
+    Anything,
+    /// Nobody said anything: it is time to look.
     Poll,
 }
 
@@ -43,6 +47,26 @@ pub struct WatchError {
     source: notify::Error,
 }
 
+/// What events named since the last look.
+#[derive(Debug, Default)]
+struct Named {
+    paths: BTreeSet<PathBuf>,
+    too_many: bool,
+}
+
+impl Named {
+    fn note(&mut self, event: Option<notify::Event>) {
+        match event {
+            Some(event) if !event.paths.is_empty() && !event.need_rescan() => self.paths.extend(event.paths),
+            _ => self.too_many = true,
+        }
+        if self.paths.len() > MOST_PATHS {
+            self.paths.clear();
+            self.too_many = true;
+        }
+    }
+}
+
 /// Watches some folders.
 #[derive(Debug)]
 pub struct Watcher {
@@ -50,6 +74,7 @@ pub struct Watcher {
     settings: WatchSettings,
     events: mpsc::Receiver<()>,
     sender: mpsc::Sender<()>,
+    named: Arc<Mutex<Named>>,
     poll: Interval,
     watching: Option<RecommendedWatcher>,
     seen: Vec<Option<(u64, u64)>>,
@@ -66,19 +91,27 @@ impl Watcher {
         let mut poll = interval(settings.poll);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         poll.reset();
-        let mut watcher = Self { folders, settings, events, sender, poll, watching: None, seen: Vec::new() };
+        let named = Arc::default();
+        let mut watcher = Self { folders, settings, events, sender, named, poll, watching: None, seen: Vec::new() };
         watcher.watch_again()?;
         Ok(watcher)
     }
 
     /// Waits until the tree may have changed.
-    pub async fn changed(&mut self) -> Cause {
-        let cause = tokio::select! {
-            _ = self.events.recv() => Cause::Events,
-            _ = self.poll.tick() => Cause::Poll,
+    pub async fn changed(&mut self) -> Moved {
+        let is_told = tokio::select! {
+            _ = self.events.recv() => true,
+            _ = self.poll.tick() => false,
         };
-        self.follow_moves();
-        cause
+        let replaced = self.follow_moves();
+        let named = std::mem::take(&mut *self.named.lock().unwrap_or_else(PoisonError::into_inner));
+        match named {
+            _ if replaced => Moved::Anything,
+            Named { too_many: true, .. } => Moved::Anything,
+            Named { paths, .. } if !paths.is_empty() => Moved::Paths(paths),
+            _ if is_told => Moved::Anything,
+            _ => Moved::Poll,
+        }
     }
 
     /// Lets a quiet moment pass, and forgets what happened in it: a fingerprint taken before tells that.
@@ -88,27 +121,23 @@ impl Watcher {
         self.follow_moves();
     }
 
-    /// Whether nothing happens for a moment.
-    pub async fn is_quiet(&mut self) -> bool {
-        let is_quiet = timeout(self.settings.debounce, self.events.recv()).await.is_err();
-        self.follow_moves();
-        is_quiet
-    }
-
-    fn follow_moves(&mut self) {
-        // A folder that was moved away and replaced is another folder: follow the new one.
-        if self.identities() != self.seen
-            && let Err(error) = self.watch_again()
-        {
+    /// Follows a folder that was moved away and replaced, which is another folder; says whether one was.
+    fn follow_moves(&mut self) -> bool {
+        if self.identities() == self.seen {
+            return false;
+        }
+        if let Err(error) = self.watch_again() {
             tracing::warn!(error = %error, "a folder cannot be watched; polling goes on");
         }
+        true
     }
 
     fn watch_again(&mut self) -> Result<(), WatchError> {
-        let sender = self.sender.clone();
+        let (sender, named) = (self.sender.clone(), Arc::clone(&self.named));
         let tell = move |event: notify::Result<notify::Event>| {
             let is_reading = event.as_ref().is_ok_and(|event| matches!(event.kind, EventKind::Access(_)));
             if !is_reading {
+                named.lock().unwrap_or_else(PoisonError::into_inner).note(event.ok());
                 let _ = sender.try_send(());
             }
         };
@@ -134,3 +163,6 @@ impl Watcher {
         self.folders.iter().map(identity).collect()
     }
 }
+
+/// Beyond it, everything is looked at.
+const MOST_PATHS: usize = 10_000;

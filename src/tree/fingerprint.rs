@@ -4,99 +4,87 @@
 //! Of a bundle only `bundle.json` counts: the digests in it tell whether the other files are whole.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use walkdir::DirEntry;
-
-use super::read::{MANIFESTS, OF_THEIR_OWN, is_hidden, walk};
+use super::below::Root;
+use super::kinds::{Kind, SchemaKind, in_schema, in_tenant};
+use super::read::{MANIFESTS, OF_THEIR_OWN};
 use super::{FileStamp, TreeDirs};
 use crate::bundle;
 use crate::model::TenantId;
 use crate::model::ids::PLATFORM;
 
-/// Path and stamp of every file that could be read by its name.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Fingerprint {
-    /// What all tenants share.
-    shared: Stamps,
-    /// What people wrote for each.
-    tenants: BTreeMap<TenantId, Stamps>,
-    /// Each tenant's `bundle.json`.
-    bundles: BTreeMap<TenantId, Option<FileStamp>>,
-}
-
 /// Path and stamp of each.
 pub type Stamps = BTreeMap<PathBuf, FileStamp>;
 
-impl Fingerprint {
-    /// Takes the fingerprint of a tree, whose bundles are where `bundle_folder` says.
-    pub fn take(dirs: &TreeDirs, bundle_folder: impl Fn(&TenantId) -> PathBuf) -> Self {
-        let mut taken = Self { shared: stamps(&dirs.schema, &[]), ..Self::default() };
-        for entry in fs::read_dir(&dirs.policies).into_iter().flatten().flatten() {
-            let (name, path) = (entry.file_name(), entry.path());
-            let is_folder = path.is_dir();
-            match TenantId::parse(&name.to_string_lossy()) {
-                _ if is_hidden(&name) => {}
-                Ok(tenant) if is_folder => {
-                    let index = stamp_of(bundle_folder(&tenant).join(bundle::INDEX_FILE));
-                    let mut own = stamps(&path, &OF_THEIR_OWN);
-                    // A folder for manifests means something without any.
-                    own.extend(stamp_of(path.join(MANIFESTS)));
-                    taken.bundles.insert(tenant.clone(), index.map(|(_, stamp)| stamp));
-                    taken.tenants.insert(tenant, own);
-                }
-                _ if name == PLATFORM => taken.shared.extend(stamps(&path, &[])),
-                _ if is_folder || is_text(&name) => taken.shared.extend(stamp_of(path)),
-                _ => {}
-            }
-        }
-        taken
+/// What the file system says of a tenant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TenantLook {
+    /// What people wrote for it.
+    people: Stamps,
+    /// Its `bundle.json`.
+    index: Option<FileStamp>,
+    /// Everything in its bundle's folder.
+    bundle: Stamps,
+}
+
+impl TenantLook {
+    /// Looks at a tenant, whose bundle is in that folder.
+    pub fn take(dirs: &TreeDirs, tenant: &TenantId, bundle_folder: &Path) -> Self {
+        let folder = dirs.policies.join(tenant.as_str());
+        let mut people = stamps(&folder, &OF_THEIR_OWN, is_of_folder);
+        // A folder for manifests means something without any.
+        people.extend(stamp_of(folder.join(MANIFESTS)));
+        let index = stamp_of(bundle_folder.join(bundle::INDEX_FILE)).map(|(_, stamp)| stamp);
+        Self { people, index, bundle: stamps_in(bundle_folder) }
     }
 
-    /// Whether people's own files are those of another fingerprint.
+    /// Whether people's files are those of another look.
     pub fn is_written_as(&self, other: &Self) -> bool {
-        self.is_shared_as(other) && self.tenants == other.tenants
+        self.people == other.people
     }
 
-    /// The tenants that there were.
-    pub fn tenants(&self) -> impl Iterator<Item = &TenantId> {
-        self.tenants.keys()
+    /// Whether files moved of which nothing tells when they are whole: people's, or a bundle's without its index.
+    pub fn needs_stillness_since(&self, other: &Self) -> bool {
+        self.people != other.people || self.index == other.index && self.bundle != other.bundle
     }
+}
 
-    /// Whether what all tenants share is that of another fingerprint.
-    pub fn is_shared_as(&self, other: &Self) -> bool {
-        self.shared == other.shared
-    }
-
-    /// Whether people's files of a tenant are those of another fingerprint.
-    pub fn is_tenant_as(&self, other: &Self, tenant: &TenantId) -> bool {
-        self.tenants.get(tenant) == other.tenants.get(tenant)
-    }
+/// What the file system says of what all tenants share.
+pub fn shared_stamps(dirs: &TreeDirs) -> Stamps {
+    let mut shared = stamps(&dirs.schema, &[], is_of_schema);
+    shared.extend(stamps(&dirs.policies.join(PLATFORM), &[], is_of_folder));
+    shared
 }
 
 /// Path and stamp of everything in a bundle's folder, with what is being written there.
 pub fn stamps_in(dir: &Path) -> Stamps {
-    fs::read_dir(dir).into_iter().flatten().flatten().filter_map(|entry| stamp_of(entry.path())).collect()
+    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
+    // Written by the loads themselves, and no part of the bundle.
+    entries
+        .filter(|entry| entry.file_name() != bundle::LAST_GOOD_FILE)
+        .filter_map(|entry| stamp_of(entry.path()))
+        .collect()
 }
 
-/// Of the text files below a folder, but for those in some folders of it.
-fn stamps(dir: &Path, others: &[&str]) -> Stamps {
-    let counts = |entry: &DirEntry| entry.file_type().is_file() && is_text(entry.file_name());
-    let stamp = |entry: DirEntry| Some((entry.path().to_owned(), FileStamp::of(&entry.metadata().ok()?)));
-    walk(dir, others).flatten().filter(counts).filter_map(stamp).collect()
+/// Of the files below a folder that are read, but for those in some folders of it. Files of other kinds may be written
+/// all the time, and keep nothing from being read.
+fn stamps(dir: &Path, others: &[&str], is_read: fn(&str) -> bool) -> Stamps {
+    let Ok(root) = Root::of(dir) else { return Stamps::new() };
+    let read = root.look(others).files.into_iter().filter(|(relative, _)| is_read(relative));
+    read.filter_map(|(_, found)| Some((root.stamp(&found)?, found.path))).map(|(stamp, path)| (path, stamp)).collect()
+}
+
+fn is_of_schema(relative: &str) -> bool {
+    in_schema(relative) != SchemaKind::Other
+}
+
+fn is_of_folder(relative: &str) -> bool {
+    in_tenant(relative) != Kind::Other
 }
 
 fn stamp_of(path: PathBuf) -> Option<(PathBuf, FileStamp)> {
     let stamp = FileStamp::of(&fs::metadata(&path).ok()?);
     Some((path, stamp))
 }
-
-/// Files of other kinds may be written all the time, and keep nothing from being read.
-fn is_text(name: &OsStr) -> bool {
-    let name = name.to_string_lossy();
-    READ_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
-}
-
-const READ_SUFFIXES: [&str; 5] = [".cedar", ".cedarschema", ".json", ".yaml", ".yml"];

@@ -1,14 +1,13 @@
-//! Folders in, a `Tree` out: which file is what, decided by where it stands and how its name ends.
-//!
-//! Follows symbolic links, as a mounted ConfigMap needs; passes over names that start with a dot. Bounds the
-//! number of files, their size and the depth of folders.
+//! Folders in, a `Tree` out: everything is read, or told as not read.
 
-use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use walkdir::{DirEntry, WalkDir};
-
+use super::below::{Below, FoundFile, Root};
+use super::kinds::{Kind, SchemaKind, hint, in_schema, in_tenant, is_case, is_no_surprise, is_of_tenant, is_yaml};
+use super::open::cannot_read;
+use super::shown::shown;
 use super::{PolicyFolder, SchemaFolder, SourceFile, Tree};
 use crate::model::ids::PLATFORM;
 use crate::model::{Fault, Faults, TenantId};
@@ -20,33 +19,29 @@ pub struct TreeDirs {
     pub schema: PathBuf,
 }
 
-/// The largest file that is read, in bytes.
-const MAX_FILE_BYTES: u64 = 64 * 1024 * 1024;
-/// The most files that one folder may hold.
-const MAX_FILES: usize = 100_000;
-/// The deepest nesting of folders.
-const MAX_DEPTH: usize = 16;
-
 /// Reads the whole tree. Never fails as a whole: what could not be read is a fault in its place.
 pub fn read_tree(dirs: &TreeDirs) -> Tree {
     let mut tree = Tree::default();
     match read_schema(&dirs.schema) {
-        Ok(schema) => tree.schema = schema,
+        Ok((schema, warnings)) => {
+            tree.schema = schema;
+            tree.warnings.extend(warnings);
+        }
         Err(faults) => tree.faults.extend(faults),
     }
     let entries = match fs::read_dir(&dirs.policies) {
         Ok(entries) => entries,
         Err(error) => {
-            tree.faults.push(Fault::of_file(shown(&dirs.policies), format!("cannot be read: {error}")));
+            tree.faults.push(missing_folder(&dirs.policies, &error));
             return tree;
         }
     };
-    tree.tenants = Some(BTreeMap::new());
+    tree.tenants = Some(std::collections::BTreeMap::new());
     for entry in entries {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                tree.faults.push(Fault::of_file(shown(&dirs.policies), format!("cannot be read: {error}")));
+                tree.faults.push(cannot_read(&shown(&dirs.policies), &error));
                 continue;
             }
         };
@@ -56,104 +51,183 @@ pub fn read_tree(dirs: &TreeDirs) -> Tree {
         }
         read_top_level(&mut tree, &entry.path(), &name);
     }
+    tree.warnings.sort();
     tree
 }
 
-fn read_top_level(tree: &mut Tree, path: &Path, name: &str) {
-    if let Err(error) = fs::metadata(path) {
-        // A link to nowhere, as of a volume that is not mounted: never to be taken for "nothing there".
-        let fault = cannot_read(&shown(path), &error);
-        match TenantId::parse(name) {
-            Ok(tenant) => {
-                tree.tenants.get_or_insert_default().insert(tenant, Err(fault.into()));
-            }
-            Err(_) => tree.faults.push(fault),
-        }
-        return;
+/// Why the folder of all tenants cannot be listed.
+pub(super) fn missing_folder(dir: &Path, error: &io::Error) -> Fault {
+    if error.kind() == io::ErrorKind::NotFound {
+        return Fault::of_file(shown(dir), "there is no such folder: `--policies` names another");
     }
-    if !path.is_dir() {
-        if name.ends_with(".cedar") || name.ends_with(ENTITIES_SUFFIX) {
+    cannot_read(&shown(dir), error)
+}
+
+pub(super) fn read_top_level(tree: &mut Tree, path: &Path, name: &str) {
+    let is_folder = match fs::metadata(path) {
+        Ok(found) => found.is_dir(),
+        Err(error) => {
+            // A link to nowhere, as of a volume that is not mounted: never to be taken for "nothing there".
+            let fault = cannot_read(&shown(path), &error);
+            match TenantId::parse(name) {
+                Ok(tenant) => {
+                    tree.tenants.get_or_insert_default().insert(tenant, Err(fault.into()));
+                }
+                Err(_) => tree.faults.push(fault),
+            }
+            return;
+        }
+    };
+    if !is_folder {
+        if is_of_tenant(name) {
             tree.faults.push(Fault::of_file(shown(path), "belongs in a tenant's folder, or in `platform/`"));
+        } else if !is_no_surprise(name) {
+            tree.warnings.push(Fault::of_file(shown(path), "is not read: tenants are folders"));
         }
         return;
     }
     if name == PLATFORM {
         match read_folder(path, &[INVARIANTS]) {
-            Ok(folder) => tree.platform = only_policies(folder, &mut tree.faults),
+            Ok(folder) => tree.platform = only_policies(folder, tree),
             Err(faults) => tree.faults.extend(faults),
         }
         return;
     }
     match TenantId::parse(name) {
         Ok(tenant) => {
-            tree.tenants.get_or_insert_default().insert(tenant, read_folder(path, &OF_THEIR_OWN));
+            let folder = read_folder(path, &OF_THEIR_OWN);
+            tree.tenants.get_or_insert_default().insert(tenant, folder);
         }
         Err(error) => tree.strays.push(Fault::of_file(shown(path), error.to_string())),
     }
 }
 
-fn only_policies(folder: PolicyFolder, faults: &mut Faults) -> PolicyFolder {
-    for file in folder.entities.iter().chain(&folder.manifests) {
-        faults.push(Fault::of_file(&file.name, "belongs in a tenant's folder: `platform/` holds only policies"));
+fn only_policies(folder: PolicyFolder, tree: &mut Tree) -> PolicyFolder {
+    for file in folder.entities.iter().chain(&folder.links).chain(&folder.manifests) {
+        let message = "belongs in a tenant's folder: `platform/` holds only policies";
+        tree.faults.push(Fault::of_file(&file.name, message));
     }
+    tree.warnings.extend(folder.warnings);
     PolicyFolder { policies: folder.policies, ..PolicyFolder::default() }
 }
 
-fn read_schema(dir: &Path) -> Result<SchemaFolder, Faults> {
+pub(super) fn read_schema(dir: &Path) -> Result<(SchemaFolder, Vec<Fault>), Faults> {
     let mut folder = SchemaFolder::default();
-    let mut faults = Faults::default();
-    for (path, relative) in files_below(dir, &[])? {
-        let kind = if relative.ends_with(".cedarschema")
-            || relative.ends_with(".cedarschema.json")
-            || relative.ends_with(".json") && !relative.ends_with(".schema.json")
-        {
-            &mut folder.schemas
-        } else if relative.ends_with(".roles.yaml") || relative.ends_with(".roles.yml") {
-            &mut folder.roles
-        } else {
-            continue;
-        };
-        match read_file(&path, relative) {
-            Ok(file) => kind.push(file),
-            Err(fault) => faults.push(fault),
+    let no_schema = || Faults::from(Fault::of_file(shown(dir), NO_SCHEMA));
+    let root = match Root::of(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(no_schema()),
+        _ => open_root(dir)?,
+    };
+    let mut sorted = Sorted::of(root, |root| root.look(&[]));
+    for (relative, found) in sorted.take_files() {
+        match in_schema(&relative) {
+            SchemaKind::Schema => sorted.read(&found, relative, &mut folder.schemas),
+            SchemaKind::Roles => sorted.read(&found, relative, &mut folder.roles),
+            SchemaKind::Other => sorted.leave(&found, &relative, ""),
         }
     }
-    faults.or(folder)
+    let warnings = sorted.finish()?;
+    if folder.schemas.is_empty() {
+        return Err(no_schema());
+    }
+    Ok((folder, warnings))
 }
 
 /// Reads a folder of policies, passing over what has a meaning of its own.
-fn read_folder(dir: &Path, others: &[&str]) -> Result<PolicyFolder, Faults> {
+pub(super) fn read_folder(dir: &Path, others: &[&str]) -> Result<PolicyFolder, Faults> {
     let mut folder = PolicyFolder { has_manifests: dir.join(MANIFESTS).is_dir(), ..PolicyFolder::default() };
-    let mut faults = Faults::default();
-    for (path, relative) in files_below(dir, others)? {
-        let kind = match relative.split('/').next().unwrap_or_default() {
-            MANIFESTS if is_yaml(&relative) => &mut folder.manifests,
-            MANIFESTS if relative.ends_with(".cedar") || relative.ends_with(ENTITIES_SUFFIX) => {
-                faults.push(Fault::of_file(shown(&path), "does not belong in `manifests/`: move it out"));
-                continue;
-            }
-            _ if relative.ends_with(".cedar") => &mut folder.policies,
-            _ if relative.ends_with(ENTITIES_SUFFIX) => &mut folder.entities,
-            _ => continue,
-        };
-        match read_file(&path, relative) {
-            Ok(file) => kind.push(file),
-            Err(fault) => faults.push(fault),
+    let mut sorted = Sorted::of(open_root(dir)?, |root| root.look(others));
+    for (relative, found) in sorted.take_files() {
+        match in_tenant(&relative) {
+            Kind::Policies => sorted.read(&found, relative, &mut folder.policies),
+            Kind::Entities => sorted.read(&found, relative, &mut folder.entities),
+            Kind::Links => sorted.read(&found, relative, &mut folder.links),
+            Kind::Manifest => sorted.read(&found, relative, &mut folder.manifests),
+            Kind::Misplaced(message) => sorted.faults.push(Fault::of_file(shown(&found.path), message)),
+            Kind::Other => sorted.leave(&found, &relative, hint(&relative)),
         }
     }
-    faults.or(folder)
+    for other in others {
+        sorted.look_aside(other);
+    }
+    folder.warnings = sorted.finish()?;
+    Ok(folder)
+}
+
+/// The files of a root, each of which is read, misplaced, or left and told.
+struct Sorted {
+    root: Root,
+    below: Below,
+    faults: Faults,
+    warnings: Vec<Fault>,
+    /// Of what is left, only so much is told.
+    left: usize,
+}
+
+impl Sorted {
+    fn of(root: Root, look: impl FnOnce(&Root) -> Below) -> Self {
+        let mut below = look(&root);
+        let faults = std::mem::take(&mut below.faults);
+        let warnings = std::mem::take(&mut below.unread);
+        Self { root, below, faults, warnings, left: 0 }
+    }
+
+    fn take_files(&mut self) -> impl Iterator<Item = (String, FoundFile)> + use<> {
+        std::mem::take(&mut self.below.files).into_iter()
+    }
+
+    fn read(&mut self, found: &FoundFile, relative: String, to: &mut Vec<SourceFile>) {
+        match self.root.read(found, relative) {
+            Ok(file) => to.push(file),
+            Err(fault) => self.faults.push(fault),
+        }
+    }
+
+    fn leave(&mut self, found: &FoundFile, relative: &str, hint: &str) {
+        if is_no_surprise(relative) {
+            return;
+        }
+        self.left += 1;
+        if self.left <= MOST_LEFT {
+            self.warnings.push(Fault::of_file(shown(&found.path), format!("is not read{hint}")));
+        }
+    }
+
+    /// Looks at a folder whose files are read elsewhere, for what is not even read there. Only `compiled/`, which is
+    /// read for every tenant, can stop one.
+    fn look_aside(&mut self, folder: &str) {
+        let Below { files, unread, faults } = self.root.look_in(folder, &[]);
+        if folder == COMPILED {
+            // What cedargate writes are files: a pipe or a link in their place is somebody's doing.
+            unread.into_iter().chain(faults.0).for_each(|fault| self.faults.push(fault));
+            return;
+        }
+        self.warnings.extend(unread.into_iter().chain(faults.0));
+        let is_read = |name: &str| if folder == CASES { is_case(name) } else { name.ends_with(".cedar") };
+        for (relative, found) in files.iter().filter(|(relative, _)| !is_read(relative)) {
+            self.leave(found, relative, "");
+        }
+    }
+
+    fn finish(mut self) -> Result<Vec<Fault>, Faults> {
+        if let Some(more) = self.left.checked_sub(MOST_LEFT).filter(|more| *more > 0) {
+            self.warnings.push(Fault::of_file(shown(&self.root.dir), format!("{more} more files are not read")));
+        }
+        self.warnings.sort();
+        self.faults.or(self.warnings)
+    }
 }
 
 /// Whether people wrote policies into a tenant's folder.
 pub fn has_policies(dir: &Path) -> bool {
-    let is_policy =
-        |entry: DirEntry| entry.file_type().is_file() && entry.file_name().to_string_lossy().ends_with(".cedar");
-    walk(dir, &OF_THEIR_OWN).flatten().any(is_policy)
+    let found = Root::of(dir).map(|root| root.look(&OF_THEIR_OWN));
+    found.is_ok_and(|below| below.files.keys().any(|relative| in_tenant(relative) == Kind::Policies))
 }
 
 /// Whether anything is in a tenant's folder but what was compiled.
 pub fn has_files_of_people(dir: &Path) -> bool {
-    walk(dir, &[COMPILED]).flatten().any(|entry| entry.file_type().is_file())
+    let found = Root::of(dir).map(|root| root.look(&[COMPILED]));
+    found.is_ok_and(|below| !(below.files.is_empty() && below.unread.is_empty() && below.faults.0.is_empty()))
 }
 
 /// Reads a folder that holds manifests and nothing else.
@@ -162,18 +236,19 @@ pub fn has_files_of_people(dir: &Path) -> bool {
 /// When it, or a file in it, cannot be read.
 pub fn read_manifests(dir: &Path) -> Result<PolicyFolder, Faults> {
     let mut folder = PolicyFolder { has_manifests: true, ..PolicyFolder::default() };
-    let mut faults = Faults::default();
     if !dir.is_dir() {
         return Err(Fault::of_file(shown(dir), "is not a folder").into());
     }
-    for (path, relative) in files_below(dir, &[])? {
-        match read_file(&path, relative) {
-            Ok(file) if is_yaml(&file.relative) => folder.manifests.push(file),
-            Ok(_) => {}
-            Err(fault) => faults.push(fault),
+    let mut sorted = Sorted::of(open_root(dir)?, |root| root.look(&[]));
+    for (relative, found) in sorted.take_files() {
+        if is_yaml(&relative) {
+            sorted.read(&found, relative, &mut folder.manifests);
+        } else {
+            sorted.leave(&found, &relative, "");
         }
     }
-    faults.or(folder)
+    folder.warnings = sorted.finish()?;
+    Ok(folder)
 }
 
 /// Reads what must hold of a tenant's policies: what holds for every tenant first.
@@ -184,81 +259,41 @@ pub fn read_invariants(policies: &Path, tenant: &TenantId) -> Result<Vec<SourceF
     let mut files = Vec::new();
     let mut faults = Faults::default();
     for owner in [PLATFORM, tenant.as_str()] {
-        let dir = policies.join(owner).join(INVARIANTS);
-        if !dir.is_dir() {
-            continue;
-        }
-        for (path, relative) in files_below(&dir, &[])? {
-            if !relative.ends_with(".cedar") {
-                continue;
-            }
-            match read_file(&path, relative) {
-                Ok(file) => files.push(file),
-                Err(fault) => faults.push(fault),
-            }
+        let read = read_folder_of(&policies.join(owner), INVARIANTS, |relative| relative.ends_with(".cedar"));
+        match read {
+            Ok(found) => files.extend(found),
+            Err(found) => faults.extend(found),
         }
     }
     faults.or(files)
 }
 
-/// Every file below a folder as (path, name below it), sorted by name; some folders in it are not looked into.
-fn files_below(dir: &Path, others: &[&str]) -> Result<Vec<(PathBuf, String)>, Faults> {
-    let mut files = BTreeMap::new();
-    let mut faults = Faults::default();
-    for entry in walk(dir, others) {
-        match entry {
-            Ok(entry) if entry.file_type().is_file() => {
-                let relative = entry.path().strip_prefix(dir).unwrap_or(entry.path());
-                let parts: Vec<_> = relative.iter().map(|part| part.to_string_lossy()).collect();
-                files.insert(parts.join("/"), entry.path().to_owned());
-            }
-            Ok(_) => {}
-            // Editors leave links to nowhere under such names.
-            Err(error) if error.path().and_then(Path::file_name).is_some_and(is_hidden) => {}
-            Err(error) => {
-                let path = error.path().unwrap_or(dir);
-                faults.push(Fault::of_file(shown(path), format!("cannot be read: {error}")));
-            }
-        }
-        if files.len() > MAX_FILES {
-            return Err(Fault::of_file(shown(dir), format!("holds more than {MAX_FILES} files")).into());
-        }
+/// Reads a tenant's own cases.
+///
+/// # Errors
+/// When a file cannot be read.
+pub fn read_cases(policies: &Path, tenant: &TenantId) -> Result<Vec<SourceFile>, Faults> {
+    read_folder_of(&policies.join(tenant.as_str()), CASES, is_case)
+}
+
+/// Some files of a folder in an owner's folder; none where it has no such folder.
+fn read_folder_of(owner: &Path, folder: &str, is_read: fn(&str) -> bool) -> Result<Vec<SourceFile>, Faults> {
+    let root = match Root::of(owner) {
+        Ok(root) => root,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(cannot_read(&shown(owner), &error).into()),
+    };
+    let mut files = Vec::new();
+    let mut sorted = Sorted::of(root, |root| root.look_in(folder, &[]));
+    for (relative, found) in sorted.take_files().filter(|(relative, _)| is_read(relative)) {
+        sorted.read(&found, relative, &mut files);
     }
-    faults.or(files.into_iter().map(|(relative, path)| (path, relative)).collect())
+    sorted.finish()?;
+    Ok(files)
 }
 
-/// Everything below a folder but what is hidden, and what is in some folders of it.
-pub(super) fn walk<'a>(dir: &Path, others: &'a [&str]) -> impl Iterator<Item = walkdir::Result<DirEntry>> + use<'a> {
-    let walk = WalkDir::new(dir).follow_links(true).max_depth(MAX_DEPTH).into_iter();
-    let is_other = |entry: &DirEntry| entry.depth() == 1 && others.iter().any(|other| entry.file_name() == *other);
-    walk.filter_entry(move |entry| entry.depth() == 0 || !is_hidden(entry.file_name()) && !is_other(entry))
-}
-
-fn read_file(path: &Path, relative: String) -> Result<SourceFile, Fault> {
-    let name = shown(path);
-    let size = fs::metadata(path).map_err(|error| cannot_read(&name, &error))?.len();
-    if size > MAX_FILE_BYTES {
-        return Err(Fault::of_file(name, format!("is larger than {MAX_FILE_BYTES} bytes")));
-    }
-    let bytes = fs::read(path).map_err(|error| cannot_read(&name, &error))?;
-    let text = String::from_utf8(bytes).map_err(|_| Fault::of_file(&name, "is not UTF-8 text"))?;
-    Ok(SourceFile { name, relative, text })
-}
-
-fn cannot_read(name: &str, error: &std::io::Error) -> Fault {
-    Fault::of_file(name, format!("cannot be read: {error}"))
-}
-
-pub(super) fn is_hidden(name: &std::ffi::OsStr) -> bool {
-    name.to_string_lossy().starts_with('.')
-}
-
-fn is_yaml(name: &str) -> bool {
-    name.ends_with(".yaml") || name.ends_with(".yml")
-}
-
-fn shown(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
+fn open_root(dir: &Path) -> Result<Root, Faults> {
+    Root::of(dir).map_err(|error| cannot_read(&shown(dir), &error).into())
 }
 
 /// A tenant's folders with a meaning of their own.
@@ -267,4 +302,7 @@ const COMPILED: &str = crate::bundle::FOLDER;
 const CASES: &str = "cases";
 const INVARIANTS: &str = "invariants";
 pub(super) const OF_THEIR_OWN: [&str; 3] = [COMPILED, CASES, INVARIANTS];
-const ENTITIES_SUFFIX: &str = ".entities.json";
+const NO_SCHEMA: &str = "there is no schema: write one into `*.cedarschema` files of this folder, name another with \
+                         `--schema`, or begin with what `cedargate schema infer` proposes";
+/// So many files of one folder are named that are not read.
+const MOST_LEFT: usize = 50;

@@ -17,6 +17,7 @@ use cedar_policy_core::evaluator::Evaluator;
 use cedar_policy_core::extensions::Extensions;
 
 use self::conditions::Condition;
+use crate::cedar_text::on_deep_stack;
 use crate::decide::Staged;
 use crate::model::ExternalIdentityName;
 use crate::principal::Principal;
@@ -75,6 +76,10 @@ impl<'a> Coverage<'a> {
 
     /// Notes a decision.
     pub fn note(&mut self, staged: &Staged<'_>, principal: &Principal) {
+        on_deep_stack(|| self.note_here(staged, principal));
+    }
+
+    fn note_here(&mut self, staged: &Staged<'_>, principal: &Principal) {
         for (name, seen) in &mut self.external_identities {
             *seen |= principal.external_identities.iter().any(|one| one == name.as_str());
         }

@@ -21,7 +21,7 @@ use cedargate::config::{Permission, RawCallerKey, RawConfig};
 use serde_json::{Value, json};
 
 use crate::support::server::{CALLER_KEY, issuers};
-use crate::support::{AdminClient, Reply, TestIssuer, TestServer, TestTree};
+use crate::support::{AdminClient, Reply, TestIssuer, TestServer, TestTree, eventually};
 
 /// A server whose tenant `acme` is in its database, and its operator.
 pub struct Acme {
@@ -141,4 +141,15 @@ fn people(okta: &TestIssuer) -> Vec<Value> {
 
 pub fn grant(resource: &str, subject: &str, role: &str) -> Value {
     json!({"type": "collaborator", "resource": resource, "subject": subject, "role": role})
+}
+
+/// Writes a policy file of the tenant whose first policy is called like it, and waits until it decides.
+pub async fn written(acme: &Acme, name: &str, text: &str) {
+    acme.server.tree.write(&format!("policies/acme/{name}.cedar"), text);
+    let id = cedar_policy::PolicyId::new(name);
+    eventually("the policy is read", || async {
+        let snapshot = acme.server.tenants.get("acme").and_then(|handle| handle.snapshot());
+        snapshot.is_some_and(|snapshot| snapshot.source(&id).is_some())
+    })
+    .await;
 }

@@ -11,7 +11,7 @@ use cedargate::config::{RawAuditSink, RawConfig, RawWhenFull};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::server::issuers;
+use crate::support::server::{CALLER_KEY, issuers};
 use crate::support::{ServerProcess, TestServer, TestTree, eventually};
 
 const MODEL: &str = r#"Model::"gpt-4o""#;
@@ -57,7 +57,8 @@ async fn a_line_holds_all_that_replaying_the_decision_takes() {
         "token": token, "action": "invokeModel", "context": {"tokens_requested": 5},
         "resource": {"type": "Model", "id": "gpt-4o", "attributes": {"tier": "silver"}, "parents": ["Workspace::\"production\""]},
     });
-    let reply = server.post_with("/authorize", body, &[("x-request-id", "request-7")]).await;
+    let reply =
+        server.post_with("/authorize", body, &[("x-request-id", "request-7"), ("x-cedargate-key", CALLER_KEY)]).await;
     assert_eq!(reply.status, 200, "{}", reply.body);
     server.stop().await;
 
@@ -70,7 +71,7 @@ async fn a_line_holds_all_that_replaying_the_decision_takes() {
     assert_eq!(line["policies"], json!(["collaborator/Model/gpt-4o/user/ExternalIdentity/partner-integration"]));
     assert_eq!(
         (&line["request_id"], &line["tenant"], &line["caller"]),
-        (&json!("request-7"), &json!("acme"), &json!("token"))
+        (&json!("request-7"), &json!("acme"), &json!("key:test"))
     );
     assert_eq!(line["time"], "2026-01-09T10:00:00.000000Z");
     assert!(line["elapsed_us"].is_u64());

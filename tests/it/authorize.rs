@@ -3,6 +3,9 @@
 mod answers;
 mod batch;
 mod callers;
+mod clock;
+mod contexts;
+mod describing;
 mod errors;
 mod limits;
 mod questions;
@@ -11,6 +14,7 @@ mod tokens;
 
 use serde_json::{Value, json};
 
+use crate::support::server::CALLER_KEY;
 use crate::support::{Reply, TestServer};
 
 /// Jane asks; `with` adds to the question and wins over it.
@@ -18,6 +22,13 @@ async fn ask_with(server: &TestServer, with: Value) -> Reply {
     let mut body = json!({"token": server.jane(), "action": "viewModel", "resource": "Model::\"gpt-4o\""});
     body.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
     server.post("/authorize", body).await
+}
+
+/// The same by a caller with a key: what is said of the resource counts, and explanations are given.
+async fn ask_keyed(server: &TestServer, with: Value) -> Reply {
+    let mut body = json!({"token": server.jane(), "action": "viewModel", "resource": "Model::\"gpt-4o\""});
+    body.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
+    server.post_with("/authorize", body, &[("x-cedargate-key", CALLER_KEY)]).await
 }
 
 /// A problem of this status and slug, in the form that every problem has.

@@ -171,7 +171,7 @@ async fn the_other_tenant_cannot_be_named_in_a_question() {
         json!({"tenant": tenant, "token": token, "action": "viewModel", "resource": resource})
     };
     let body = about("globex", lee(&two.globex_okta), json!(["Tenant::\"acme\""]));
-    let reply = two.server.post("/authorize", body).await;
+    let reply = two.server.post_with("/authorize", body, &[("x-cedargate-key", CALLER_KEY)]).await;
     assert_eq!((reply.status, reply.slug()), (400, "resource-invalid"));
     // A principal who is the other tenant's is nobody here.
     let body = json!({"tenant": "globex", "principal": "User::\"lee@acme.com\"", "action": "viewModel",

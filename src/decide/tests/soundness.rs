@@ -74,7 +74,7 @@ struct Counts {
 fn holds(case: &Case, counts: &mut Counts) -> Result<(), TestCaseError> {
     let world = World::of(case, counts).map_err(TestCaseError::fail)?;
     counts.tenants += 1;
-    let off = Decider { forbid_errors: ForbidErrors::Skip, slice_bytes: 0 };
+    let off = Decider { forbid_errors: ForbidErrors::Skip, slice_bytes: 0, ..Decider::default() };
     let on = Decider { slice_bytes: Decider::default().slice_bytes, ..off };
     let mut before: Option<Question> = None;
     for numbers in &case.questions {
@@ -127,6 +127,41 @@ fn the_sliced_answer_is_cedars_answer_whatever_the_schema() {
     assert!(questions > 2_000 && refused * 3 < questions, "too few questions are answered: {counts:?}");
     assert!(determined * 5 > questions, "too few questions meet a policy: {counts:?}");
     assert!(failed * 50 > questions && met_again * 50 > questions, "{counts:?}");
+}
+
+/// The four files of `export`, or the same in Cedar's JSON, make a tree that answers alike.
+fn reads_back(case: &Case, as_json: bool, asked: &mut usize) -> Result<(), TestCaseError> {
+    let world = World::of(case, &mut Counts::default()).map_err(TestCaseError::fail)?;
+    let exported = world.exported(as_json).map_err(TestCaseError::fail)?;
+    let decider = Decider { forbid_errors: ForbidErrors::Skip, slice_bytes: 0, ..Decider::default() };
+    let mut before: Option<Question> = None;
+    for numbers in &case.questions {
+        let question = Question::of(&world, numbers, before.as_ref());
+        let query = question.query(&world);
+        let ask = |snapshot| decider.decide(snapshot, &question.who, &query).as_ref().ok().map(outcome);
+        let expected = question.cedars_answer(&world);
+        prop_assert_eq!(ask(&exported), expected, "{:?}\n{}\n{}", question, world.shape.text, world.policies);
+        *asked += 1;
+        before = Some(question);
+    }
+    Ok(())
+}
+
+#[test]
+fn an_exported_tenant_reads_back_and_answers_alike() {
+    let config = ProptestConfig { source_file: Some(file!()), ..ProptestConfig::with_cases(80 * times()) };
+    let mut asked = std::cell::Cell::new(0);
+    let result = TestRunner::new(config).run(&(a_case(), any::<bool>()), |(case, as_json)| {
+        let mut own = asked.get();
+        reads_back(&case, as_json, &mut own)?;
+        asked.set(own);
+        Ok(())
+    });
+    match result {
+        Err(TestError::Fail(reason, case)) => panic!("{reason}\n{case:?}"),
+        other => other.unwrap(),
+    }
+    assert!(*asked.get_mut() > 800, "{asked:?}");
 }
 
 /// How many times as many cases as usual.

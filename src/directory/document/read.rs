@@ -11,12 +11,14 @@ use super::{
 use crate::compile::sorted;
 use crate::directory::fact::{Fact, Kind};
 use crate::manifest::{condition_values, read_entity, uri_refusal};
+use crate::model::bounds::{self, BoundError, check_count};
 use crate::model::facts::RoleActions;
 use crate::model::{
     ClaimNames, Collaborator, Email, EntityRef, ExternalIdentity, ExternalIdentityName, IdentityProvider, NameError,
     ProviderName, Resource, Role, RoleName, Subject, Team, TeamMapping, TeamName, Token, TokenId, TokenOwner, User,
     VirtualAccount, VirtualAccountName,
 };
+use crate::strict_json;
 
 /// Which field of a document is wrong, and what to write instead.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -40,10 +42,21 @@ pub fn read_document(kind: Kind, value: Value) -> Result<Fact, DocumentError> {
     let Value::Object(mut members) = value else {
         return Err(DocumentError::new("type", "the document must be an object"));
     };
-    members.insert("type".to_owned(), kind.name().into());
-    let document: Document = serde_json::from_value(Value::Object(members))
-        .map_err(|error| DocumentError::new(kind.name(), error.to_string()))?;
-    Fact::try_from(document)
+    members.remove("type");
+    let value = Value::Object(members);
+    // Read by its kind, not by its `type`: only so is every struct in it an object and never a list by position.
+    let document = match kind {
+        Kind::IdentityProvider => strict_json::from_value(value).map(Document::IdentityProvider),
+        Kind::ExternalIdentity => strict_json::from_value(value).map(Document::ExternalIdentity),
+        Kind::User => strict_json::from_value(value).map(Document::User),
+        Kind::Team => strict_json::from_value(value).map(Document::Team),
+        Kind::VirtualAccount => strict_json::from_value(value).map(Document::VirtualAccount),
+        Kind::Role => strict_json::from_value(value).map(Document::Role),
+        Kind::Resource => strict_json::from_value(value).map(Document::Resource),
+        Kind::Collaborator => strict_json::from_value(value).map(Document::Collaborator),
+        Kind::Token => strict_json::from_value(value).map(Document::Token),
+    };
+    Fact::try_from(document.map_err(|error| DocumentError::new(kind.name(), error.to_string()))?)
 }
 
 impl TryFrom<Document> for Fact {
@@ -67,11 +80,18 @@ impl TryFrom<Document> for Fact {
                 mappings: mappings(document.identity_provider_mapping)?,
             }),
             Document::Role(document) => Self::Role(document.try_into()?),
-            Document::Resource(document) => Self::Resource(Resource {
-                entity: entity("resource", &document.resource)?,
-                parents: document.parents.iter().map(|parent| entity("parents", parent)).collect::<Result<_, _>>()?,
-                attributes: document.attributes.into_iter().map(|(name, value)| (name, sorted(&value))).collect(),
-            }),
+            Document::Resource(document) => {
+                bounded("parents", check_count("parents", document.parents.len(), bounds::MAX_PARENTS))?;
+                Self::Resource(Resource {
+                    entity: entity("resource", &document.resource)?,
+                    parents: document
+                        .parents
+                        .iter()
+                        .map(|parent| entity("parents", parent))
+                        .collect::<Result<_, _>>()?,
+                    attributes: document.attributes.into_iter().map(|(name, value)| (name, sorted(&value))).collect(),
+                })
+            }
             Document::Collaborator(document) => Self::Collaborator(Collaborator {
                 resource: entity("resource", &document.resource)?,
                 role: named("role", RoleName::parse(&document.role))?,
@@ -153,6 +173,7 @@ impl TryFrom<ExternalIdentityDocument> for ExternalIdentity {
             })?;
             claims.insert(path, values);
         }
+        bounded("claims", bounds::check_conditions(&claims))?;
         Ok(Self {
             name: named("name", ExternalIdentityName::parse(&document.name))?,
             identity_provider: named("identity_provider", ProviderName::parse(&document.identity_provider))?,
@@ -168,6 +189,10 @@ impl TryFrom<RoleDocument> for Role {
         if document.actions.is_empty() {
             return Err(DocumentError::new("actions", "a role needs at least one action"));
         }
+        bounded("actions", check_count("actions", document.actions.len(), bounds::MAX_ROLE_ACTIONS))?;
+        for action in &document.actions {
+            bounded("actions", bounds::check_text("name of an action", action))?;
+        }
         let is_every = document.actions.iter().any(|action| action == EVERY_ACTION);
         let these = || RoleActions::These(document.actions.into_iter().collect());
         Ok(Self {
@@ -178,11 +203,16 @@ impl TryFrom<RoleDocument> for Role {
     }
 }
 
+fn bounded(field: &str, checked: Result<(), BoundError>) -> Result<(), DocumentError> {
+    checked.map_err(|error| DocumentError::new(field, error.to_string()))
+}
+
 fn named<T>(field: &str, parsed: Result<T, NameError>) -> Result<T, DocumentError> {
     parsed.map_err(|error| DocumentError::new(field, error.to_string()))
 }
 
 fn emails(field: &str, given: &[String]) -> Result<BTreeSet<Email>, DocumentError> {
+    bounded(field, check_count("addresses", given.len(), bounds::MAX_TEAM_MEMBERS))?;
     given.iter().map(|email| named(field, Email::parse(email))).collect()
 }
 
@@ -192,10 +222,12 @@ fn entity(field: &str, text: &str) -> Result<EntityRef, DocumentError> {
 
 fn mappings(given: Vec<MappingDocument>) -> Result<BTreeSet<TeamMapping>, DocumentError> {
     let field = "identity_provider_mapping";
+    bounded(field, check_count("mappings", given.len(), bounds::MAX_MAPPINGS))?;
     let mapping = |mapping: MappingDocument| {
         if mapping.value.is_empty() {
             return Err(DocumentError::new(field, "a mapped value may not be empty"));
         }
+        bounded(field, bounds::check_text("mapped value", &mapping.value))?;
         let identity_provider = named(field, ProviderName::parse(&mapping.identity_provider))?;
         Ok(TeamMapping { identity_provider, value: mapping.value })
     };

@@ -77,6 +77,8 @@ impl Editor<'_> {
             } else if !schema.may_be_in(&entity.entity_type, &parent.entity_type) {
                 let (child, parent) = (&entity.entity_type, &parent.entity_type);
                 refusals.push(format!("the schema does not let a `{child}` be in a `{parent}`"));
+            } else if parent.entity_type == vocabulary::TENANT && parent.id != self.tenant.as_str() {
+                refusals.push(format!("a resource of `{}` cannot be in {parent}", self.tenant));
             }
         }
         let as_json = json!({

@@ -28,6 +28,12 @@ pub enum Refusal {
     /// What is to be removed is still mentioned.
     #[error("{key} is in use by {}: remove these first, or ask for `cascade`", listed(.by, *.more))]
     InUse { key: FactKey, by: Vec<FactKey>, more: bool },
+    /// What is to be removed is named where no directory reaches.
+    #[error("{key} is in use: {} names it: change that first, or ask for `cascade`", .by.join(", "))]
+    Named { key: FactKey, by: Vec<String> },
+    /// A file that somebody wrote has the same.
+    #[error("{key}: {what} is already declared at `{place}`")]
+    Taken { key: FactKey, what: String, place: String },
     #[error("removing {0} would take along more than {MOST_CASCADED} others: remove some of these first")]
     TooManyInUse(FactKey),
     #[error("{0} is built in and cannot be changed")]
@@ -37,6 +43,17 @@ pub enum Refusal {
     Unfit { by: FactKey, message: String },
     #[error("{by}: {other} stands for the value `{value}` of identity provider `{provider}` already")]
     MappedTwice { by: FactKey, other: FactKey, provider: String, value: String },
+}
+
+impl Refusal {
+    /// The fact that was wanted otherwise than it may be.
+    pub fn about(&self) -> &FactKey {
+        match self {
+            Self::Exists(key) | Self::Missing(key) | Self::TooManyInUse(key) | Self::BuiltIn(key) => key,
+            Self::InUse { key, .. } | Self::Named { key, .. } | Self::Taken { key, .. } => key,
+            Self::Dangling { by, .. } | Self::Unfit { by, .. } | Self::MappedTwice { by, .. } => by,
+        }
+    }
 }
 
 /// The most that one removal takes along.

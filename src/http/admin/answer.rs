@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
-use crate::admin::{Made, compiled};
+use crate::admin::{Made, StillNamed, compiled};
 use crate::directory::{Change, Fact, FactKey, Kind, Recorded, document_of, shown_id};
 use crate::http::problem::{self, Problem};
 use crate::model::{Revision, TenantId};
@@ -89,19 +89,31 @@ pub(super) fn changed(tenant: &TenantId, key: &FactKey, put: Option<&Fact>, made
     if !along.is_empty() {
         body.insert("taken_along".to_owned(), along.into());
     }
+    if !made.still_named.is_empty() {
+        body.insert("still_named".to_owned(), still_named(made));
+    }
     of_revision(&Value::Object(body), made.revision)
 }
 
 /// What a change would come to.
 pub(super) fn dry(tenant: &TenantId, made: &Made) -> Response {
     let changes: Vec<_> = made.planned.changes.iter().map(told).collect();
-    let body = json!({
+    let mut body = json!({
         "dry_run": true,
         "revision": made.revision,
         "changes": changes,
         "policies": compiled(tenant, &made.planned.changes),
     });
+    if let Some(members) = body.as_object_mut().filter(|_| !made.still_named.is_empty()) {
+        members.insert("still_named".to_owned(), still_named(made));
+    }
     of_revision(&body, made.revision)
+}
+
+/// What was removed though something names it, which means whoever is called so next.
+pub(super) fn still_named(made: &Made) -> Value {
+    let one = |named: &StillNamed| json!({"type": named.key.kind, "id": named.key.id, "by": named.by});
+    made.still_named.iter().map(one).collect()
 }
 
 /// A fact's change, with both ends.

@@ -18,7 +18,7 @@ use crate::http::problem::Problem;
 use crate::http::request_id::RequestId;
 use crate::http::state::AppState;
 use crate::model::{Revision, TenantId};
-use crate::strict_json::StrictJson;
+use crate::strict_json::{self, StrictJson};
 
 /// A request that is about one tenant, by someone who presented something for it.
 #[derive(Clone, Debug)]
@@ -149,7 +149,7 @@ pub(in crate::http) type Body = Result<axum::body::Bytes, BytesRejection>;
 /// A JSON object with no member twice.
 pub(super) fn object(body: Body) -> Result<Map<String, Value>, Problem> {
     let unread = |error: serde_json::Error| Problem::Malformed(format!("the body cannot be read: {error}"));
-    match serde_json::from_slice::<StrictJson>(&body?).map_err(unread)?.0 {
+    match strict_json::read::<StrictJson>(&body?).map_err(unread)?.0 {
         Value::Object(members) => Ok(members),
         _ => Err(Problem::Malformed("the body must be a JSON object".to_owned())),
     }

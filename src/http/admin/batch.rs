@@ -5,15 +5,16 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::answer::{dry, of_revision, told};
+use super::answer::{dry, of_revision, still_named, told};
 use super::asking::{Asked, Asking, Body, ChangeQuery, object};
 use super::caller::administration;
 use super::objects::read_fact;
-use crate::admin::{Request, Right};
-use crate::directory::{Edit, FactKey, Kind, Operation, read_key};
+use crate::admin::{AdminError, Request, Right};
+use crate::directory::{Edit, EditError, FactKey, Kind, Operation, read_key};
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
 use crate::model::TenantId;
+use crate::strict_json;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -47,7 +48,7 @@ pub(in crate::http) async fn batch(
 ) -> Result<Response, Problem> {
     let administration = administration(&state)?;
     let unread = |error: serde_json::Error| Problem::Malformed(format!("the body cannot be read: {error}"));
-    let raw: RawBatch = serde_json::from_value(Value::Object(object(body)?)).map_err(unread)?;
+    let raw: RawBatch = strict_json::from_value(Value::Object(object(body)?)).map_err(unread)?;
     if raw.operations.len() > MAX_OPERATIONS {
         return Err(Problem::TooLarge(format!("a batch holds at most {MAX_OPERATIONS} operations")));
     }
@@ -61,13 +62,27 @@ pub(in crate::http) async fn batch(
     let precondition = asking.if_match.map(|revision| (of_tenant(&asking.tenant), revision));
     let request =
         Request { tenant: &asking.tenant, edit: &edit, precondition, dry_run: query.dry_run, right: Right::Asked };
-    let made = administration.make(&request, &asking.who, &asking.occasion).await?;
+    let made = administration.make(&request, &asking.who, &asking.occasion).await;
+    let made = made.map_err(|error| match refused_operation(&error, &edit) {
+        Some(index) => Problem::from(error).in_operation(index),
+        None => Problem::from(error),
+    })?;
     if query.dry_run {
         return Ok(dry(&asking.tenant, &made));
     }
     let along: Vec<_> = made.planned.along().map(told).collect();
-    let body = json!({"revision": made.revision, "changes": made.planned.changes.len(), "taken_along": along});
+    let mut body = json!({"revision": made.revision, "changes": made.planned.changes.len(), "taken_along": along});
+    if let Some(members) = body.as_object_mut().filter(|_| !made.still_named.is_empty()) {
+        members.insert("still_named".to_owned(), still_named(&made));
+    }
     Ok(of_revision(&body, made.revision))
+}
+
+/// The operation that the first of the refusals is about, where one of them is.
+fn refused_operation(error: &AdminError, edit: &Edit) -> Option<usize> {
+    let AdminError::Edit(EditError::Refused(refusals)) = error else { return None };
+    let about = refusals.first()?.about();
+    edit.operations.iter().position(|operation| operation.key() == *about)
 }
 
 fn operation(raw: RawOperation) -> Result<Operation, Problem> {

@@ -16,6 +16,7 @@ use crate::directory::{Fact, FactKey, Kind, Listing, Operation, Recorded};
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
 use crate::model::{Email, TenantId, TokenId, TokenOwner, VirtualAccountName};
+use crate::strict_json;
 
 /// `GET` and `POST` of an owner's tokens.
 pub(in crate::http) fn tokens(kind: Kind) -> MethodRouter<AppState> {
@@ -220,7 +221,7 @@ fn told(tenant: &TenantId, minted: Minted) -> Response {
 }
 
 fn read<T: serde::de::DeserializeOwned>(members: serde_json::Map<String, Value>) -> Result<T, Problem> {
-    serde_json::from_value(Value::Object(members))
+    strict_json::from_value(Value::Object(members))
         .map_err(|error| Problem::Malformed(format!("the body cannot be read: {error}")))
 }
 

@@ -1,16 +1,16 @@
 //! The bodies of questions, as written, and what they mean.
 
 use cedar_policy::EntityUid;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use crate::ask::{Question, Who};
-use crate::decide::{AccessQuery, ActionName, ResourceQuery};
+use crate::decide::{AccessQuery, ActionName, ResourceQuery, Unknown};
 use crate::http::caller::Caller;
 use crate::http::problem::Problem;
 use crate::model::{EntityRef, Revision};
-use crate::strict_json::StrictJson;
+use crate::strict_json::{self, MAX_DEPTH, StrictJson};
 use crate::vocabulary;
 
 #[derive(Debug, Deserialize)]
@@ -24,23 +24,27 @@ pub(crate) struct RawRequest {
     context: Option<StrictJson>,
     #[serde(default)]
     explain: bool,
+    #[serde(default)]
+    unknown: Unknown,
     /// Answered from this revision of the directory or a later one.
     pub at_least: Option<Revision>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawBatch {
+pub(super) struct RawBatch<'a> {
     pub tenant: Option<String>,
     pub at_least: Option<Revision>,
     token: Option<String>,
     principal: Option<String>,
-    pub requests: Vec<RawItem>,
+    /// Each is read by itself: what is wrong with one is wrong with no other.
+    #[serde(borrow)]
+    pub requests: Vec<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawItem {
+struct RawItem {
     token: Option<String>,
     principal: Option<String>,
     action: String,
@@ -48,6 +52,8 @@ pub(super) struct RawItem {
     context: Option<StrictJson>,
     #[serde(default)]
     explain: bool,
+    #[serde(default)]
+    unknown: Unknown,
 }
 
 /// `Model::"gpt-4o"`, or the same with what the request adds.
@@ -65,33 +71,53 @@ enum NamedResource {
 }
 
 /// Reads a body.
-pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body).map_err(|error| Problem::Malformed(format!("the body cannot be read: {error}")))
+pub(super) fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Problem> {
+    strict_json::read(body).map_err(|error| Problem::Malformed(format!("the body cannot be read: {error}")))
 }
 
 impl RawRequest {
     pub(super) fn into_question(self, bearer: Option<String>, caller: &Caller) -> Result<Question, Problem> {
-        caller.check_explain(self.explain)?;
         let who = one_of(bearer, self.token, self.principal, caller)?.ok_or(Problem::TokenMissing)?;
-        Ok(Question { who, query: query(self.action, self.resource, self.context, self.explain)? })
+        let asked = Asked {
+            action: self.action,
+            resource: self.resource,
+            context: self.context,
+            explain: self.explain,
+            unknown: self.unknown,
+        };
+        asked.into_question(who, caller)
     }
 }
 
-impl RawBatch {
-    /// Each request is about its own token or principal, else about the batch's.
-    pub(super) fn into_questions(self, bearer: Option<String>, caller: &Caller) -> Result<Vec<Question>, Problem> {
-        let of_all = one_of(bearer, self.token, self.principal, caller)?;
-        let mut questions = Vec::with_capacity(self.requests.len());
-        for (index, item) in self.requests.into_iter().enumerate() {
-            let question = || {
-                caller.check_explain(item.explain)?;
-                let own = one_of(None, item.token, item.principal, caller)?;
-                let who = own.or_else(|| of_all.clone()).ok_or(Problem::TokenMissing)?;
-                Ok(Question { who, query: query(item.action, item.resource, item.context, item.explain)? })
-            };
-            questions.push(question().map_err(|problem: Problem| problem.in_batch(index))?);
-        }
-        Ok(questions)
+impl RawBatch<'_> {
+    /// Whom the requests are about that name nobody of their own.
+    pub(super) fn of_all(&mut self, bearer: Option<String>, caller: &Caller) -> Result<Option<Who>, Problem> {
+        one_of(bearer, self.token.take(), self.principal.take(), caller)
+    }
+
+    /// Each request as a question, or what is wrong with it.
+    pub(super) fn into_questions(self, of_all: Option<&Who>, caller: &Caller) -> Vec<Result<Question, Problem>> {
+        self.requests.into_iter().map(|item| read_item(item)?.into_question(of_all, caller)).collect()
+    }
+}
+
+fn read_item(item: &RawValue) -> Result<RawItem, Problem> {
+    let read = strict_json::read_within(item.get().as_bytes(), MAX_DEPTH - DEPTH_OF_ITEMS);
+    read.map_err(|error| Problem::Malformed(format!("the request cannot be read: {error}")))
+}
+
+impl RawItem {
+    fn into_question(self, of_all: Option<&Who>, caller: &Caller) -> Result<Question, Problem> {
+        let own = one_of(None, self.token, self.principal, caller)?;
+        let who = own.or_else(|| of_all.cloned()).ok_or(Problem::TokenMissing)?;
+        let asked = Asked {
+            action: self.action,
+            resource: self.resource,
+            context: self.context,
+            explain: self.explain,
+            unknown: self.unknown,
+        };
+        asked.into_question(who, caller)
     }
 }
 
@@ -115,27 +141,43 @@ fn one_of(
     }
 }
 
-fn query(
+/// What is asked, whoever it is about.
+struct Asked {
     action: String,
     resource: RawResource,
     context: Option<StrictJson>,
     explain: bool,
-) -> Result<AccessQuery, Problem> {
-    let entity = match resource.entity {
-        NamedResource::Uid(text) => read_entity(&text)?,
-        NamedResource::Parts(entity) => entity,
-    };
-    let parents = resource.parents.iter().map(|text| read_entity(text));
-    Ok(AccessQuery {
-        action: ActionName(action),
-        resource: ResourceQuery {
-            entity,
-            attributes: resource.attributes,
-            parents: parents.collect::<Result<_, Problem>>()?,
-        },
-        context: context.map(|context| context.0),
-        explain,
-    })
+    unknown: Unknown,
+}
+
+impl Asked {
+    /// The question, without what does not count from this caller.
+    fn into_question(self, who: Who, caller: &Caller) -> Result<Question, Problem> {
+        let Self { action, mut resource, context, mut explain, unknown } = self;
+        let entity = match resource.entity {
+            NamedResource::Uid(text) => read_entity(&text)?,
+            NamedResource::Parts(entity) => entity,
+        };
+        let parents = resource.parents.iter().map(|text| read_entity(text));
+        let mut parents = parents.collect::<Result<Vec<_>, Problem>>()?;
+        let mut dropped = Vec::new();
+        if !caller.may_describe() {
+            if !std::mem::take(&mut resource.attributes).is_empty() {
+                dropped.push("resource.attributes".to_owned());
+            }
+            if !std::mem::take(&mut parents).is_empty() {
+                dropped.push("resource.parents".to_owned());
+            }
+        }
+        if explain && !caller.may_explain() {
+            explain = false;
+            dropped.push("explain".to_owned());
+        }
+        let resource = ResourceQuery { entity, attributes: resource.attributes, parents };
+        let context = context.map(|context| context.0);
+        let query = AccessQuery { action: ActionName(action), resource, context, explain };
+        Ok(Question { who, query, unknown, dropped })
+    }
 }
 
 fn uid(text: &str) -> Result<EntityUid, Problem> {
@@ -193,3 +235,6 @@ impl<'de> Deserialize<'de> for RawResource {
         deserializer.deserialize_any(Either)
     }
 }
+
+/// The batch, and its list.
+const DEPTH_OF_ITEMS: usize = 2;

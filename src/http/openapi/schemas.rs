@@ -104,7 +104,7 @@ fn others() -> Vec<(&'static str, Value)> {
     }
     let asked = json!({
         "token": text(), "principal": text(), "action": text(), "resource": entity, "context": {"type": "object"},
-        "explain": {"type": "boolean"},
+        "explain": {"type": "boolean"}, "unknown": {"enum": ["refuse", "drop"]},
     });
     let mut question = asked.clone();
     if let Some(members) = question.as_object_mut() {
@@ -123,6 +123,7 @@ fn others() -> Vec<(&'static str, Value)> {
                 &["type", "title", "status", "detail", "instance"],
                 json!({
                     "type": text(), "title": text(), "status": {"type": "integer"}, "detail": text(), "instance": text(),
+                    "operation": {"type": "integer", "minimum": 0},
                 }),
             ),
         ),
@@ -185,10 +186,18 @@ fn others() -> Vec<(&'static str, Value)> {
                     "reason": {"enum": ["permitted", "forbidden", "not_permitted", "policy_error"]},
                     "policies": {"type": "array", "items": policy}, "errors": {"type": "array"}, "principal": text(),
                     "external_identities": {"type": "array", "items": text()}, "generation": text(), "revision": revision(),
-                    "decision_id": text(),
+                    "decision_id": text(), "dropped": {"type": "array", "items": text()},
                 }),
             ),
         ),
-        ("Decisions", object(&["results"], json!({"results": {"type": "array", "items": reference("Decision")}}))),
+        (
+            "Decisions",
+            object(
+                &["results"],
+                json!({"results": {"type": "array", "items": {"anyOf": [
+                    reference("Decision"), object(&["error"], json!({"error": reference("Problem")})),
+                ]}}}),
+            ),
+        ),
     ]
 }

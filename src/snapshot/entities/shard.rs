@@ -1,11 +1,14 @@
 //! One file of entities in, its entities as bytes out, found by hash.
 
+use std::sync::OnceLock;
+
 use cedar_policy::{Entity, EntityUid};
 use cedar_policy_core::ast;
 use serde_json::value::RawValue;
 
+use super::action::{check_action, is_action};
 use super::record::{self, Extension, Found};
-use super::walk::place_in_tenant;
+use super::walk::{mentioned_by, place_in_tenant};
 use crate::model::{Fault, Faults, Lines};
 use crate::schema::{EntityTypes, Identity, LoadedSchema, TypeNumber};
 use crate::snapshot::Origin;
@@ -20,6 +23,8 @@ pub struct EntityShard {
     entries: Box<[Entry]>,
     bytes: Box<[u8]>,
     extensions: Box<[Extension]>,
+    /// The hashes of what attributes and tags name, sorted; found out when somebody wants to know.
+    mentioned: OnceLock<Box<[u64]>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +45,10 @@ impl EntityShard {
                 for item in items {
                     let offset = (item.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
                     let (line, column) = lines.position(offset);
-                    let added =
-                        read_entity(item.get(), tenant, schema).and_then(|entity| shard.add(&entity, (line, column)));
+                    let added = read_entity(item.get(), tenant, schema).and_then(|entity| match entity {
+                        Some(entity) => shard.add(&entity, (line, column)),
+                        None => Ok(()),
+                    });
                     if let Err(message) = added {
                         faults.push(Fault { file: shard.origin.file.clone(), line, column, message });
                     }
@@ -102,6 +109,19 @@ impl EntityShard {
         self.found().filter_map(|found| found.read(types))
     }
 
+    /// Whether an attribute or a tag of some entity may name one of this hash.
+    pub(super) fn may_mention(&self, hash: u64, types: &EntityTypes) -> bool {
+        let find = || {
+            let mut named = Vec::new();
+            self.iter(types).for_each(|entity| mentioned_by(&entity, &mut named));
+            let mut hashes: Vec<u64> = named.iter().filter_map(|uid| Some(types.locate(uid)?.1)).collect();
+            hashes.sort_unstable();
+            hashes.dedup();
+            hashes.into()
+        };
+        self.mentioned.get_or_init(find).binary_search(&hash).is_ok()
+    }
+
     fn at(&self, hash: u64, entry: &Entry) -> Found<'_> {
         let bytes = self.bytes.get(entry.start as usize..entry.end as usize).unwrap_or_default();
         Found { shard: self, hash, number: entry.number, bytes }
@@ -120,8 +140,7 @@ impl Builder<'_> {
     fn add(&mut self, entity: &Entity, place: (usize, usize)) -> Result<(), String> {
         let uid = entity.uid();
         let Some((number, hash)) = self.schema.types.locate(&uid) else {
-            // An action is the schema's own.
-            return Err(format!("entity {uid} is already declared at the schema"));
+            return Err(format!("the schema has no entity type `{}`", uid.type_name()));
         };
         let record = record::write(entity.as_ref(), place, &self.schema.types, &mut self.extensions)?;
         let offset = |length: usize| u32::try_from(length).map_err(|_| "the file is too large".to_owned());
@@ -140,6 +159,7 @@ impl Builder<'_> {
             entries: self.entries.iter().map(|(_, entry)| *entry).collect(),
             bytes: self.bytes.into(),
             extensions: self.extensions.into(),
+            mentioned: OnceLock::new(),
         };
         let found: Vec<_> = shard.found().collect();
         for (index, second) in found.iter().enumerate() {
@@ -156,11 +176,18 @@ impl Builder<'_> {
     }
 }
 
-/// Reads one entity and puts it in its tenant.
-fn read_entity(json: &str, tenant: &EntityUid, schema: &LoadedSchema) -> Result<Entity, String> {
-    let entity = Entity::from_json_str(json, Some(&schema.schema)).map_err(|error| crate::tree::one_line(&error))?;
-    if schema.identity == Identity::LeftOut || entity.uid() == *tenant {
-        return Ok(entity);
-    }
-    place_in_tenant(entity, tenant, schema)
+/// Reads one entity and puts it in its tenant; nothing of an action, which the schema declares.
+fn read_entity(json: &str, tenant: &EntityUid, schema: &LoadedSchema) -> Result<Option<Entity>, String> {
+    let read = |schema| Entity::from_json_str(json, schema).map_err(|error| crate::tree::one_line(&error));
+    let entity = match read(Some(&schema.schema)) {
+        Ok(entity) if is_action(&entity.uid()) => entity,
+        Ok(entity) if schema.identity == Identity::LeftOut || entity.uid() == *tenant => return Ok(Some(entity)),
+        Ok(entity) => return place_in_tenant(entity, tenant, schema).map(Some),
+        // Cedar compares an action without its groups' groups; what the file itself says is compared below.
+        Err(message) => match read(None) {
+            Ok(entity) if is_action(&entity.uid()) => entity,
+            _ => return Err(message),
+        },
+    };
+    check_action(&entity, schema).map(|()| None)
 }

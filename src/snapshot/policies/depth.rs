@@ -13,6 +13,7 @@ use cedar_policy_core::ast::{self, PolicyID};
 use cedar_policy_core::validator::validation_errors::EntityDerefViolationKind;
 use cedar_policy_core::validator::{ValidationError, ValidationMode};
 
+use crate::cedar_text::on_deep_stack;
 use crate::snapshot::named_in;
 
 /// How far one policy looks.
@@ -45,6 +46,10 @@ pub(super) struct Verdict {
 
 /// Validates policies and templates, and finds the level of each.
 pub(super) fn validate(validator: &Validator, policies: &ast::PolicySet) -> Verdict {
+    on_deep_stack(|| validate_here(validator, policies))
+}
+
+fn validate_here(validator: &Validator, policies: &ast::PolicySet) -> Verdict {
     let mut verdict = Verdict::default();
     let mut deep: Vec<PolicyID> = Vec::new();
     for level in LEAST..=MOST + 1 {

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use cedar_policy::{PolicyId, PolicySet, ValidationMode, Validator};
 use cedar_policy_core::ast;
 
+use super::known::known_kind;
 use super::link_shard::{LinkKind, LinkRef, LinkShard};
 use super::written::WrittenPolicies;
 use super::{PolicyNumber, exact, grant_of};
 use crate::bundle::Sharding;
+use crate::cedar_text::on_deep_stack;
 use crate::model::{Fault, Faults, pair_hash};
 use crate::schema::{LoadedSchema, TypeNumber, id_of};
 use crate::snapshot::Located;
@@ -184,7 +186,8 @@ fn validate_kind(
     let link_id = ast::PolicyID::from_string(link.id(&schema.types));
     let policy = ast::Template::link(Arc::clone(&template.template), link_id, values.into())
         .map_err(|error| cannot(&crate::tree::one_line(&error)))?;
-    validate_link(policy, &schema.validator)
+    let validate = || validate_link(policy, &schema.validator);
+    known_kind(schema, &template.file_digest, (id, link.principal_name().0, link.resource_name().0), validate)
 }
 
 /// Strict validation of one link.
@@ -194,7 +197,7 @@ pub(super) fn validate_link(policy: ast::Policy, validator: &Validator) -> Resul
     if let Err(error) = set.add(policy) {
         return Err(vec![error.to_string()]);
     }
-    let result = validator.validate(&PolicySet::from(set), ValidationMode::Strict);
+    let result = on_deep_stack(|| validator.validate(&PolicySet::from(set), ValidationMode::Strict));
     let errors: Vec<_> = result
         .validation_errors()
         .filter(|error| *error.policy_id() == id)

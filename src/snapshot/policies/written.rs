@@ -12,6 +12,7 @@ use super::file::{PolicyFile, WrittenPolicy, WrittenTemplate};
 use super::link_shard::{LinkShard, OddLink};
 use super::links::validate_link;
 use super::premise::Premise;
+use super::unlinked::ROLES;
 use super::{PolicyNumber, PolicySource, exact};
 use crate::model::{Fault, Faults};
 use crate::schema::LoadedSchema;
@@ -66,9 +67,12 @@ impl WrittenPolicies {
                 }
             }
         }
-        for shard in shards {
-            for odd in &shard.odd {
-                joined.link(&shard.origin().file, odd, validator, &mut taken, faults);
+        let of_files = files.iter().map(|file| (&file.origin.file, &file.links));
+        let of_shards = shards.iter().map(|shard| (&shard.origin().file, &shard.odd));
+        let mut verdicts = HashMap::new();
+        for (file, links) in of_files.chain(of_shards) {
+            for link in links {
+                joined.link(file, link, (schema, validator), &mut verdicts, &mut taken, faults);
             }
         }
         joined.index = ScopeIndex::of(joined.iter().map(|written| &written.policy), schema);
@@ -86,7 +90,8 @@ impl WrittenPolicies {
         &mut self,
         file: &str,
         odd: &OddLink,
-        validator: &Validator,
+        (schema, validator): (&LoadedSchema, &Validator),
+        verdicts: &mut Verdicts,
         taken: &mut HashMap<PolicyId, String>,
         faults: &mut Faults,
     ) {
@@ -95,14 +100,14 @@ impl WrittenPolicies {
         let source = PolicySource {
             file: file.to_owned(),
             line: odd.line,
-            role: odd.template_id.rsplit('/').next().map(str::to_owned),
+            role: odd.template_id.strip_prefix(ROLES).and_then(|role| role.rsplit('/').next()).map(str::to_owned),
             subject: odd.principal.clone(),
         };
         if !take(taken, &id, &source, 1, true, faults) {
             return;
         }
         let linked = self.linked(odd).and_then(|(policy, depth, premise)| {
-            let warnings = validate_link(policy.clone(), validator)?;
+            let warnings = validate_once(&policy, schema, validator, verdicts)?;
             Ok((policy, depth, premise, warnings))
         });
         match linked {
@@ -189,6 +194,26 @@ impl WrittenPolicies {
         let policies = self.iter().map(|written| (written.id(), &written.source));
         policies.chain(self.templates().map(|written| (written.id(), &written.source)))
     }
+}
+
+/// What strict validation says of links, by their template and the types of its slots.
+type Verdicts = HashMap<(PolicyId, Vec<ast::EntityType>), Result<Vec<String>, Vec<String>>>;
+
+/// Validates a link, once for all of its kind: of types that are not enumerated, only these count.
+fn validate_once(
+    policy: &ast::Policy,
+    schema: &LoadedSchema,
+    validator: &Validator,
+    verdicts: &mut Verdicts,
+) -> Result<Vec<String>, Vec<String>> {
+    let slots = [ast::SlotId::principal(), ast::SlotId::resource()];
+    let types: Vec<_> =
+        slots.iter().filter_map(|slot| policy.env().get(slot)).map(|uid| uid.entity_type().clone()).collect();
+    if types.iter().any(|kind| schema.types.number(kind).is_none_or(|number| schema.types.is_enumerated(number))) {
+        return validate_link(policy.clone(), validator);
+    }
+    let kind = (PolicyId::new(policy.template().id()), types);
+    verdicts.entry(kind).or_insert_with(|| validate_link(policy.clone(), validator)).clone()
 }
 
 /// Takes an id for a policy, or says who has it.

@@ -8,7 +8,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::read::Named;
 use crate::model::{Fault, Faults, TenantId};
-use crate::tree::{FileStamp, SourceFile, TreeDirs};
+use crate::tree::{FileStamp, SourceFile, TreeDirs, read_cases};
 
 /// What somebody wants to be run.
 #[derive(Clone, Debug, Default)]
@@ -37,13 +37,16 @@ impl Selection {
     /// # Errors
     /// When there are none, or one cannot be read.
     pub(super) fn files(&self, dirs: &TreeDirs) -> Result<Vec<(SourceFile, Named)>, Faults> {
+        if self.paths.is_empty() {
+            return self.files_of_tenants(dirs);
+        }
         let (mut found, mut faults) = (BTreeMap::new(), Faults::default());
         for root in self.roots(dirs) {
             if root.is_file() {
                 found.insert(root, Named::Yes);
                 continue;
             }
-            if !self.paths.is_empty() && !root.is_dir() {
+            if !root.is_dir() {
                 faults.push(Fault::of_file(shown(&root), "there is no such file or folder"));
             }
             for path in case_files(&root) {
@@ -58,6 +61,25 @@ impl Selection {
                     files.push((SourceFile { relative: name.clone(), name, text }, named));
                 }
                 Err(error) => faults.push(Fault::of_file(shown(&path), format!("cannot be read: {error}"))),
+            }
+        }
+        if files.is_empty() && faults.0.is_empty() {
+            faults.push(self.nothing(dirs));
+        }
+        faults.or(files)
+    }
+
+    /// Every tenant's own, or those of the one tenant that is wanted.
+    fn files_of_tenants(&self, dirs: &TreeDirs) -> Result<Vec<(SourceFile, Named)>, Faults> {
+        let (mut files, mut faults) = (Vec::new(), Faults::default());
+        let tenants = tenant_folders(&dirs.policies);
+        for tenant in tenants.iter().filter(|tenant| self.tenant.as_ref().is_none_or(|only| only == *tenant)) {
+            match read_cases(&dirs.policies, tenant) {
+                Ok(read) => files.extend(read.into_iter().map(|file| {
+                    let SourceFile { name, text, .. } = file;
+                    (SourceFile { relative: name.clone(), name, text }, Named::No)
+                })),
+                Err(found) => faults.extend(found),
             }
         }
         if files.is_empty() && faults.0.is_empty() {

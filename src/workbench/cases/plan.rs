@@ -20,6 +20,7 @@ use super::written::{
     WrittenCase, WrittenContext, WrittenExpectation, WrittenPrincipal, WrittenResource, WrittenSuite,
 };
 use crate::decide::{AccessQuery, ActionName, ResourceQuery};
+use crate::manifest::AsWritten;
 use crate::model::{Fault, Faults};
 use crate::snapshot::{Snapshot, exact};
 
@@ -181,7 +182,7 @@ impl<'a> Plan<'a> {
                 }
             },
         };
-        let given: Vec<_> = given.into_iter().map(|entity| case.placed(entity)).collect();
+        let given: Vec<_> = given.into_iter().map(|entity| case.placed(AsWritten(entity))).collect();
         let entities = self.entities(&given).into();
         let context = Some(Value::Object(case.request.context.clone()));
         let around = Around { context, context_at: case.at, entities };
@@ -217,7 +218,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Context and entities; a question without a context has its place elsewhere.
-    fn around(&mut self, context: Option<&Placed<WrittenContext>>, entities: &[Placed<Value>], at: At) -> Around {
+    fn around(&mut self, context: Option<&Placed<WrittenContext>>, entities: &[Placed<AsWritten>], at: At) -> Around {
         let own = self.entities(entities);
         // The nearer ones win.
         let is_new = |shared: &&Entity| !own.iter().any(|entity| entity.uid() == shared.uid());

@@ -3,7 +3,7 @@
 use super::official::{self, OfficialCase};
 use super::shape::{At, Placed};
 use super::written::WrittenSuite;
-use crate::manifest::{split_documents, yaml_fault};
+use crate::manifest::{read_yaml, split_documents, yaml_fault};
 use crate::model::{Fault, Faults};
 use crate::tree::SourceFile;
 
@@ -57,7 +57,7 @@ pub fn read_suites(files: &[(SourceFile, Named)]) -> Result<Vec<Suite>, Faults> 
             }
             // Every place is then the file's own.
             let text = format!("{}{document}", "\n".repeat(first_line));
-            match serde_saphyr::from_str::<WrittenSuite>(&text) {
+            match read_yaml::<WrittenSuite>(&text) {
                 Ok(written) if written.kind.value == KIND => {
                     let (name, tenant) = (written.name.clone(), written.tenant.clone());
                     suites.push(suite(file, name, tenant, Body::Own(Box::new(written))));

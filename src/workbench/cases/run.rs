@@ -12,13 +12,13 @@ use super::find::{Selection, tenant_of};
 use super::judge::Judge;
 use super::people::{People, Verifying};
 use super::plan::{Planned, plan, plan_official};
-use super::question::{Check, Group};
+use super::question::{Asks, Check, Group};
 use super::read::{Body, Suite, read_suites};
 use super::report::{GroupReport, Report, SuiteReport};
 use super::shape::Placed;
 use crate::assemble::{Layout, assemble_all};
 use crate::config::Config;
-use crate::decide::Decider;
+use crate::decide::{Decider, ServerTime};
 use crate::model::{Fault, Faults, TenantId};
 use crate::snapshot::Snapshot;
 use crate::tree::TreeDirs;
@@ -30,6 +30,8 @@ pub struct Runner {
     pub layout: Layout,
     pub decider: Decider,
     pub verifying: Verifying,
+    /// Where contexts without a time get the suite's `now`, as from a server its own.
+    pub server_time: Option<ServerTime>,
     /// Whether to find out what no case exercised.
     pub covers: bool,
 }
@@ -39,13 +41,14 @@ impl Runner {
     pub fn over(policies: impl AsRef<Path>, schema: impl AsRef<Path>) -> Self {
         let dirs = TreeDirs { policies: policies.as_ref().to_owned(), schema: schema.as_ref().to_owned() };
         let layout = Layout::of(dirs);
-        Self { layout, decider: Decider::default(), verifying: Verifying::default(), covers: false }
+        Self { layout, decider: Decider::default(), verifying: Verifying::default(), server_time: None, covers: false }
     }
 
     /// As a server of this configuration would decide.
     pub fn of(config: &Config) -> Self {
         let verifying = Verifying { tokens: config.tokens, keys: config.keys.clone() };
-        Self { layout: config.layout.clone(), decider: config.decider, verifying, covers: false }
+        let (layout, server_time) = (config.layout.clone(), config.server_time.clone());
+        Self { layout, decider: config.decider, verifying, server_time, covers: false }
     }
 
     /// Runs the cases that are selected; `now` is what time it is for suites that do not say.
@@ -159,13 +162,30 @@ impl Runner {
                     keys.push((provider.to_owned(), Placed { value: bytes, at: file.at }));
                 }
                 let people = People::of(snapshot, &self.verifying, now, keys).map_err(misplaced)?;
-                plan(snapshot, suite, written, &people)
+                plan(snapshot, suite, written, &people).map(|planned| self.at(now, snapshot, planned))
             }
             Body::Official(cases) => {
                 let people = People::of(snapshot, &self.verifying, now, []).map_err(misplaced)?;
-                plan_official(snapshot, suite, cases, &people, |file| read_entities(folder, file))
+                let planned = plan_official(snapshot, suite, cases, &people, |file| read_entities(folder, file));
+                planned.map(|planned| self.at(now, snapshot, planned))
             }
         }
+    }
+
+    /// The plan with the time in every context that a server would put its own in.
+    fn at(&self, now: DateTime<Utc>, snapshot: &Snapshot, mut planned: Planned) -> Planned {
+        let Some(server_time) = &self.server_time else { return planned };
+        for check in planned.groups.iter_mut().flat_map(|group| &mut group.checks) {
+            match &mut check.asks {
+                Asks::One(question, _) => server_time.put_in(snapshot, &mut question.query, now),
+                Asks::Only(candidates) => {
+                    for candidate in candidates {
+                        server_time.put_in(snapshot, &mut candidate.question.query, now);
+                    }
+                }
+            }
+        }
+        planned
     }
 
     /// Whose policies decide a suite.

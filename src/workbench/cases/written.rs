@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::shape::{Entries, OneOrMany, Placed, ShortOrFull};
 use crate::decide::{Decision, Reason};
+use crate::manifest::{AsWritten, Members};
 
 /// Decision cases of one tenant, run by `cedargate test` with the server's own decider. A file may hold several such
 /// documents.
@@ -38,11 +39,11 @@ pub struct WrittenSuite {
     pub resources: Entries<WrittenResource>,
     /// Names for contexts, in Cedar's JSON: `{ip: 10.1.2.3, time: 2026-11-01T23:00:00Z}`.
     #[serde(default)]
-    pub contexts: Entries<Map<String, Value>>,
+    pub contexts: Entries<Members>,
     /// Entities that stand in for those of the directory, or add to them, in every case: Cedar's entity JSON.
     #[serde(default)]
     #[schemars(with = "Vec<EntityJson>")]
-    pub entities: Vec<Placed<Value>>,
+    pub entities: Vec<Placed<AsWritten>>,
     /// Single questions, each with its answer.
     #[serde(default)]
     pub cases: Vec<Placed<WrittenCase>>,
@@ -66,7 +67,7 @@ pub struct Vouched {
     pub provider: Option<Placed<String>>,
     /// What a verified token of the provider would claim: whose it is and which external identities match is found
     /// out as for a token.
-    pub claims: Option<Placed<Map<String, Value>>>,
+    pub claims: Option<Placed<Members>>,
     /// A signed token: verified as the server would, at the suite's `now`.
     pub token: Option<Placed<String>>,
 }
@@ -85,14 +86,14 @@ pub struct Described {
     pub id: String,
     /// They win over the directory's; entities and extension values as Cedar's entity JSON has them.
     #[serde(default)]
-    pub attributes: Map<String, Value>,
+    pub attributes: Members,
     /// They count beside the directory's: `Workspace::research`.
     #[serde(default)]
     pub parents: Vec<Placed<String>>,
 }
 
 /// Names, contexts, or both.
-pub type WrittenContext = OneOrMany<ShortOrFull<String, Map<String, Value>>>;
+pub type WrittenContext = OneOrMany<ShortOrFull<String, Members>>;
 
 /// One question with its answer.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -115,7 +116,7 @@ pub struct WrittenCase {
     /// Entities for this case alone; they win over the suite's.
     #[serde(default)]
     #[schemars(with = "Vec<EntityJson>")]
-    pub entities: Vec<Placed<Value>>,
+    pub entities: Vec<Placed<AsWritten>>,
     /// What the answer must be.
     pub expect: Placed<ShortOrFull<WrittenDecision, WrittenExpectation>>,
     /// Why it must be so; shown when it is not.
@@ -178,7 +179,7 @@ pub struct WrittenMatrix {
     /// Entities for this table alone; they win over the suite's.
     #[serde(default)]
     #[schemars(with = "Vec<EntityJson>")]
-    pub entities: Vec<Placed<Value>>,
+    pub entities: Vec<Placed<AsWritten>>,
     /// Principal → resource → the actions that are allowed, or `all`; names or entities.
     pub allow: Entries<Entries<Allowed>>,
     /// Why it must be so; shown when it is not.
@@ -207,7 +208,7 @@ pub struct WrittenList {
     /// Entities for this list alone; they win over the suite's.
     #[serde(default)]
     #[schemars(with = "Vec<EntityJson>")]
-    pub entities: Vec<Placed<Value>>,
+    pub entities: Vec<Placed<AsWritten>>,
     /// Names or entities; actions where the action is left out.
     pub only: Vec<Placed<String>>,
     /// Why it must be so; shown when it is not.

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::aim::Aim;
 use super::values::{constant, of_cedar};
+use crate::cedar_text::on_deep_stack;
 use crate::model::EntityRef;
 use crate::schema::{DataType, DataTypes};
 use crate::vocabulary::{self, entity_ref};
@@ -182,7 +183,7 @@ impl Aim<'_, '_> {
         let core: &CoreEntities = entities.as_ref();
         let request: &ast::Request = request.as_ref();
         let evaluator = Evaluator::new(request.clone(), core, Extensions::all_available());
-        evaluator.interpret(expression, &std::collections::HashMap::new()).ok()
+        on_deep_stack(|| evaluator.interpret(expression, &std::collections::HashMap::new()).ok())
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Acme, grant};
+use super::{Acme, grant, written};
 
 /// Type and id of what went along, and what is left of it.
 fn along(body: &Value) -> BTreeMap<(String, String), Value> {
@@ -106,4 +106,88 @@ async fn a_batch_may_remove_the_users_of_something_before_it() {
     let cascading = json!({"operations": [{"remove": {"type": "user", "id": "ada@acme.com"}}]});
     let made = admin.post("/batch?cascade=true", cascading).await.ok();
     assert_eq!(types(&made.body), ["collaborator"]);
+}
+
+#[tokio::test]
+async fn what_a_policy_or_an_attribute_names_is_in_use_and_cascade_says_so() {
+    let acme = Acme::start().await;
+    let admin = &acme.admin;
+    let policies = r#"@id("hand")
+forbid (principal in Team::"suspended", action, resource);
+permit (principal == User::"boss@acme.com", action == Action::"viewModel", resource == Model::"named");
+permit (principal, action == Action::"viewModel", resource)
+when { principal == VirtualAccount::"robot" || principal in ExternalIdentity::"outside" };
+"#;
+    let entities = json!([{"uid": {"type": "Model", "id": "hand"}, "attrs": {},
+        "parents": [{"type": "Workspace", "id": "place"}]}]);
+    acme.server.tree.write("policies/acme/models.entities.json", &entities.to_string());
+    written(&acme, "hand", policies).await;
+    let team = |name: &str| json!({"type": "team", "name": name});
+    let owned = json!({"type": "resource", "resource": "Workspace::owned",
+        "attributes": {"owner": {"type": "Team", "id": "owners"}}});
+    let facts = [
+        team("suspended"),
+        team("owners"),
+        team("free"),
+        json!({"type": "user", "email": "boss@acme.com"}),
+        json!({"type": "virtual-account", "name": "robot"}),
+        json!({"type": "external-identity", "name": "outside", "identity_provider": "okta", "claims": {"a": "b"}}),
+        json!({"type": "resource", "resource": "Model::named"}),
+        json!({"type": "resource", "resource": "Workspace::place"}),
+        owned,
+    ];
+    let operations: Vec<_> = facts.into_iter().map(|fact| json!({"create": fact})).collect();
+    admin.post("/batch", json!({"operations": operations})).await.ok();
+    let cases = [
+        ("team", "suspended", "/teams/suspended", "policies/acme/hand.cedar:1"),
+        ("team", "owners", "/teams/owners", "Workspace::\"owned\""),
+        ("user", "boss@acme.com", "/users/boss@acme.com", "policies/acme/hand.cedar:3"),
+        ("virtual-account", "robot", "/virtual-accounts/robot", "policies/acme/hand.cedar:4"),
+        ("external-identity", "outside", "/external-identities/outside", "policies/acme/hand.cedar:4"),
+        ("resource", "Model::named", "/resources/Model::named", "policies/acme/hand.cedar:3"),
+        ("resource", "Workspace::place", "/resources/Workspace::place", "models.entities.json:1"),
+    ];
+    for (kind, id, path, by) in cases {
+        let before = acme.head().await;
+        let batch = json!({"operations": [{"remove": {"type": kind, "id": id}}]});
+        for refused in [admin.delete(path).await, admin.post("/batch", batch).await] {
+            refused.is(409, "in-use");
+            assert!(refused.body["detail"].as_str().unwrap().contains(by), "{path}: {}", refused.body);
+        }
+        assert_eq!(acme.head().await, before);
+        let dry = admin.delete(&format!("{path}?cascade=true&dry_run=true")).await.ok();
+        assert!(dry.body["still_named"].to_string().contains(&by.replace('"', "\\\"")), "{path}: {}", dry.body);
+    }
+    // The owner goes with what it owned; what nothing names goes as ever.
+    admin.delete("/teams/free").await.ok();
+    let both = json!({"operations": [{"remove": {"type": "resource", "id": "Workspace::owned"}},
+        {"remove": {"type": "team", "id": "owners"}}]});
+    admin.post("/batch", both).await.ok();
+    let gone = admin.delete("/teams/suspended?cascade=true").await.ok();
+    assert!(gone.body["still_named"][0]["by"][0].as_str().unwrap().contains("hand.cedar:1"), "{}", gone.body);
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_batch_names_the_operation() {
+    let acme = Acme::start().await;
+    let admin = &acme.admin;
+    let user = |email: &str| json!({"create": {"type": "user", "email": email}});
+    for (bad, status) in [
+        (user("x"), 400),
+        (json!({"create": {"type": "team", "name": "t", "identity_provider_mapping": [["okta", "x"]]}}), 400),
+        (json!({"create": {"type": "team", "name": "t", "members": ["nobody@acme.com"]}}), 400),
+        (json!({"remove": {"type": "user", "id": "nobody@acme.com"}}), 404),
+        (user("first@acme.com"), 409),
+    ] {
+        admin.post("/users", json!({"email": "first@acme.com"})).await;
+        let operations = [user("a@acme.com"), user("b@acme.com"), bad.clone(), user("c@acme.com")];
+        let reply = admin.post("/batch", json!({"operations": operations})).await;
+        assert_eq!((reply.status, &reply.body["operation"]), (status, &json!(2)), "{bad}: {}", reply.body);
+    }
+    // By position, they are no operations at all.
+    admin.post("/batch", json!([[user("a@acme.com")]])).await.is(400, "malformed-request");
+    admin
+        .post("/batch", json!({"operations": [{"remove": ["user", "first@acme.com"]}]}))
+        .await
+        .is(400, "malformed-request");
 }

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Acme, grant};
+use super::{Acme, grant, written};
 use crate::support::{AdminClient, Reply};
 
 /// Adds facts as the operator.
@@ -233,4 +233,134 @@ async fn a_refusal_says_what_is_not_held() {
     assert!(detail.contains("Model:user") && detail.contains("gpt-4o"), "{detail}");
     let reply = refused(&acme, &zoe, Method::POST, "/users", json!({"email": "n@acme.com"})).await;
     assert!(reply.body["detail"].as_str().unwrap().contains("manageMembers"), "{}", reply.body);
+}
+
+/// A policy that lets somebody do everything in the tenant.
+fn everything(who: &str) -> String {
+    format!("@id(\"named\")\npermit ({who}, action, resource in Tenant::\"acme\");\n")
+}
+
+/// The refusal names the policy and its place.
+fn names_policy(reply: &Reply) {
+    let detail = reply.body["detail"].as_str().unwrap();
+    assert!(detail.contains("do not hold yourself") && detail.contains("policy `named` at `"), "{detail}");
+    assert!(detail.contains("named.cedar:1"), "{detail}");
+}
+
+#[tokio::test]
+async fn nobody_joins_makes_or_maps_a_team_that_a_policy_names() {
+    let (acme, zoe) = with_action("manageMembers").await;
+    with(&acme, [json!({"type": "team", "name": "ops"})]).await;
+    // Nobody has written anything: this is ordinary work.
+    zoe.send(Method::PUT, "/teams/ops/members/zoe@acme.com", None).await.ok();
+    zoe.delete("/teams/ops/members/zoe@acme.com").await.ok();
+    written(
+        &acme,
+        "named",
+        "@id(\"named\")\npermit (principal, action, resource in Tenant::\"acme\")\n\
+         when { principal in [Team::\"ops\", Team::\"later\"] };\n",
+    )
+    .await;
+    let joins = refused(&acme, &zoe, Method::PUT, "/teams/ops/members/zoe@acme.com", Value::Null).await;
+    names_policy(&joins);
+    refused(&acme, &zoe, Method::PATCH, "/teams/ops", json!({"members": ["zoe@acme.com"]})).await;
+    refused(&acme, &zoe, Method::PATCH, "/teams/ops", json!({"managers": ["zoe@acme.com"]})).await;
+    let made = json!({"name": "later", "members": ["zoe@acme.com"]});
+    names_policy(&refused(&acme, &zoe, Method::POST, "/teams", made.clone()).await);
+    refused(
+        &acme,
+        &zoe,
+        Method::POST,
+        "/batch",
+        json!({"operations": [{"create":
+        {"type": "team", "name": "later", "members": ["zoe@acme.com"]}}]}),
+    )
+    .await;
+    // A team that nothing names is as before; the tenant's administrator holds everything.
+    zoe.post("/teams", json!({"name": "other", "members": ["zoe@acme.com"]})).await.ok();
+    acme.person("ada@acme.com").send(Method::PUT, "/teams/ops/members/zoe@acme.com", None).await.ok();
+    acme.admin.post("/teams", made).await.ok();
+}
+
+#[tokio::test]
+async fn nobody_leaves_a_team_that_a_policy_forbids_nor_makes_a_user_that_one_permits() {
+    let (acme, zoe) = with_action("manageMembers").await;
+    with(&acme, [json!({"type": "team", "name": "suspended", "members": ["zoe@acme.com", "jane@acme.com"]})]).await;
+    let forbid = "@id(\"named\")\nforbid (principal in Team::\"suspended\", action == Action::\"manageCollaborators\", resource);\n";
+    written(&acme, "named", forbid).await;
+    names_policy(&refused(&acme, &zoe, Method::DELETE, "/teams/suspended/members/zoe@acme.com", Value::Null).await);
+    refused(&acme, &zoe, Method::PATCH, "/teams/suspended", json!({"members": []})).await;
+    refused(&acme, &zoe, Method::DELETE, "/teams/suspended?cascade=true", Value::Null).await;
+    refused(&acme, &zoe, Method::DELETE, "/users/jane@acme.com?cascade=true", Value::Null).await;
+    // Whoever is suspended may still suspend others, and a user may be deactivated.
+    zoe.send(Method::PUT, "/teams/suspended/members/lee@acme.com", None).await.ok();
+    zoe.patch("/users/lee@acme.com", json!({"active": false})).await.ok();
+    written(&acme, "user", &everything("principal == User::\"boss@acme.com\"").replace("named", "user")).await;
+    let made = refused(&acme, &zoe, Method::POST, "/users", json!({"email": "boss@acme.com"})).await;
+    assert!(made.body["detail"].as_str().unwrap().contains("user.cedar:1"), "{}", made.body);
+    zoe.post("/users", json!({"email": "clerk@acme.com"})).await.ok();
+}
+
+#[tokio::test]
+async fn nobody_lets_tokens_into_what_a_policy_names() {
+    let (acme, zoe) = with_action("manageIdentities").await;
+    let token = zoe.post("/virtual-accounts/ci/tokens", json!({})).await.ok();
+    assert!(token.body["token"].is_string(), "{}", token.body);
+    written(
+        &acme,
+        "named",
+        "@id(\"named\")\npermit (principal, action, resource in Tenant::\"acme\")\n\
+         when { principal == VirtualAccount::\"ci\" || principal in ExternalIdentity::\"partner\" };\n",
+    )
+    .await;
+    let mapping = json!({"identity_provider_mapping": [{"identity_provider": "okta", "value": "zoe"}]});
+    names_policy(&refused(&acme, &zoe, Method::PATCH, "/virtual-accounts/ci", mapping.clone()).await);
+    let head = acme.head().await;
+    let minted = zoe.post("/virtual-accounts/ci/tokens", json!({})).await;
+    minted.is(403, "caller-may-not");
+    names_policy(&minted);
+    assert_eq!(acme.head().await, head);
+    for claims in [json!({"department": null}), json!({"department": ["research", "sales"]}), json!({"sub": "z"})] {
+        let path = "/external-identities/partner";
+        names_policy(&refused(&acme, &zoe, Method::PATCH, path, json!({"claims": claims})).await);
+    }
+    zoe.post("/virtual-accounts", json!({"name": "plain"})).await.ok();
+    zoe.post("/virtual-accounts/plain/tokens", json!({})).await.ok();
+    let claims = json!({"department": "sales"});
+    let other = json!({"name": "other", "identity_provider": "okta", "claims": claims});
+    zoe.post("/external-identities", other).await.ok();
+}
+
+#[tokio::test]
+async fn nobody_sets_an_owner_that_a_policy_looks_for() {
+    let (acme, zoe) = with_action("manageResources").await;
+    let owned = json!({"resource": "Workspace::new", "attributes": {"owner": {"type": "Team", "id": "ml"}}});
+    written(
+        &acme,
+        "named",
+        "@id(\"named\")\npermit (principal, action, resource is Workspace)\n\
+         when { resource has owner && principal in resource.owner };\n",
+    )
+    .await;
+    names_policy(&refused(&acme, &zoe, Method::POST, "/resources", owned.clone()).await);
+    let owner = json!({"attributes": {"owner": {"type": "Team", "id": "ml"}}});
+    refused(&acme, &zoe, Method::PATCH, "/resources/Workspace::research", owner).await;
+    zoe.post("/resources", json!({"resource": "Workspace::plain"})).await.ok();
+    acme.person("ada@acme.com").post("/resources", owned).await.ok();
+}
+
+#[tokio::test]
+async fn a_policy_that_looks_at_the_context_takes_everything() {
+    let (acme, zoe) = with_action("manageMembers").await;
+    written(
+        &acme,
+        "named",
+        "@id(\"named\")\npermit (principal in Team::\"ml\", action == Action::\"viewModel\", resource)\n\
+         when { context has tokens_requested && context.tokens_requested < 10 };\n",
+    )
+    .await;
+    with(&acme, [grant("Model::gpt-4o", "user:zoe@acme.com", "viewer")]).await;
+    let reply = refused(&acme, &zoe, Method::PUT, "/teams/ml/members/zoe@acme.com", Value::Null).await;
+    names_policy(&reply);
+    assert!(reply.body["detail"].as_str().unwrap().contains("looks at the context"), "{}", reply.body);
 }

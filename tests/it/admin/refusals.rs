@@ -11,6 +11,10 @@ const REFUSED: &str = r#"
 # Not what is written here.
 400 malformed-request POST /users []
 400 malformed-request POST /users {}
+400 malformed-request POST /users ["a@b.c", true]
+400 malformed-request POST /identity-providers {"name": "p", "config": ["https://x/jwks"]}
+400 malformed-request POST /identity-providers {"name": "p", "config": {"jwks_uri": "https://x"}, "claims": ["sub"]}
+400 malformed-request POST /teams {"name": "t", "identity_provider_mapping": [["okta", "x"]]}
 400 malformed-request POST /users {"email": "x"}
 400 malformed-request POST /users {"email": "a@b.c", "colour": "red"}
 400 malformed-request POST /users {"email": "a@b.c", "active": "yes"}
@@ -235,4 +239,79 @@ async fn who_shows_nothing_or_nonsense_is_asked_who_they_are() {
     AdminClient::with_key(&acme.server, "acme", "cgadmin_wrong").get("/users").await.is(403, "caller-key-unknown");
     let twice = json!({"name": "okta", "config": provider("okta", &acme.server.okta)["config"]});
     acme.admin.post("/identity-providers", twice).await.is(409, "exists");
+}
+
+#[tokio::test]
+async fn what_the_loader_refuses_is_refused_at_the_door_and_the_tenant_goes_on() {
+    let acme = Acme::start().await;
+    let admin = &acme.admin;
+    let hand = json!([
+        {"uid": {"type": "Model", "id": "hand"}, "attrs": {}, "parents": []},
+        {"uid": {"type": "Team", "id": "hand"}, "attrs": {}, "parents": []},
+        {"uid": {"type": "User", "id": "hand@acme.com"}, "attrs": {"email": "hand@acme.com"}, "parents": []},
+    ]);
+    acme.server.tree.write("policies/acme/hand.entities.json", &hand.to_string());
+    let clash = "@id(\"role/Model/clash\")\npermit (principal, action, resource == Model::\"x\");\n\
+                 @id(\"external-identity/clash\")\npermit (principal, action, resource == Model::\"x\");\n\
+                 @id(\"clash\")\npermit (principal, action, resource == Model::\"x\");\n";
+    super::written(&acme, "clash", clash).await;
+    let identity = json!({"name": "clash", "identity_provider": "okta", "claims": {"a": "b"}});
+    for (path, body, place) in [
+        ("/resources", json!({"resource": "Model::hand"}), "hand.entities.json:1"),
+        ("/teams", json!({"name": "hand"}), "hand.entities.json:1"),
+        ("/users", json!({"email": "hand@acme.com"}), "hand.entities.json:1"),
+        ("/users", json!({"email": "hand@acme.com", "active": false}), "hand.entities.json:1"),
+        ("/roles", json!({"name": "clash", "resource_type": "Model", "actions": ["viewModel"]}), "clash.cedar:1"),
+        ("/external-identities", identity, "clash.cedar:3"),
+    ] {
+        let refused = admin.post(path, body.clone()).await;
+        refused.is(409, "conflict");
+        let detail = refused.body["detail"].as_str().unwrap();
+        assert!(detail.contains(place), "{path} {body}: {detail}");
+    }
+    for body in [
+        json!({"resource": "Model::a", "parents": ["Tenant::other"]}),
+        json!({"resource": "Model::a", "parents": ["Tenant::acme", "Tenant::other"]}),
+        json!({"resource": "Model::a", "attributes": {"tier": 1}}),
+        json!({"resource": "Model::a", "attributes": {"unknown": 1}}),
+        json!({"resource": "Tenant::other"}),
+        json!({"resource": "Model::a", "parents": ["Model::a"]}),
+    ] {
+        assert_eq!(admin.post("/resources", body.clone()).await.status, 400, "{body}");
+        let batch = json!({"operations": [{"create": {"type": "user", "email": "n@acme.com"}}, {"create": {
+            "type": "resource", "resource": body["resource"], "parents": body.get("parents").unwrap_or(&json!([])),
+            "attributes": body.get("attributes").unwrap_or(&json!({})),
+        }}]});
+        assert_eq!(admin.post("/batch", batch).await.status, 400, "{body}");
+    }
+    // The tenant takes changes as before.
+    let at = admin.post("/users", json!({"email": "after@acme.com"})).await.ok().revision();
+    let answer = acme.vouch("User::\"after@acme.com\"", "viewModel", super::MODEL, at).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn more_than_a_directory_holds_is_refused_with_the_bound() {
+    let acme = Acme::start().await;
+    let many = |count: usize| -> Vec<String> { (0..count).map(|number| format!("v{number}")).collect() };
+    let claims: serde_json::Map<_, _> = many(257).into_iter().map(|path| (path, json!("x"))).collect();
+    let identity = |claims: Value| json!({"name": "evil", "identity_provider": "okta", "claims": claims});
+    let emails: Vec<_> = (0..100_001).map(|number| format!("u{number}@x.io")).collect();
+    for (path, body, bound) in [
+        ("/external-identities", identity(Value::Object(claims)), "256 conditions"),
+        ("/external-identities", identity(json!({"a": many(1025)})), "1024 values"),
+        ("/external-identities", identity(json!({"a": "x".repeat(1025)})), "1024 bytes"),
+        ("/external-identities", identity(json!({"a".repeat(1025): "x"})), "1024 bytes"),
+        ("/roles", json!({"name": "r", "resource_type": "Model", "actions": many(1025)}), "1024 actions"),
+        ("/teams", json!({"name": "t", "members": emails}), "100000"),
+        ("/resources", json!({"resource": format!("Model::{}", "x".repeat(1025))}), "1024 bytes"),
+    ] {
+        let refused = acme.admin.post(path, body).await;
+        if refused.status == 413 {
+            // Over the bound of a body already.
+            continue;
+        }
+        assert_eq!(refused.status, 400, "{path}: {}", refused.body);
+        assert!(refused.body["detail"].as_str().unwrap().contains(bound), "{path}: {}", refused.body);
+    }
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::ask_with;
+use super::{ask_keyed, ask_with};
 use crate::support::server::issuers;
 use crate::support::{TestServer, TestTree};
 
@@ -81,7 +81,7 @@ async fn explain_shows_the_condition_that_could_not_be_evaluated() {
     let server = TestServer::with_file("policies/acme/broken.cedar", FORBID).await;
     let mut question = overflowing();
     question["explain"] = json!(true);
-    let answer = ask_with(&server, question).await;
+    let answer = ask_keyed(&server, question).await;
     let near_misses = answer.body["near_misses"].as_array().unwrap();
     let broken = near_misses.iter().find(|miss| miss["id"] == "broken-forbid").unwrap();
     assert!(broken["failed"].as_str().unwrap().contains("overflow"), "{broken}");

@@ -65,6 +65,25 @@ async fn a_batch_over_the_limit_is_413() {
 }
 
 #[tokio::test]
+async fn a_thousand_questions_fit_into_one_batch() {
+    let server = TestServer::start().await;
+    // As long as tool lists are: a good two hundred bytes each.
+    let question = |number: usize| {
+        json!({"action": "callTool", "resource": {"type": "McpTool", "id": format!("tool-{number}")},
+            "context": {"user_agent": "x".repeat(200), "arguments": {"path": format!("/{number}")}}})
+    };
+    let batch = |server: &TestServer, count: usize| json!({"token": server.jane(), "requests": (0..count).map(question).collect::<Vec<_>>()});
+    assert!(batch(&server, 1000).to_string().len() > 256 * 1024);
+    let reply = server.post("/authorize/batch", batch(&server, 1000)).await;
+    assert_eq!((reply.status, reply.body["results"].as_array().map(Vec::len)), (200, Some(1000)));
+    let reply = server.post("/authorize/batch", batch(&server, 1001)).await;
+    assert_problem(&reply, 413, "too-large");
+    let server = TestServer::configured(|raw| raw.http.max_questions_body_bytes = 4096).await;
+    assert_eq!(server.post("/authorize/batch", batch(&server, 10)).await.status, 200);
+    assert_problem(&server.post("/authorize/batch", batch(&server, 20)).await, 413, "too-large");
+}
+
+#[tokio::test]
 async fn a_tenant_that_never_loaded_is_503_without_a_cause() {
     let server = TestServer::with_file("policies/acme/secret-name.cedar", "permit (").await;
     let reply = ask_with(&server, json!({})).await;

@@ -2,14 +2,16 @@
 
 use serde_json::json;
 
-use super::{ask_with, assert_problem};
+use super::{ask_keyed, ask_with, assert_problem};
 use crate::support::TestServer;
 
 #[tokio::test]
 async fn a_body_that_is_not_one_json_object_is_malformed() {
     let server = TestServer::start().await;
     let twice = r#"{"action":"viewModel","resource":"Model::\"a\""}{}"#;
-    for body in ["", "{", "null", "[]", "\"x\"", twice, "{\"action\": \"viewModel\",}"] {
+    // By position, in the order of the members.
+    let by_position = r#"["acme",null,null,"viewModel","Model::\"gpt-4o\"",null,false,null]"#;
+    for body in ["", "{", "null", "[]", "\"x\"", twice, "{\"action\": \"viewModel\",}", by_position] {
         assert_problem(&server.post_bytes("/authorize", body.to_owned()).await, 400, "malformed-request");
         assert_problem(&server.post_bytes("/authorize/batch", body.to_owned()).await, 400, "malformed-request");
     }
@@ -37,6 +39,8 @@ async fn a_member_of_the_wrong_type_is_malformed() {
         json!({"explain": "yes"}),
         json!({"tenant": 1}),
         json!({"token": {}}),
+        json!({"unknown": true}),
+        json!({"unknown": "keep"}),
     ] {
         assert_problem(&ask_with(&server, with).await, 400, "malformed-request");
     }
@@ -110,7 +114,7 @@ async fn a_resource_type_that_the_schema_does_not_have_is_named() {
         assert_problem(&ask_with(&server, json!({"resource": resource})).await, 400, "unknown-resource-type");
     }
     let parents = json!({"type": "Model", "id": "a", "parents": ["Spaceship::\"x\""]});
-    assert_problem(&ask_with(&server, json!({"resource": parents})).await, 400, "unknown-resource-type");
+    assert_problem(&ask_keyed(&server, json!({"resource": parents})).await, 400, "unknown-resource-type");
 }
 
 #[tokio::test]
@@ -143,7 +147,7 @@ async fn attributes_and_parents_that_do_not_fit_the_schema_are_refused() {
     ] {
         let mut resource = json!({"type": "Model", "id": "gpt-4o"});
         resource.as_object_mut().unwrap().extend(described.as_object().unwrap().clone());
-        let reply = ask_with(&server, json!({"resource": resource})).await;
+        let reply = ask_keyed(&server, json!({"resource": resource})).await;
         assert_eq!(reply.status, 400, "{described}");
         assert_problem(&reply, 400, "resource-invalid");
     }

@@ -2,13 +2,13 @@
 
 use serde_json::{Value, json};
 
-use super::{ask_with, assert_problem};
+use super::{ask_keyed, assert_problem};
 use crate::support::{Reply, TestServer};
 
 async fn invoke(server: &TestServer, resource: Value, context: Value) -> Reply {
     let question =
         json!({"token": server.partner(), "action": "invokeModel", "resource": resource, "context": context});
-    ask_with(server, question).await
+    ask_keyed(server, question).await
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn parents_of_the_request_add_to_the_directorys() {
     let omar = server.okta.token(json!({"sub": "00u3", "email": "omar@acme.com"}));
     let embeddings = |parents: Value| json!({"type": "Model", "id": "embeddings", "parents": parents});
     let ask = async |token: &str, action: &str, parents| {
-        ask_with(&server, json!({"token": token, "action": action, "resource": embeddings(parents)})).await
+        ask_keyed(&server, json!({"token": token, "action": action, "resource": embeddings(parents)})).await
     };
     // Omar manages the cluster that the workspace is on.
     assert_eq!(ask(&omar, "editModel", json!([])).await.body["decision"], "deny");
@@ -61,10 +61,10 @@ async fn a_resource_that_the_directory_does_not_know_is_the_tenants() {
     for resource in
         [json!("Model::\"brand-new\""), json!({"type": "Model", "id": "brand-new", "attributes": {"tier": "gold"}})]
     {
-        let answer = ask_with(&server, json!({"token": lee, "resource": resource})).await;
+        let answer = ask_keyed(&server, json!({"token": lee, "resource": resource})).await;
         assert_eq!(answer.body["decision"], "allow", "{}", answer.body);
         assert_eq!(answer.body["policies"][0]["id"], "collaborator/Tenant/acme/admin/User/lee@acme.com");
-        let answer = ask_with(&server, json!({"resource": resource})).await;
+        let answer = ask_keyed(&server, json!({"resource": resource})).await;
         assert_eq!(answer.body["decision"], "deny", "{}", answer.body);
     }
 }
@@ -74,10 +74,10 @@ async fn a_resource_of_another_tenant_is_refused() {
     let server = TestServer::start().await;
     for parents in [json!(["Tenant::\"globex\""]), json!(["Tenant::\"acme\"", "Tenant::\"globex\""])] {
         let resource = json!({"type": "Model", "id": "gpt-4o", "parents": parents});
-        assert_problem(&ask_with(&server, json!({"resource": resource})).await, 400, "resource-invalid");
+        assert_problem(&ask_keyed(&server, json!({"resource": resource})).await, 400, "resource-invalid");
     }
     let own = json!({"type": "Model", "id": "gpt-4o", "parents": ["Tenant::\"acme\""]});
-    assert_eq!(ask_with(&server, json!({"resource": own})).await.body["decision"], "allow");
+    assert_eq!(ask_keyed(&server, json!({"resource": own})).await.body["decision"], "allow");
 }
 
 /// People and teams as resources, and a policy by which members of `ml` see each of them.
@@ -125,6 +125,6 @@ async fn nothing_in_a_request_changes_what_the_principal_is_in() {
 async fn others_than_the_principal_may_be_described() {
     let server = people_server().await;
     let described = json!({"type": "User", "id": "sofia@acme.com", "parents": ["Team::\"ml\""]});
-    let answer = ask_with(&server, json!({"action": "viewPerson", "resource": described})).await;
+    let answer = ask_keyed(&server, json!({"action": "viewPerson", "resource": described})).await;
     assert_eq!((answer.status, &answer.body["decision"]), (200, &json!("allow")), "{}", answer.body);
 }

@@ -148,3 +148,23 @@ fn a_candidate_is_checked_as_well_if_there_is_one() {
     assert_eq!((ran.code, &fault["file"]), (3, &serde_json::json!("next/acme/broken.cedar")), "{fault}");
     assert_eq!(cedargate(tree.path(), &["check", "--json"]).json().get("candidate"), None);
 }
+
+#[test]
+fn a_folder_or_a_schema_that_is_not_there_is_a_fault_that_says_what_to_do() {
+    let tree = sample();
+    let told = |arguments: &[&str]| {
+        let ran = cedargate(tree.path(), arguments);
+        assert_eq!(ran.code, 3, "{arguments:?}: {}{}", ran.stdout, ran.stderr);
+        ran.stderr
+    };
+    for verb in ["check", "serve"] {
+        assert!(told(&[verb, "--policies", "typo"]).contains("typo: there is no such folder"), "{verb}");
+        assert!(!tree.path().join("typo").exists(), "{verb}");
+    }
+    assert!(told(&["serve", "--schema", "typo"]).contains("typo: there is no such folder"));
+    std::fs::create_dir(tree.path().join("empty")).unwrap();
+    for schema in ["typo", "empty"] {
+        let said = told(&["check", "--schema", schema]);
+        assert!(said.contains("there is no schema") && said.contains("cedargate schema infer"), "{said}");
+    }
+}

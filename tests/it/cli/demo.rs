@@ -114,6 +114,11 @@ async fn mint_signs_any_claims(demo: &Demo) {
             "{algorithm}: {answer}"
         );
     }
+    let twice = r#"{"claims": {"sub": "a", "sub": "b"}}"#;
+    for body in [r#"[{"sub": "00u5"}, "RS256"]"#, twice, r#"{"claims": [["sub", "a"]]}"#, "{", "null"] {
+        let reply = demo.client.post(demo.text("mint_url")).body(body).send().await.unwrap();
+        assert_eq!(reply.status(), 400, "{body}");
+    }
     let claims = json!({"sub": "00u1", "email": "jane@acme.com"});
     let (_, answer) = demo.ask(&demo.mint(json!({"claims": claims})).await, "viewModel").await;
     assert_eq!(answer["decision"], "allow", "{answer}");

@@ -9,7 +9,7 @@ use cedargate::config::{RawAuditSink, RawConfig};
 use serde_json::{Value, json};
 
 use super::{Ran, cedargate};
-use crate::support::server::issuers;
+use crate::support::server::{CALLER_KEY, issuers};
 use crate::support::tree::copy;
 use crate::support::{TestServer, TestTree};
 
@@ -52,7 +52,7 @@ impl Asked {
     }
 
     async fn ask(&self, body: Value) {
-        let reply = self.server.post("/authorize", body).await;
+        let reply = self.server.post_with("/authorize", body, &[("x-cedargate-key", CALLER_KEY)]).await;
         assert_eq!(reply.status, 200, "{}", reply.body);
     }
 

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use cedar_policy::{Entity, EntityUid, Policy, PolicyId, PolicySet, Template};
+use cedar_policy::{Entity, EntityUid, Policy, PolicyId, PolicySet, SchemaFragment, Template};
 use serde_json::{Value, json};
 
 use super::facts::{self, Declared};
@@ -13,7 +13,7 @@ use super::{Case, Counts};
 use crate::assemble::test_tenant::TestTenant;
 use crate::bundle::{Bundle, Sharding};
 use crate::model::{EntityRef, Revision, entity_hash, pair_hash};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Snapshot, entities_text, links_text, policies_text};
 
 pub struct World {
     pub shape: Shape,
@@ -54,6 +54,24 @@ impl World {
         let parsed = entities.iter().map(read).collect();
         let declared = entities.iter().map(|found| (shape.entity_uid(found.kind, found.number), of(found))).collect();
         Ok(Self { snapshot, policies, declared, entities: parsed, shape })
+    }
+
+    /// The tenant again, of nothing but what `export` writes.
+    pub fn exported(&self, as_json: bool) -> Result<Snapshot, String> {
+        let (schema, policies) = (self.snapshot.schema.text.clone(), policies_text(&self.snapshot));
+        let entities = entities_text(&self.snapshot, None).map_err(|faults| faults.to_string())?;
+        let links = links_text(&self.snapshot);
+        let tenant = if as_json {
+            let (fragment, _) = SchemaFragment::from_cedarschema_str(&schema).map_err(|error| error.to_string())?;
+            let (schema, set) = (fragment.to_json_string().unwrap(), policies.parse::<PolicySet>().unwrap());
+            let tenant = TestTenant::of_schema_file("s.cedarschema.json", &schema, self.snapshot.schema.identity);
+            tenant.policy("policies.cedar.json", &set.to_json().unwrap().to_string())
+        } else {
+            TestTenant::of_schema_file("schema.cedarschema", &schema, self.snapshot.schema.identity)
+                .policy("policies.cedar", &policies)
+        };
+        let tenant = tenant.links("links.json", &links).entities("entities.json", &entities);
+        tenant.snapshot().map_err(|faults| format!("{faults:#?}\n{schema}\n{policies}\n{links}"))
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::Plan;
 use crate::decide::ResourceQuery;
 use crate::directory::resource_id;
-use crate::manifest::read_entity;
+use crate::manifest::{AsWritten, read_entity};
 use crate::schema::ActionFacts;
 use crate::tree::one_line;
 use crate::vocabulary::{self, ACTION};
@@ -99,7 +99,7 @@ impl<'a> Plan<'a> {
                     }
                 }
                 let entity = crate::model::EntityRef::new(&described.kind, &described.id);
-                ResourceQuery { entity, attributes: described.attributes.clone(), parents }
+                ResourceQuery { entity, attributes: described.attributes.0.clone(), parents }
             }
         };
         let Some(uid) = self.snapshot.schema.types.uid_of(&query.entity) else {
@@ -114,7 +114,7 @@ impl<'a> Plan<'a> {
         let mut merged = Map::new();
         for part in &written.value.0 {
             match part {
-                ShortOrFull::Full(members) => merged.extend(members.clone()),
+                ShortOrFull::Full(members) => merged.extend(members.0.clone()),
                 ShortOrFull::Short(name) => {
                     let Some(named) = self.written.and_then(|suite| suite.contexts.get(name)) else {
                         let names: Vec<_> = self.written.iter().flat_map(|suite| suite.contexts.names()).collect();
@@ -122,7 +122,7 @@ impl<'a> Plan<'a> {
                         self.fault(written.at, format!("`{name}` is no context of this suite; there are: {known}"));
                         return None;
                     };
-                    merged.extend(named.value.clone());
+                    merged.extend(named.value.0.clone());
                 }
             }
         }
@@ -130,13 +130,13 @@ impl<'a> Plan<'a> {
     }
 
     /// Entities in Cedar's JSON; what they leave out is empty. Actions are the schema's.
-    pub(super) fn entities(&mut self, given: &[Placed<Value>]) -> Vec<Entity> {
+    pub(super) fn entities(&mut self, given: &[Placed<AsWritten>]) -> Vec<Entity> {
         let mut entities: Vec<Entity> = Vec::new();
         for entity in given {
             if is_action(&entity.value) {
                 continue;
             }
-            let mut json = entity.value.clone();
+            let mut json = entity.value.0.clone();
             if let Some(members) = json.as_object_mut() {
                 members.entry("attrs").or_insert_with(|| json!({}));
                 members.entry("parents").or_insert_with(|| json!([]));

@@ -1,0 +1,67 @@
+//! A snapshot in, the texts out that the official `cedar` command line takes; a tree made of them answers alike.
+
+use cedar_policy::{Entities, Entity, Policy, PolicyId};
+use cedar_policy_core::ast;
+use serde_json::{Value, json};
+
+use super::{Snapshot, exact};
+use crate::model::{Fault, Faults};
+
+/// Every policy and template as written, each under the id that answers give it.
+pub fn policies_text(snapshot: &Snapshot) -> String {
+    let mut policies: Vec<(String, String)> = Vec::new();
+    for written in snapshot.policies.written.iter().filter(|written| written.policy.is_static()) {
+        let core = &written.policy;
+        let text = core.loc().and_then(|loc| loc.snippet()).map_or_else(|| core.to_string(), str::to_owned);
+        policies.push(identified(&written.id(), written.has_id, &text));
+    }
+    for template in snapshot.policies.templates() {
+        let core: &ast::Template = template.as_ref();
+        let written = core.loc().and_then(|loc| loc.snippet()).map_or_else(|| core.to_string(), str::to_owned);
+        policies.push(identified(template.id(), template.annotation("id").is_some(), &written));
+    }
+    policies.sort();
+    policies.into_iter().map(|(_, text)| text + "\n\n").collect()
+}
+
+fn identified(id: &PolicyId, has_id: bool, written: &str) -> (String, String) {
+    let id = exact(id);
+    let text = if has_id { written.to_owned() } else { format!("@id(\"{}\")\n{written}", id.escape_debug()) };
+    (id.to_owned(), text)
+}
+
+/// Every link, in the form that the official command line reads with `--template-linked`.
+pub fn links_text(snapshot: &Snapshot) -> String {
+    let policies = &snapshot.policies;
+    let odd = policies.written.iter().map(|written| written.policy.clone());
+    let usual = policies.links.iter().filter_map(|link| policies.link_policy(link));
+    let mut links: Vec<(String, Value)> = odd
+        .chain(usual)
+        .map(Policy::from)
+        .filter_map(|policy| {
+            let values = policy.template_links()?;
+            let args: serde_json::Map<_, _> =
+                values.into_iter().map(|(slot, uid)| (slot.to_string(), Value::from(uid.to_string()))).collect();
+            let (template, id) = (exact(policy.template_id()?), exact(policy.id()));
+            let link = json!({"template_id": template, "link_id": id, "args": args});
+            Some((id.to_owned(), link))
+        })
+        .collect();
+    links.sort_by(|left, right| left.0.cmp(&right.0));
+    let lines: Vec<_> = links.into_iter().map(|(_, link)| link.to_string()).collect();
+    format!("[\n{}\n]\n", lines.join(",\n"))
+}
+
+/// Every entity and action in Cedar's entity JSON; a principal that is given stands in for the one of its name.
+///
+/// # Errors
+/// When Cedar does not take them together.
+pub fn entities_text(snapshot: &Snapshot, principal: Option<&Entity>) -> Result<String, Faults> {
+    let failed = |error: &dyn std::fmt::Display| Faults::from(Fault::of_file("entities.json", error.to_string()));
+    let others = snapshot.entities.iter().filter(|entity| principal.is_none_or(|own| own.uid() != entity.uid()));
+    let all = others.chain(principal.cloned());
+    let entities = Entities::from_entities(all, None).map_err(|error| failed(&error))?;
+    let mut bytes = Vec::new();
+    entities.write_to_json(&mut bytes).map_err(|error| failed(&error))?;
+    String::from_utf8(bytes).map_err(|error| failed(&error))
+}
