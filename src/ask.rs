@@ -8,6 +8,7 @@ mod just_made;
 mod lanes;
 mod places;
 mod principals;
+mod waiting;
 
 pub use just_made::JustMade;
 pub use lanes::{LaneError, Lanes};
@@ -20,7 +21,6 @@ use std::time::Duration;
 
 use cedar_policy::EntityUid;
 use serde::Serialize;
-use tokio::time::timeout;
 use ulid::Ulid;
 
 use crate::audit::{Audit, DecisionRecord, Unrecorded};
@@ -275,35 +275,6 @@ impl Ask {
         })
     }
 
-    /// Waits until a revision serves, for whoever may want it: a token that no revision will make good does not wait.
-    async fn wait_for(&self, tenant: &str, revision: Revision, who: Option<&Who>) -> Result<(), AskError> {
-        let serving = self.tenants.get(tenant).and_then(|handle| handle.snapshot());
-        let mut refusal = None;
-        if let Some(snapshot) = &serving {
-            if snapshot.revision >= revision {
-                return Ok(());
-            }
-            if let Some(who) = who {
-                refusal = self.identify(snapshot, who).await.err();
-            }
-            if refusal.as_ref().is_some_and(|error| !error.may_pass_later()) {
-                return refusal.map_or(Ok(()), Err);
-            }
-            if revision.0 > snapshot.revision.0.saturating_add(MOST_AHEAD) {
-                return Err(AskError::Ahead { tenant: tenant.to_owned(), revision, serving: snapshot.revision });
-            }
-        }
-        let is_proved = serving.is_some() && refusal.is_none();
-        let Some(_waiting) = self.places.wait(is_proved) else { return Err(refusal.unwrap_or(AskError::TooMany)) };
-        let reached = timeout(self.patience, self.tenants.reached(tenant, revision)).await;
-        match reached {
-            Err(_) if self.tenants.get(tenant).is_some() => {
-                Err(AskError::NotReached { tenant: tenant.to_owned(), revision })
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Whom a question is about, by one snapshot.
     ///
     /// # Errors
@@ -415,6 +386,3 @@ impl Ask {
         })
     }
 }
-
-/// How far beyond what serves a revision may be that is waited for: more than are made while one is on its way.
-const MOST_AHEAD: u64 = 10_000;

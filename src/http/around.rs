@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use super::problem::{self, Problem};
 use super::request_id::RequestId;
 use super::state::AppState;
-use crate::listen::BodyProgress;
+use crate::listen::{BodyFault, BodyProgress};
 
 pub(super) async fn around(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let id = RequestId::of(request.headers());
@@ -129,6 +129,15 @@ fn check_host(request: &Request) -> Result<(), Problem> {
 /// RFC 3986 §3.2.2: what a host and a port are written with.
 fn is_of_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(&byte)
+}
+
+impl From<BodyFault> for Problem {
+    fn from(fault: BodyFault) -> Self {
+        match fault {
+            BodyFault::TooSlow => Self::BodyTooSlow,
+            BodyFault::TooManyWait | BodyFault::NoRoom => Self::TooMany,
+        }
+    }
 }
 
 /// A panic ends one request, not the connection.

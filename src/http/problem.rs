@@ -14,7 +14,7 @@ use crate::admin::{AdminError, TokenError};
 use crate::ask::{AskError, LaneError};
 use crate::authn::VerifyError;
 use crate::directory::{EditError, Refusal, StoreError};
-use crate::listen::{BodyFault, RefusalText};
+use crate::listen::RefusalText;
 use crate::principal::PrincipalError;
 
 /// What went wrong, for whoever asked.
@@ -283,15 +283,6 @@ impl From<AskError> for Problem {
                 tracing::error!(%error, "an answer was withheld");
                 Self::LogUnavailable
             }
-        }
-    }
-}
-
-impl From<BodyFault> for Problem {
-    fn from(fault: BodyFault) -> Self {
-        match fault {
-            BodyFault::TooSlow => Self::BodyTooSlow,
-            BodyFault::TooManyWait | BodyFault::NoRoom => Self::TooMany,
         }
     }
 }

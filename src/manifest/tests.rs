@@ -136,6 +136,15 @@ fn values_of_the_wrong_kind_are_faults() {
             "3:41: an issuer may not be empty",
         ],
     );
+    // A secret is not repeated.
+    check(
+        "type: identity-provider\nname: okta\nconfig: {jwks_uri: 'https://user:secret@x/k?api_key=secret', audience: a}",
+        &["3:20: `https://***@x/k?api_key=***` has a user name or password in it"],
+    );
+    check(
+        "type: identity-provider\nname: okta\nconfig: {jwks_uri: 'ftp://user:secret@x/k?a=secret', audience: a}",
+        &["3:20: `ftp://***@x/k?a=***` is not an http(s) address"],
+    );
     check(
         "type: identity-provider\nname: okta\nconfig: {jwks_uri: 'https://x/k', algorithms: [HS256]}",
         &["3:48: unknown variant `HS256`"],

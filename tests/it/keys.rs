@@ -235,3 +235,19 @@ async fn an_issuer_that_hangs_and_a_flood_of_forged_tokens_slow_nobody_else() {
     }
     assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
 }
+
+#[tokio::test]
+async fn a_secret_in_the_address_of_keys_is_shown_nowhere() {
+    let endpoint = KeyEndpoint::open(jwks([&key(SigningAlgorithm::ES256, "one")])).await;
+    let config =
+        json!({"jwks_uri": endpoint.at("/keys?api_key=s3cret"), "issuer": endpoint.at(""), "audience": "gate"});
+    let server = server_trusting(&config, |_| {}).await;
+    eventually("the keys are fetched", || async {
+        provider_status(&server, "other").await["keys"]["fetched_at"].is_string()
+    })
+    .await;
+    for path in ["/status", "/metrics"] {
+        let said = server.ops(path).await.body.to_string();
+        assert!(said.contains("api_key=***") && !said.contains("s3cret"), "{said}");
+    }
+}
