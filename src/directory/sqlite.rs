@@ -5,7 +5,7 @@
 //! wait for it. Batches go in as one JSON parameter each: a statement a batch, not a statement a fact.
 
 mod chain;
-mod heads;
+mod listed;
 mod read;
 mod row;
 mod secrets;
@@ -28,14 +28,14 @@ use super::store::{
     Answer, Author, Change, Changes, Directory, Entry, History, Listing, Part, Recorded, StoreError, TenantHead, Trace,
 };
 use crate::model::{Revision, TenantId};
-use heads::Heads;
+use listed::Listed;
 
 /// A directory in a file.
 #[derive(Clone, Debug)]
 pub struct SqliteDirectory {
     writer: SqlitePool,
     readers: SqlitePool,
-    heads: Heads,
+    listed: Listed,
 }
 
 impl SqliteDirectory {
@@ -60,12 +60,12 @@ impl SqliteDirectory {
         upgraded.map_err(|error| StoreError::Database(Box::new(error)))?;
         upgrade.commit().await?;
         let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.clone()).await?;
-        Ok(Self { writer, readers, heads: Heads::new(options) })
+        Ok(Self { writer, readers, listed: Listed::new(options) })
     }
 
     /// Ends all connections: what was written is in the file itself from then on.
     pub async fn close(&self) {
-        self.heads.close().await;
+        self.listed.close().await;
         self.readers.close().await;
         self.writer.close().await;
     }
@@ -83,7 +83,7 @@ impl SqliteDirectory {
 
 impl Directory for SqliteDirectory {
     fn tenants(&self) -> Answer<'_, Vec<TenantHead>> {
-        Box::pin(self.heads.read())
+        Box::pin(self.listed.read())
     }
 
     fn create_tenant<'a>(&'a self, tenant: &'a TenantId, above: Revision, author: &'a Author) -> Answer<'a, Revision> {

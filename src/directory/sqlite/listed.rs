@@ -13,7 +13,7 @@ use crate::directory::store::{StoreError, TenantHead};
 
 /// The last answer, and a connection of its own: the number by which SQLite tells that others wrote is a connection's.
 #[derive(Clone, Debug)]
-pub(super) struct Heads {
+pub(super) struct Listed {
     options: SqliteConnectOptions,
     known: Arc<Mutex<Option<Known>>>,
     is_closed: Arc<AtomicBool>,
@@ -26,7 +26,7 @@ struct Known {
     heads: Vec<TenantHead>,
 }
 
-impl Heads {
+impl Listed {
     pub fn new(options: SqliteConnectOptions) -> Self {
         Self { options, known: Arc::default(), is_closed: Arc::default() }
     }
