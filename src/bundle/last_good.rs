@@ -126,7 +126,7 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         fs::write(&path, text.replace("\"x\"", "\"y\"")).unwrap();
         assert_eq!(read_last_good(dir.path()), None);
-        fs::write(&path, &text[..text.len() / 2]).unwrap();
+        fs::write(&path, text.get(..text.len() / 2).unwrap()).unwrap();
         assert_eq!(read_last_good(dir.path()), None);
         keep_last_good(dir.path(), &WrittenFiles::default()).unwrap();
         assert!(!path.exists());

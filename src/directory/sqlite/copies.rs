@@ -71,8 +71,14 @@ pub async fn begin_epoch(copy: &Path) -> Result<Copied, CopyError> {
     let directory = SqliteDirectory::open(copy).await?;
     let begun = directory.writer.make(|write| {
         Box::pin(async move {
-            let begin = "UPDATE meta SET value = lower(hex(randomblob(16))) WHERE key = 'epoch'";
-            sqlx::query(begin).execute(write).await?;
+            for begin in [
+                "UPDATE meta SET value = lower(hex(randomblob(16))) WHERE key = 'epoch'",
+                // No bundle was compiled of these: each is compiled anew.
+                "UPDATE revisions SET chain = randomblob(32)
+                 WHERE (tenant, revision) IN (SELECT number, head FROM tenants)",
+            ] {
+                sqlx::query(begin).execute(&mut *write).await?;
+            }
             Ok(())
         })
     });
