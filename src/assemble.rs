@@ -4,6 +4,7 @@
 //! manifests → directory state → bundle (in memory) → snapshot, validated. Nothing is written here, and nothing is
 //! published that was not validated first.
 
+mod relocate;
 mod tenant;
 
 pub use tenant::{Outcome, assemble_tenant, check_directory};

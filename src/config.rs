@@ -12,7 +12,9 @@ mod sections;
 pub use environment::{Environment, solver_of_process};
 pub use http::HttpConfig;
 pub use keys::{CallerKey, CallerKeys, Permission};
-pub use raw::{RawAuditSink, RawCallerKey, RawConfig, RawDirectory, RawManifests, RawWhenFull};
+pub use raw::{
+    RawAuditSink, RawCallerKey, RawConfig, RawDecisions, RawDirectory, RawForbidErrors, RawManifests, RawWhenFull,
+};
 pub use sections::{
     AuditConfig, AuditSink, CallersConfig, Config, DirectoryConfig, LogConfig, LogFormat, WhoMayAsk, WhoMayExplain,
 };

@@ -4,6 +4,7 @@
 //! module may use them without learning about Cedar, HTTP or files.
 
 pub mod claim_text;
+pub mod declared_places;
 pub mod did_you_mean;
 pub mod digest;
 pub mod entity_hash;
@@ -13,6 +14,7 @@ pub mod fault;
 pub mod ids;
 
 pub use claim_text::{claim_text, whole};
+pub use declared_places::{DeclaredPlaces, PlacesBuilder};
 pub use did_you_mean::{did_you_mean, nearest};
 pub use digest::{Generation, Revision};
 pub use entity_hash::{entity_hash, id_hash, pair_hash, type_hash};

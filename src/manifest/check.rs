@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use super::Place;
 use super::raw::read_documents;
 use super::roles::DefaultRoles;
-use crate::model::{DirectoryState, EntityRef, Fault, Faults, TenantId};
+use crate::model::{DeclaredPlaces, DirectoryState, EntityRef, Fault, Faults, PlacesBuilder, TenantId};
 use crate::schema::LoadedSchema;
 use crate::tree::SourceFile;
 
@@ -19,6 +19,8 @@ pub struct Checked {
     pub warnings: Vec<Fault>,
     /// Parents that no manifest declares; an entities file may.
     pub open_parents: Vec<OpenParent>,
+    /// Where everything is declared.
+    pub places: DeclaredPlaces,
 }
 
 /// A parent that is not declared here, and the fault that it is when it is not declared elsewhere either.
@@ -38,9 +40,15 @@ pub(super) struct Pass<'a> {
     pub open_parents: Vec<OpenParent>,
     /// Where each thing was declared, to name both places when it stands twice.
     pub declared: HashMap<(&'static str, String), Place>,
+    pub places: PlacesBuilder,
 }
 
 impl Pass<'_> {
+    /// Notes where an entity is declared.
+    pub(super) fn place_entity(&mut self, entity: &EntityRef, place: &Place) {
+        self.places.add(&entity.to_string(), &place.file, place.line);
+    }
+
     /// Notes a declaration; a second one of the same thing is a fault.
     pub(super) fn declare(&mut self, what: &'static str, name: &str, place: &Place) -> bool {
         match self.declared.insert((what, name.to_owned()), place.clone()) {
@@ -78,6 +86,7 @@ pub fn check_manifests(
         warnings: Vec::new(),
         open_parents: Vec::new(),
         declared: HashMap::new(),
+        places: PlacesBuilder::default(),
     };
     for document in &documents {
         pass.declare_document(document);
@@ -85,6 +94,7 @@ pub fn check_manifests(
     for document in &documents {
         pass.refer_document(document);
     }
-    let Pass { state, faults, warnings, open_parents, .. } = pass;
-    faults.or(Checked { state, warnings, open_parents })
+    let Pass { state, faults, warnings, open_parents, places, .. } = pass;
+    let places = places.finish();
+    faults.or(Checked { state, warnings, open_parents, places })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Deref;
 
-use cedar_policy::Effect;
+use cedar_policy::{Effect, PolicyId};
 use cedar_policy_core::ast;
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
@@ -64,7 +64,8 @@ impl Serialize for ToldPolicy {
 
 impl DeterminingPolicy {
     pub(super) fn of(policy: &ast::Policy, number: PolicyNumber, policies: &Policies) -> Self {
-        let source = policies.source(number);
+        let id = PolicyId::new(policy.id());
+        let source = policies.source(number).map(|source| policies.told_source(&id, source));
         let annotations = policy.annotations().filter(|(name, _)| name.as_ref() != "id");
         let text = |(name, value): (&ast::AnyId, &ast::Annotation)| {
             let value: &str = value.as_ref();

@@ -19,6 +19,7 @@ mod changing_under_load;
 mod claims;
 mod cli;
 mod copied;
+mod corpus;
 mod editor;
 mod export;
 mod isolation;

@@ -198,7 +198,7 @@ fn a_name_that_nothing_declares_is_a_warning_with_its_place_and_strict_fails_on_
         (
             "acme/slips.cedar",
             3,
-            50,
+            49,
             "User::\"jnae@acme.com\" is not declared (did you mean `User::\"jane@acme.com\"`?)",
         ),
         ("acme/slips.cedar", 3, 0, "(did you mean `ExternalIdentity::\"partner-integration\"`?)"),
@@ -228,4 +228,32 @@ fn a_name_that_nothing_declares_is_a_warning_with_its_place_and_strict_fails_on_
     tree.write("policies/globex/manifests/teams.yaml", "type: team\nname: nobody-has-it\n");
     let ran = cedargate(tree.path(), &["check", "--json"]);
     assert!(!ran.stdout.contains("nobody-has-it"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_fault_of_what_manifests_compile_to_cites_the_manifests() {
+    let tree = sample();
+    tree.write(
+        "policies/acme/twice.entities.json",
+        "[{\"uid\": {\"type\": \"Team\", \"id\": \"ml\"}, \"attrs\": {}, \"parents\": []}]",
+    );
+    tree.write(
+        "policies/acme/taken.cedar",
+        "@id(\"collaborator/Model/gpt-4o/viewer/Team/ml\")\nforbid (principal, action, resource);\n",
+    );
+    let ran = cedargate(tree.path(), &["check", "--json"]);
+    assert_eq!(ran.code, 3, "{}", ran.stdout);
+    assert!(!ran.stdout.contains("acme/compiled"), "{}", ran.stdout);
+    let mut cited = 0;
+    for fault in faults(&ran) {
+        let text =
+            format!("{}:{}: {}", fault["file"].as_str().unwrap(), fault["line"], fault["message"].as_str().unwrap());
+        let Some((_, rest)) = text.split_once("acme/manifests/") else { continue };
+        let (file, rest) = rest.split_once(':').unwrap();
+        let line: usize = rest.split([':', ' ']).next().unwrap().trim_matches('`').parse().unwrap();
+        let written = tree.read(&format!("policies/acme/manifests/{file}"));
+        assert!(written.lines().nth(line - 1).unwrap().contains("ml"), "{text}");
+        cited += 1;
+    }
+    assert_eq!(cited, 2, "{}", ran.stdout);
 }
