@@ -67,6 +67,9 @@ struct ActionGuess {
     is_asked: bool,
 }
 
+/// The entity types and the actions of a namespace, as Cedar's JSON schema has them.
+type Declarations = (Map<String, Value>, Map<String, Value>);
+
 /// What one policy is about.
 struct Policy {
     principals: Option<BTreeSet<String>>,
@@ -285,7 +288,7 @@ impl Found {
     }
 
     fn propose(mut self) -> Result<Proposal, String> {
-        let mut spaces: BTreeMap<String, (Map<String, Value>, Map<String, Value>)> = BTreeMap::new();
+        let mut spaces: BTreeMap<String, Declarations> = BTreeMap::new();
         let is_own = |name: &str| self.identity == Identity::Included && OWN_TYPES.contains(&name);
         for (name, found) in self.types.iter().filter(|(name, _)| !is_own(name)) {
             let mut parents = found.parents.clone();

@@ -14,11 +14,14 @@ use crate::schema::{Identity, id_of};
 use crate::snapshot::{PolicySource, Snapshot, exact};
 use crate::vocabulary::{self, EXTERNAL_SUBJECT, OWN_TYPES, USER};
 
+/// Line and column of an offset in a file.
+pub type PlaceOf<'a> = &'a dyn Fn(&str, usize) -> Option<(usize, usize)>;
+
 /// The warnings of a tenant's policies, templates and invariants. `place` finds line and column of an offset in a file.
 pub fn unknown_names<'a>(
     snapshot: &'a Snapshot,
     invariants: impl Iterator<Item = (&'a ast::Policy, &'a PolicySource)>,
-    place: &dyn Fn(&str, usize) -> Option<(usize, usize)>,
+    place: PlaceOf<'_>,
 ) -> Vec<Fault> {
     if snapshot.schema.identity == Identity::LeftOut {
         return Vec::new();
@@ -48,7 +51,7 @@ pub fn meant(snapshot: &Snapshot, uid: &EntityUid) -> String {
 
 struct Search<'a> {
     snapshot: &'a Snapshot,
-    place: &'a dyn Fn(&str, usize) -> Option<(usize, usize)>,
+    place: PlaceOf<'a>,
     known_tags: BTreeSet<String>,
     found: BTreeSet<Fault>,
 }

@@ -55,10 +55,11 @@ impl Guess {
             return extension(name).map_or(Self::Unknown, Self::Extension);
         }
         // Where a schema says that an entity stands there, data may leave `__entity` out.
-        if members.len() == 2 && members.get("id").is_some_and(Value::is_string) {
-            if let Some(name) = members.get("type").and_then(Value::as_str) {
-                return Self::Entity(name.to_owned());
-            }
+        if let Some(name) = members.get("type").and_then(Value::as_str)
+            && members.len() == 2
+            && members.get("id").is_some_and(Value::is_string)
+        {
+            return Self::Entity(name.to_owned());
         }
         let member = |(name, value): (&String, &Value)| {
             (name.clone(), Member { guess: Self::of_data(value), is_optional: false, seen: 1 })
