@@ -5,6 +5,7 @@
 //! published that was not validated first.
 
 mod provenance;
+mod relocate;
 mod tenant;
 
 pub use provenance::{DatabaseBundles, Provenance};

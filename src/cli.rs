@@ -17,6 +17,7 @@ mod plan;
 mod pull;
 mod replay;
 mod report;
+mod schema;
 mod serve;
 mod source;
 mod tenants;
@@ -55,6 +56,9 @@ enum Verb {
     Export(export::Export),
     /// Decide one request with the server's own decider
     Authorize(authorize::Authorize),
+    /// Begin a schema
+    #[command(subcommand)]
+    Schema(schema::Schema),
     /// Look into tokens
     #[command(subcommand)]
     Token(token::Token),
@@ -176,6 +180,7 @@ pub fn run() -> ExitCode {
         Verb::Export(verb) => verb.run(),
         Verb::Authorize(verb) => verb.run(),
         Verb::Token(verb) => verb.run(),
+        Verb::Schema(verb) => verb.run(),
         Verb::Test(verb) => verb.run(),
         Verb::Fmt(verb) => verb.run(),
         Verb::Replay(verb) => verb.run(),

@@ -13,6 +13,7 @@ mod templates;
 pub use entities::sorted;
 pub use ids::{
     GrantId, collaborator as collaborator_policy_id, collaborator_id, external_identity as external_identity_policy_id,
+    role as role_policy_id,
 };
 pub use providers::{IdentityRecord, ProviderRecord};
 pub use sign_in::TokenRecord;

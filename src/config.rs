@@ -13,7 +13,8 @@ pub use environment::{Environment, solver_of_process};
 pub use http::HttpConfig;
 pub use keys::{CallerKey, CallerKeys, Permission};
 pub use raw::{
-    RawAuditSink, RawCallerKey, RawConfig, RawCountsFrom, RawDecisionClock, RawDirectory, RawManifests, RawWhenFull,
+    RawAuditSink, RawCallerKey, RawConfig, RawCountsFrom, RawDecisionClock, RawDecisions, RawDirectory,
+    RawForbidErrors, RawManifests, RawWhenFull,
 };
 pub use sections::{
     AuditConfig, AuditSink, CallersConfig, Config, CountsFrom, DirectoryConfig, LogConfig, LogFormat, WhoMayAsk,

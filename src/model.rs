@@ -5,6 +5,7 @@
 
 pub mod bounds;
 pub mod claim_text;
+pub mod declared_places;
 pub mod did_you_mean;
 pub mod digest;
 pub mod entity_hash;
@@ -14,6 +15,7 @@ pub mod fault;
 pub mod ids;
 
 pub use claim_text::{claim_text, whole};
+pub use declared_places::{DeclaredPlaces, PlacesBuilder};
 pub use did_you_mean::{did_you_mean, nearest};
 pub use digest::{Chain, Generation, Revision};
 pub use entity_hash::{entity_hash, id_hash, pair_hash, type_hash};

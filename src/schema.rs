@@ -7,6 +7,7 @@ mod actions;
 mod data_types;
 mod entity_types;
 mod extension_values;
+mod infer;
 mod load;
 mod notations;
 
@@ -14,6 +15,7 @@ pub use actions::{ActionFacts, ActionNumber, Actions};
 pub use data_types::{DataType, DataTypes, EntityData, read_entity_data};
 pub use entity_types::{EntityTypes, TypeNumber, id_of};
 pub use extension_values::extension_value;
+pub use infer::{Proposal, infer_schema};
 pub use load::{Identity, load_schema};
 pub use notations::cedar_notation;
 

@@ -103,7 +103,8 @@ impl Snapshot {
     /// Where a policy or a template stands.
     pub fn source(&self, id: &PolicyId) -> Option<PolicySource> {
         let template = || self.policies.written.template(id).map(|written| written.source.clone());
-        self.policies.find(id).and_then(|number| self.policies.source(number)).or_else(template)
+        let source = self.policies.find(id).and_then(|number| self.policies.source(number)).or_else(template);
+        source.map(|source| self.policies.told_source(id, source))
     }
 
     /// The same as answers tell it, `file:line`.

@@ -25,6 +25,7 @@ pub mod checks;
 
 pub mod diff;
 pub mod trees;
+pub mod unknown;
 
 pub mod replay;
 

@@ -1,15 +1,17 @@
 //! One tenant: its directory, from manifests or from the bundle on disk, and everything else of it, validated.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use super::relocate::Relocate;
 use super::{Assembled, Layout, ManifestsAre, Shared};
 use crate::bundle::{self, StoredBundle};
 use crate::compile;
 use crate::manifest::{Checked, check_manifests};
-use crate::model::{EntityRef, Fault, Faults, Revision, TenantId, with_causes};
+use crate::model::{DeclaredPlaces, EntityRef, Fault, Faults, Revision, TenantId, with_causes};
 use crate::schema::Identity;
 use crate::snapshot::{Parts, Snapshot, build};
 use crate::tree::PolicyFolder;
@@ -57,12 +59,21 @@ pub fn assemble_tenant(
         let untouched = |bundle: &StoredBundle| bundle.stamps.is_empty() || bundle.stamps == serving.bundle_stamps;
         serving.revision == revision && parts.bundle.is_none_or(untouched)
     };
-    let is_told = |serving: &Snapshot| folder.warnings.iter().all(|warning| serving.warnings.contains(warning));
+    let is_told = |serving: &Snapshot| {
+        serving.policies.declared == directory.places
+            && folder.warnings.iter().all(|warning| serving.warnings.contains(warning))
+    };
     if directory.is_published && is_serving && serving.is_some_and(|serving| is_as_read(serving) && is_told(serving)) {
         return Ok(Outcome::Unchanged);
     }
-    let mut snapshot = build(parts, serving, now)?;
+    let relocate = parts.bundle.map(|bundle| Relocate { bundle, folder: &bundle_folder, places: &directory.places });
+    let mut snapshot = build(parts, serving, now)
+        .map_err(|faults| relocate.map_or_else(|| faults.clone(), |relocate| relocate.faults(faults.clone())))?;
     snapshot.places = layout.places();
+    if let Some(relocate) = relocate {
+        snapshot.warnings = relocate.all(snapshot.warnings);
+    }
+    snapshot.policies.declared = Arc::clone(&directory.places);
     let mut bundle = directory.bundle.filter(|_| directory.is_compiled).and_then(StoredBundle::into_compiled);
     if let Some(serving) = serving.filter(|_| directory.is_compiled && is_serving) {
         // The same directory, whose bundle on disk was lost or damaged: it is published as it was.
@@ -82,6 +93,7 @@ struct Directory {
     /// What is on disk is this already.
     is_published: bool,
     warnings: Vec<Fault>,
+    places: Arc<DeclaredPlaces>,
 }
 
 /// The directory that the manifests say.
@@ -97,7 +109,7 @@ fn compiled(
         let message = "manifests need the identity part of the schema: leave `schema.identity` on";
         return Err(Fault::of_file(manifests, message).into());
     }
-    let Checked { state, warnings, .. } = check_directory(shared, tenant, folder)?;
+    let Checked { state, warnings, places, .. } = check_directory(shared, tenant, folder)?;
     let rendered = bundle::render(&compile::compile(tenant, &state), Revision(1));
     let mut bundle = rendered.map_err(|error| Faults::from(Fault::of_file(manifests, error.to_string())))?;
     bundle.hand_written = !folder.policies.is_empty();
@@ -113,7 +125,7 @@ fn compiled(
         }
     };
     let bundle = Some(StoredBundle::in_memory(bundle));
-    Ok(Directory { bundle, is_compiled: true, is_published, warnings })
+    Ok(Directory { bundle, is_compiled: true, is_published, warnings, places: Arc::new(places) })
 }
 
 /// What a tenant's manifests say, with what is worth their author's look.
@@ -144,7 +156,7 @@ fn kept(layout: &Layout, tenant: &TenantId, folder: &PolicyFolder) -> Result<Dir
                 .to_owned(),
         ));
     }
-    Ok(Directory { bundle, is_compiled: false, is_published: true, warnings: Vec::new() })
+    Ok(Directory { bundle, is_compiled: false, is_published: true, warnings: Vec::new(), places: Arc::default() })
 }
 
 /// A parent that no manifest declares must be declared beside them, or be of a type of which nothing is declared.

@@ -3,15 +3,24 @@
 use clap::Args;
 use serde_json::json;
 
+mod names;
+
+use names::Names;
+
+use super::report::counted;
 use super::{Common, Ending, report};
 use crate::assemble::{Layout, assemble_all};
 use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
 use crate::model::{Fault, Faults, TenantId};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
     #[command(flatten)]
     common: Common,
+    /// Fail on warnings too
+    #[arg(long)]
+    strict: bool,
 }
 
 impl Check {
@@ -21,11 +30,18 @@ impl Check {
             Err(faults) => return report::invalid(self.common.json, &faults),
         };
         let mut found = Found::default();
-        let good = found.look(&config.layout);
-        let candidate = config.candidate.as_ref().map(|(layout, _)| found.look(layout));
+        let good = found.look(&config, &config.layout);
+        let candidate = config.candidate.as_ref().map(|(layout, _)| found.look(&config, layout));
         found.warnings.sort();
         found.warnings.dedup();
-        report(self.common.json, &good, candidate.as_deref(), &found.warnings, found.faults)
+        let ending = report(self.common.json, &good, candidate.as_deref(), &found.warnings, found.faults);
+        if self.strict && !found.warnings.is_empty() {
+            if !self.common.json {
+                report::complain(format!("{}: `--strict` lets none pass", counted(found.warnings.len(), "warning")));
+            }
+            return Ending::Invalid;
+        }
+        ending
     }
 }
 
@@ -37,23 +53,26 @@ struct Found {
 
 impl Found {
     /// Looks at a whole tree; the tenants that are good.
-    fn look(&mut self, layout: &Layout) -> Vec<TenantId> {
+    fn look(&mut self, config: &Config, layout: &Layout) -> Vec<TenantId> {
         let (tree, everything) = assemble_all(layout, SystemClock.now());
-        self.faults.extend(tree.strays);
-        self.warnings.extend(tree.warnings);
+        self.faults.extend(tree.strays.clone());
+        self.warnings.extend(tree.warnings.iter().cloned());
         let mut good = Vec::new();
         match everything {
             Ok(everything) => {
                 let schema_warnings = everything.shared.schema.warnings.iter();
                 let schema = layout.dirs.schema.to_string_lossy();
                 self.warnings.extend(schema_warnings.map(|warning| Fault::of_file(schema.as_ref(), warning)));
+                let mut names = Names::over(config, layout, &tree);
                 for (tenant, outcome) in everything.tenants {
                     match outcome {
                         Ok(assembled) => {
+                            names.look(&assembled.snapshot);
                             self.warnings.extend(assembled.snapshot.warnings);
                             good.push(tenant);
                         }
                         Err(found) => {
+                            names.pass_over();
                             self.faults.extend(found);
                             let folder = tree.tenants.iter().flatten().find(|(other, _)| **other == tenant);
                             let folder = folder.and_then(|(_, folder)| folder.as_ref().ok());
@@ -61,6 +80,7 @@ impl Found {
                         }
                     }
                 }
+                self.warnings.extend(names.finish());
             }
             Err(found) => self.faults.extend(found),
         }

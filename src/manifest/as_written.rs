@@ -84,20 +84,6 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-impl schemars::JsonSchema for Members {
-    fn inline_schema() -> bool {
-        Map::<String, Value>::inline_schema()
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        Map::<String, Value>::schema_name()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        Map::<String, Value>::json_schema(generator)
-    }
-}
-
 /// A value whose parts are as they are written, and which may itself be another scalar than it seems.
 struct Read(Value);
 

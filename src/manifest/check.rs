@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::Place;
 use super::raw::read_documents;
 use super::roles::DefaultRoles;
-use crate::model::{DirectoryState, EntityRef, Fault, Faults, TenantId};
+use crate::model::{DeclaredPlaces, DirectoryState, EntityRef, Fault, Faults, PlacesBuilder, TenantId};
 use crate::schema::LoadedSchema;
 use crate::tree::SourceFile;
 
@@ -21,6 +21,8 @@ pub struct Checked {
     pub open_parents: Vec<OpenParent>,
     /// Resources whose `collaborators` are written out, the tenant too: these are all that they have.
     pub written_out: BTreeSet<EntityRef>,
+    /// Where everything is declared.
+    pub places: DeclaredPlaces,
 }
 
 /// A parent that is not declared here, and the fault that it is when it is not declared elsewhere either.
@@ -41,9 +43,15 @@ pub(super) struct Pass<'a> {
     pub written_out: BTreeSet<EntityRef>,
     /// Where each thing was declared, to name both places when it stands twice.
     pub declared: HashMap<(&'static str, String), Place>,
+    pub places: PlacesBuilder,
 }
 
 impl Pass<'_> {
+    /// Notes where an entity is declared.
+    pub(super) fn place_entity(&mut self, entity: &EntityRef, place: &Place) {
+        self.places.add(&entity.to_string(), &place.file, place.line);
+    }
+
     /// Notes a declaration; a second one of the same thing is a fault.
     pub(super) fn declare(&mut self, what: &'static str, name: &str, place: &Place) -> bool {
         match self.declared.insert((what, name.to_owned()), place.clone()) {
@@ -82,6 +90,7 @@ pub fn check_manifests(
         open_parents: Vec::new(),
         written_out: BTreeSet::new(),
         declared: HashMap::new(),
+        places: PlacesBuilder::default(),
     };
     for document in &documents {
         pass.declare_document(document);
@@ -89,6 +98,7 @@ pub fn check_manifests(
     for document in &documents {
         pass.refer_document(document);
     }
-    let Pass { state, faults, warnings, open_parents, written_out, .. } = pass;
-    faults.or(Checked { state, warnings, open_parents, written_out })
+    let Pass { state, faults, warnings, open_parents, written_out, places, .. } = pass;
+    let places = places.finish();
+    faults.or(Checked { state, warnings, open_parents, written_out, places })
 }

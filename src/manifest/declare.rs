@@ -11,6 +11,7 @@ use super::check::Pass;
 use super::raw::Document;
 use super::roles::read_role;
 use crate::authn::shown_uri;
+use crate::compile;
 use crate::model::bounds;
 use crate::model::{
     ClaimNames, Email, EntityRef, ExternalIdentity, ExternalIdentityName, Faults, IdentityProvider, NameError,
@@ -57,6 +58,7 @@ impl Pass<'_> {
             self.faults.push(document.place(config).fault("an audience may not be empty: leave it out instead"));
         }
         let claims = self.claim_names(document);
+        self.place_entity(&EntityRef::new(vocabulary::IDENTITY_PROVIDER, name.as_str()), &place);
         if self.declare("identity provider", name.as_str(), &place) {
             let provider = IdentityProvider {
                 name: name.clone(),
@@ -134,6 +136,8 @@ impl Pass<'_> {
         if let (Err(error), Some(conditions)) = (bounds::check_conditions(&claims), &document.raw.claims) {
             self.faults.push(document.place(conditions).fault(error.to_string()));
         }
+        self.place_entity(&EntityRef::new(vocabulary::EXTERNAL_IDENTITY, name.as_str()), &place);
+        self.places.add(&compile::external_identity_policy_id(&name), &place.file, place.line);
         if self.declare("external identity", name.as_str(), &place) {
             self.state.external_identities.insert(name.clone(), ExternalIdentity { name, identity_provider, claims });
         }
@@ -147,6 +151,7 @@ impl Pass<'_> {
         };
         let place = document.place(email);
         let Some(email) = self.parsed(&place, Email::parse(&email.value)) else { return };
+        self.place_entity(&EntityRef::new(vocabulary::USER, email.as_str()), &place);
         if self.declare("user", email.as_str(), &place) {
             let active = document.raw.active.as_ref().is_none_or(|active| active.value);
             self.state.users.insert(email.clone(), User { email, active });
@@ -159,6 +164,7 @@ impl Pass<'_> {
         let Some((name, place)) = self.name(document, TeamName::parse) else { return };
         let members = self.emails(document, document.raw.members.as_ref());
         let managers = self.emails(document, document.raw.managers.as_ref());
+        self.place_entity(&EntityRef::new(vocabulary::TEAM, name.as_str()), &place);
         if self.declare("team", name.as_str(), &place) {
             self.state.teams.insert(name.clone(), Team { name, members, managers, mappings: BTreeSet::new() });
         }
@@ -188,6 +194,7 @@ impl Pass<'_> {
     fn declare_virtual_account(&mut self, document: &Document) {
         fits_only(document, "virtual-account", &["name", "identity_provider_mapping"], &mut self.faults);
         let Some((name, place)) = self.name(document, VirtualAccountName::parse) else { return };
+        self.place_entity(&EntityRef::new(vocabulary::VIRTUAL_ACCOUNT, name.as_str()), &place);
         if self.declare("virtual account", name.as_str(), &place) {
             let account = VirtualAccount { name: name.clone(), mappings: BTreeSet::new() };
             self.state.virtual_accounts.insert(name, account);
@@ -203,6 +210,7 @@ impl Pass<'_> {
             let message = format!("role `{}` of `{}` is built in and cannot be changed", key.1, key.0);
             self.faults.push(place.fault(message));
         } else if self.declare("role", &shown, &place) {
+            self.places.add(&compile::role_policy_id(&key.0, &key.1), &place.file, place.line);
             self.state.roles.insert(key, role);
         }
     }
@@ -241,6 +249,7 @@ impl Pass<'_> {
             parents.insert(parent);
         }
         self.check_attributes(document, &entity, &attributes);
+        self.place_entity(&entity, &place);
         if self.declare("resource", &entity.to_string(), &place) {
             self.state.resources.insert(entity.clone(), Resource { entity, parents, attributes });
         }

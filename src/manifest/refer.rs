@@ -4,6 +4,7 @@ use super::Place;
 use super::check::{OpenParent, Pass};
 use super::declare::read_entity;
 use super::raw::{Document, RawCollaborator, RawMapping};
+use crate::compile;
 use crate::model::bounds;
 use crate::model::{
     Collaborator, Email, EntityRef, ExternalIdentityName, ProviderName, RoleName, Subject, TeamMapping, TeamName, User,
@@ -38,7 +39,9 @@ impl Pass<'_> {
             if !self.state.users.contains_key(&parsed) {
                 // No address in the message: warnings are shown to whoever may look at `/status`.
                 let message = "this member has no `type: user`: counted as an active user";
-                self.warnings.push(document.place(email).fault(message));
+                let place = document.place(email);
+                self.place_entity(&EntityRef::new(vocabulary::USER, parsed.as_str()), &place);
+                self.warnings.push(place.fault(message));
                 self.state.users.insert(parsed.clone(), User { email: parsed, active: true });
             }
         }
@@ -119,6 +122,8 @@ impl Pass<'_> {
             let found_role = self.role(&document.place(role), &role.value, resource);
             let (Some(subject), Some(role)) = (found_subject, found_role) else { continue };
             let granted = Collaborator { resource: resource.clone(), role, subject };
+            let place = document.place(collaborator);
+            self.places.add(&compile::collaborator_policy_id(&granted), &place.file, place.line);
             if !self.state.collaborators.insert(granted) {
                 self.faults.push(document.place(collaborator).fault("this role is already granted to this subject"));
             }

@@ -120,12 +120,15 @@ fn identity_fragments(written: &[SchemaFragment]) -> Result<Vec<SchemaFragment>,
         own.push(format!("type {} = {{}};", vocabulary::CLAIMS_TYPE));
     }
     let failed = |error: String| Faults::from(Fault::of_file("the identity schema", error));
-    let parse = |text: &str| SchemaFragment::from_cedarschema_str(text).map(|(fragment, _)| fragment);
+    let parse = |text: &str| {
+        let parsed = SchemaFragment::from_cedarschema_str(text).map(|(fragment, _)| fragment);
+        parsed.map_err(|error| failed(error.to_string()))
+    };
     own.iter()
         .map(|text| {
             // Written out and read again, as what `export` wrote was.
-            let text = parse(text).map_err(|error| failed(error.to_string())).and_then(|fragment| render(&fragment))?;
-            let fragment = parse(&text).map_err(|error| failed(error.to_string()))?;
+            let text = parse(text).and_then(|fragment| render(&fragment))?;
+            let fragment = parse(&text)?;
             let mut json = fragment.to_json_value().map_err(|error| failed(error.to_string()))?;
             for kind in ["entityTypes", "actions", "commonTypes"] {
                 if let Some(all) = json.get_mut("").and_then(|own| own.get_mut(kind)).and_then(Value::as_object_mut) {

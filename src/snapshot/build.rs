@@ -65,7 +65,7 @@ pub fn build(parts: Parts<'_>, before: Option<&Snapshot>, now: DateTime<Utc>) ->
     let links = loader.links();
     let written = join(&mut loader, files, &links, before);
     let schema = Arc::clone(parts.schema);
-    let mut policies = Policies { schema: Arc::clone(&schema), written, links };
+    let mut policies = Policies { schema: Arc::clone(&schema), written, links, declared: Arc::default() };
     let entities = loader.entities(&tenant_uid);
     let providers = parts.bundle.map(bundle::parse_providers).transpose().unwrap_or_else(|error| {
         let fault = loader.bundle_fault(&error);

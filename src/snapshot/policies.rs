@@ -30,6 +30,7 @@ use cedar_policy::{EntityUid, Policy, PolicyId, PolicySet, Template};
 use cedar_policy_core::ast;
 
 use crate::compile::GrantId;
+use crate::model::DeclaredPlaces;
 use crate::schema::LoadedSchema;
 
 /// Where a policy stands, and for a grant, whose it is.
@@ -54,6 +55,8 @@ pub struct Policies {
     pub schema: Arc<LoadedSchema>,
     pub written: Arc<WrittenPolicies>,
     pub links: LinkStore,
+    /// Where manifests declare what was compiled of them, if that is what was.
+    pub declared: Arc<DeclaredPlaces>,
 }
 
 /// A policy of a snapshot: where it is to be found again.
@@ -108,6 +111,14 @@ impl Policies {
         match number {
             PolicyNumber::Written(number) => self.written.get(number).map(|written| written.source.clone()),
             PolicyNumber::Link { .. } => self.links.get(number).map(|link| link.source(&self.schema.types)),
+        }
+    }
+
+    /// Where a policy is to be changed: in the manifests where it was compiled of them, else where it stands.
+    pub fn told_source(&self, id: &PolicyId, source: PolicySource) -> PolicySource {
+        match self.declared.get(exact(id)) {
+            Some((file, line)) => PolicySource { file: file.to_owned(), line, ..source },
+            None => source,
         }
     }
 

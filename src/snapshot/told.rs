@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Deref;
 
-use cedar_policy::Effect;
+use cedar_policy::{Effect, PolicyId};
 use cedar_policy_core::ast;
 use serde::{Serialize, Serializer};
 use serde_json::value::{RawValue, to_raw_value};
@@ -65,7 +65,9 @@ impl Serialize for ToldPolicy {
 
 impl DeterminingPolicy {
     pub(super) fn of(policy: &ast::Policy, number: PolicyNumber, snapshot: &Snapshot) -> Self {
-        let source = snapshot.policies.source(number);
+        let policies = &snapshot.policies;
+        let id = PolicyId::new(policy.id());
+        let source = policies.source(number).map(|source| policies.told_source(&id, source));
         let annotations = policy.annotations().filter(|(name, _)| name.as_ref() != "id");
         let text = |(name, value): (&ast::AnyId, &ast::Annotation)| {
             let value: &str = value.as_ref();

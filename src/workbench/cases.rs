@@ -18,6 +18,7 @@
 
 mod find;
 mod judge;
+mod look;
 mod official;
 mod people;
 mod plan;

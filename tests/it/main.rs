@@ -19,6 +19,7 @@ mod changing_under_load;
 mod claims;
 mod cli;
 mod copied;
+mod corpus;
 mod durable;
 mod editor;
 mod export;

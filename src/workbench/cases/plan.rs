@@ -23,6 +23,7 @@ use crate::decide::{AccessQuery, ActionName, ResourceQuery};
 use crate::manifest::AsWritten;
 use crate::model::{Fault, Faults};
 use crate::snapshot::{Snapshot, exact};
+use crate::workbench::unknown::meant;
 
 /// The groups of a suite, and what is worth a look of its author.
 #[derive(Debug, Default)]
@@ -243,11 +244,18 @@ impl<'a> Plan<'a> {
             && !is_given(&principal.uid)
             && principal.uid.type_name().to_string() != crate::vocabulary::EXTERNAL_SUBJECT
         {
-            self.warn(who_at, format!("nobody knows {}", principal.uid));
+            self.warn(who_at, nobody_knows(self.snapshot, &principal.uid));
         }
         let is_described = !thing.query.attributes.is_empty() || !thing.query.parents.is_empty();
         if !is_described && !self.snapshot.entities.contains(&thing.uid) && !is_given(&thing.uid) {
-            self.warn(thing_at, format!("nobody knows {}", thing.uid));
+            self.warn(thing_at, nobody_knows(self.snapshot, &thing.uid));
         }
     }
 }
+
+fn nobody_knows(snapshot: &Snapshot, uid: &cedar_policy::EntityUid) -> String {
+    format!("{NOBODY_KNOWS} {uid}{}", meant(snapshot, uid))
+}
+
+/// How a warning begins that is about an entity which nothing declares.
+pub(super) const NOBODY_KNOWS: &str = "nobody knows";

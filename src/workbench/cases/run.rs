@@ -140,7 +140,7 @@ impl Runner {
         Ok(report)
     }
 
-    fn plan(&self, snapshot: &Snapshot, suite: &Suite, now: DateTime<Utc>) -> Result<Planned, Faults> {
+    pub(super) fn plan(&self, snapshot: &Snapshot, suite: &Suite, now: DateTime<Utc>) -> Result<Planned, Faults> {
         let folder = Path::new(&suite.file).parent().unwrap_or(Path::new(""));
         let misplaced = |found: Vec<(super::shape::At, String)>| {
             Faults(found.into_iter().map(|(at, message)| suite.fault(at, message)).collect())

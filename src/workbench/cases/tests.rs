@@ -341,7 +341,13 @@ fn whoever_nobody_knows_is_worth_a_warning() {
         run(&case("{principal: User::jnae@acme.com, action: viewModel, resource: Model::gtp-4o, expect: deny}"))
             .unwrap();
     let warnings: Vec<_> = report.warnings.iter().map(|warning| warning.message.as_str()).collect();
-    assert_eq!(warnings, ["nobody knows User::\"jnae@acme.com\"", "nobody knows Model::\"gtp-4o\""]);
+    assert_eq!(
+        warnings,
+        [
+            "nobody knows User::\"jnae@acme.com\" (did you mean `User::\"jane@acme.com\"`?)",
+            "nobody knows Model::\"gtp-4o\" (did you mean `Model::\"gpt-4o\"`?)"
+        ]
+    );
 }
 
 #[test]

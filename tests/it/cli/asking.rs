@@ -41,7 +41,7 @@ fn json_is_the_answer_that_the_server_gives() {
     let policy = &answer["policies"][0];
     assert_eq!(policy["id"], "collaborator/Model/gpt-4o/viewer/Team/ml");
     let source = policy["source"].as_str().unwrap();
-    assert!(source.starts_with("policies/acme/compiled/collaborators.json:"), "{source}");
+    assert!(source.starts_with("policies/acme/manifests/"), "{source}");
     for member in ["errors", "principal", "external_identities", "generation", "revision", "decision_id"] {
         assert!(answer.get(member).is_some(), "{member}: {answer}");
     }

@@ -168,3 +168,92 @@ fn a_folder_or_a_schema_that_is_not_there_is_a_fault_that_says_what_to_do() {
         assert!(said.contains("there is no schema") && said.contains("cedargate schema infer"), "{said}");
     }
 }
+
+#[test]
+fn a_name_that_nothing_declares_is_a_warning_with_its_place_and_strict_fails_on_it() {
+    let tree = sample();
+    let ran = cedargate(tree.path(), &["check", "--strict", "--json"]);
+    assert_eq!(ran.code, 0, "the sample names nothing that there is not: {}", ran.stdout);
+    tree.write(
+        "policies/acme/slips.cedar",
+        "forbid (principal in Team::\"mll\", action, resource)\nwhen {\n  principal.hasTag(\"departmnt\") && \
+         principal != User::\"jnae@acme.com\" && !(principal in ExternalIdentity::\"partner-integratoin\")\n};\n",
+    );
+    tree.write(
+        "policies/acme/invariants/slips.cedar",
+        "@never(\"a name that there is not\")\npermit (principal == VirtualAccount::\"c1\", action, resource);\n",
+    );
+    tree.write(
+        "policies/acme/cases/slips.yaml",
+        "type: cases\ncases:\n  - principal: User::jnae@acme.com\n    action: viewModel\n    resource: Model::gpt-4o\n    \
+         expect: {decision: deny, policies: [acme/token-budgit]}\n",
+    );
+    tree.write("policies/platform/named.cedar", "forbid (principal in Team::\"nobody-has-it\", action, resource);\n");
+    let ran = cedargate(tree.path(), &["check", "--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stdout);
+    let warnings = ran.json()["warnings"].as_array().unwrap().clone();
+    for (file, line, column, message) in [
+        ("acme/slips.cedar", 1, 22, "Team::\"mll\" is not declared (did you mean `Team::\"ml\"`?)"),
+        ("acme/slips.cedar", 3, 20, "the tag `departmnt` (did you mean `department`?)"),
+        (
+            "acme/slips.cedar",
+            3,
+            49,
+            "User::\"jnae@acme.com\" is not declared (did you mean `User::\"jane@acme.com\"`?)",
+        ),
+        ("acme/slips.cedar", 3, 0, "(did you mean `ExternalIdentity::\"partner-integration\"`?)"),
+        (
+            "invariants/slips.cedar",
+            2,
+            22,
+            "VirtualAccount::\"c1\" is not declared (did you mean `VirtualAccount::\"ci\"`?)",
+        ),
+        ("cases/slips.yaml", 3, 16, "nobody knows User::\"jnae@acme.com\" (did you mean"),
+        ("cases/slips.yaml", 6, 0, "there is no policy `acme/token-budgit` (did you mean `acme/token-budget`?)"),
+        ("platform/named.cedar", 1, 22, "Team::\"nobody-has-it\" is not declared"),
+    ] {
+        let found = warnings.iter().any(|warning| {
+            warning["file"].as_str().unwrap().ends_with(file)
+                && warning["line"] == line
+                && (column == 0 || warning["column"] == column)
+                && warning["message"].as_str().unwrap().contains(message)
+        });
+        assert!(found, "{file}:{line}:{column}: {message} is none of {warnings:#?}");
+    }
+    assert_eq!(warnings.len(), 8, "{warnings:#?}");
+    let ran = cedargate(tree.path(), &["check", "--strict"]);
+    assert_eq!(ran.code, 3);
+    assert!(ran.stderr.contains("8 warnings"), "{}", ran.stderr);
+    // What one tenant has, the platform's policies may name.
+    tree.write("policies/globex/manifests/teams.yaml", "type: team\nname: nobody-has-it\n");
+    let ran = cedargate(tree.path(), &["check", "--json"]);
+    assert!(!ran.stdout.contains("nobody-has-it"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_fault_of_what_manifests_compile_to_cites_the_manifests() {
+    let tree = sample();
+    tree.write(
+        "policies/acme/twice.entities.json",
+        "[{\"uid\": {\"type\": \"Team\", \"id\": \"ml\"}, \"attrs\": {}, \"parents\": []}]",
+    );
+    tree.write(
+        "policies/acme/taken.cedar",
+        "@id(\"collaborator/Model/gpt-4o/viewer/Team/ml\")\nforbid (principal, action, resource);\n",
+    );
+    let ran = cedargate(tree.path(), &["check", "--json"]);
+    assert_eq!(ran.code, 3, "{}", ran.stdout);
+    assert!(!ran.stdout.contains("acme/compiled"), "{}", ran.stdout);
+    let mut cited = 0;
+    for fault in faults(&ran) {
+        let text =
+            format!("{}:{}: {}", fault["file"].as_str().unwrap(), fault["line"], fault["message"].as_str().unwrap());
+        let Some((_, rest)) = text.split_once("acme/manifests/") else { continue };
+        let (file, rest) = rest.split_once(':').unwrap();
+        let line: usize = rest.split([':', ' ']).next().unwrap().trim_matches('`').parse().unwrap();
+        let written = tree.read(&format!("policies/acme/manifests/{file}"));
+        assert!(written.lines().nth(line - 1).unwrap().contains("ml"), "{text}");
+        cited += 1;
+    }
+    assert_eq!(cited, 2, "{}", ran.stdout);
+}

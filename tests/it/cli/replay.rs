@@ -138,7 +138,7 @@ async fn a_forbid_more_is_newly_denied_with_an_example_and_where_it_stands() {
     assert_eq!((&example["before"]["reason"], &example["now"]["reason"]), (&json!("permitted"), &json!("forbidden")));
     assert_eq!(example["now"]["policies"][0]["source"], "candidate/policies/acme/guardrails/new.cedar:1");
     let granted = example["before"]["policies"][0]["source"].as_str().unwrap();
-    assert!(granted.starts_with("candidate/policies/acme/compiled/collaborators"), "{granted}");
+    assert!(granted.starts_with("candidate/policies/acme/manifests/"), "{granted}");
 
     for (fail_on, code) in [("any", 4), ("deny", 4), ("allow", 0), ("none", 0)] {
         let ran = replay(&tree, &["decisions.log", "--candidate", &candidate, "--fail-on", fail_on]);
