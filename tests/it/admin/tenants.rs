@@ -163,7 +163,12 @@ async fn the_first_start_shows_an_admin_key_and_no_later_one_does() {
     assert!(!database.windows(key.len()).any(|bytes| bytes == key.as_bytes()), "the key is in the database");
 
     let (okta, github) = issuers().await;
-    let server = TestServer::over(tree, okta, github, |_| {}).await;
+    // A build for tests takes its time to load a tenant, on a machine that has others to serve.
+    let patient = |raw: &mut RawConfig| {
+        raw.http.at_least_timeout_milliseconds = 60_000;
+        raw.http.request_timeout_seconds = 120;
+    };
+    let server = TestServer::over(tree, okta, github, patient).await;
     let admin = AdminClient::with_key(&server, "acme", &key);
     admin.post("//tenants", json!({"name": "acme"})).await.ok();
     admin.post("/users", json!({"email": "jane@acme.com"})).await.ok();
