@@ -211,7 +211,7 @@ impl App {
             },
             metrics,
             progress,
-            readiness: Readiness::default(),
+            readiness: Readiness::requiring(config.needs_every_snapshot),
         });
         Ok(Self {
             listeners,

@@ -268,10 +268,12 @@ impl Ask {
         if let Some(revision) = at_least {
             self.wait_for(tenant, revision, who).await?;
         }
-        let handle = self.tenants.get(tenant).ok_or_else(|| AskError::NoSuchTenant(tenant.to_owned()))?;
-        handle.snapshot().ok_or_else(|| match TenantId::parse(tenant) {
-            Ok(tenant) => AskError::NoSnapshot(tenant),
-            Err(_) => AskError::NoSuchTenant(tenant.to_owned()),
+        let handle = self.tenants.get(tenant);
+        // Right after a start nobody knows yet which tenants there are.
+        let is_known = handle.is_some() || !self.tenants.is_listed();
+        handle.and_then(|handle| handle.snapshot()).ok_or_else(|| match TenantId::parse(tenant) {
+            Ok(tenant) if is_known => AskError::NoSnapshot(tenant),
+            _ => AskError::NoSuchTenant(tenant.to_owned()),
         })
     }
 

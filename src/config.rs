@@ -14,7 +14,7 @@ pub use http::HttpConfig;
 pub use keys::{CallerKey, CallerKeys, Permission};
 pub use raw::{
     RawAuditSink, RawCallerKey, RawConfig, RawCountsFrom, RawDecisionClock, RawDecisions, RawDirectory,
-    RawForbidErrors, RawManifests, RawWhenFull,
+    RawForbidErrors, RawManifests, RawRequire, RawWhenFull,
 };
 pub use sections::{
     AuditConfig, AuditSink, CallersConfig, Config, CountsFrom, DirectoryConfig, LogConfig, LogFormat, WhoMayAsk,

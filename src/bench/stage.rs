@@ -143,9 +143,9 @@ fn link(from: &Path, to: &Path, left_out: Option<&str>) -> Result<(), StageError
         let failed = |source| StageError::Io { path: entry.path().to_owned(), source };
         if entry.file_type().is_dir() {
             fs::create_dir_all(&staged).map_err(failed)?;
-        } else {
-            let real = fs::canonicalize(entry.path()).map_err(failed)?;
-            std::os::unix::fs::symlink(real, &staged).map_err(failed)?;
+        } else if entry.file_type().is_file() {
+            // Not a link: these are followed inside a tenant's folder only.
+            fs::copy(entry.path(), &staged).map_err(failed)?;
         }
     }
     Ok(())

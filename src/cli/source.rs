@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Common;
 use crate::assemble::{Assembled, assemble_all};
-use crate::authn::{Claims, KeyRegistry, KeySettings, VerifiedToken, Verifier};
+use crate::authn::{Claims, KeyRegistry, VerifiedToken, Verifier};
 use crate::clock::{Clock, SharedClock, SystemClock};
 use crate::config::Config;
 use crate::model::{Fault, Faults, ProviderName, TenantId};
@@ -37,7 +37,7 @@ impl Source {
     /// A verifier for the tenant's providers, which starts to fetch their keys. Needs a runtime.
     pub(super) fn verifier(&self) -> Verifier {
         let clock: SharedClock = Arc::new(SystemClock);
-        let keys = Arc::new(KeyRegistry::new(of_one_look(&self.config.keys), Arc::clone(&clock)));
+        let keys = Arc::new(KeyRegistry::new(self.config.keys.of_one_look(), Arc::clone(&clock)));
         keys.configure(&self.snapshot.identity_providers.iter().map(|provider| provider.jwks_uri.clone()).collect());
         Verifier::new(self.config.tokens, keys, clock)
     }
@@ -60,11 +60,4 @@ impl Source {
 /// A JSON object from the command line.
 pub(super) fn json_argument(flag: &str, text: &str) -> Result<Value, Faults> {
     serde_json::from_str(text).map_err(|error| Fault::of_file(flag, format!("is not JSON: {error}")).into())
-}
-
-/// How keys are fetched for whoever looks from a machine of theirs: there is one token to wait for, and issuers on
-/// loopback, as the demo's, are theirs as well.
-fn of_one_look(settings: &KeySettings) -> KeySettings {
-    let unknown_key_wait = settings.fetch_timeout.saturating_mul(2);
-    KeySettings { unknown_key_wait, allow_hosts: settings.allow_hosts.clone().and_loopback(), ..settings.clone() }
 }

@@ -16,6 +16,8 @@ pub struct RawConfig {
     pub http: RawHttp,
     /// Where probes and scrapers ask.
     pub ops: RawOps,
+    /// When the server is ready.
+    pub ready: RawReady,
     /// Where the policy tree is, and a candidate beside it.
     pub policies: RawPolicies,
     /// How a candidate is compared.
@@ -116,6 +118,10 @@ section!(RawOps {
     /// Address and port that answer `/live`, `/ready`, `/status` and `/metrics` whatever else goes on; `off` is none.
     /// [default: `127.0.0.1:8181`, and none if that is taken]
     bind: Option<String> = None,
+});
+section!(RawReady {
+    /// When `/ready` says yes: every tenant has a snapshot or a fault that `/status` tells, or all have a snapshot.
+    require: RawRequire = RawRequire::Told,
 });
 section!(RawPolicies {
     /// The folder; `policies` where left out.
@@ -269,6 +275,7 @@ macro_rules! choice {
     };
 }
 
+choice!(RawRequire { Told, All });
 choice!(RawDirectory { Sqlite, Files });
 choice!(RawManifests { Serve, Apply });
 choice!(RawTrailingSlash { Exact, Ignore });

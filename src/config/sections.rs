@@ -8,7 +8,7 @@ use super::http::HttpConfig;
 use super::keys::CallerKeys;
 use super::raw::{
     RawAnonymous, RawAuditSink, RawBundle, RawConfig, RawCountsFrom, RawDatabase, RawDecisionClock, RawDirectory,
-    RawForbidErrors, RawLogFormat, RawManifests, RawTrailingSlash, RawWhenFull,
+    RawForbidErrors, RawLogFormat, RawManifests, RawRequire, RawTrailingSlash, RawWhenFull,
 };
 use crate::assemble::{Layout, ManifestsAre, Provenance};
 use crate::audit::{AuditSettings, Mask, WhenFull};
@@ -42,6 +42,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Tenants with series of their own in the metrics.
     pub tenant_labels: usize,
+    /// Whether every tenant must have a snapshot for the server to be ready.
+    pub needs_every_snapshot: bool,
 }
 
 /// Where tenants without manifests have their directory.
@@ -273,6 +275,7 @@ impl TryFrom<RawConfig> for Config {
                 poll: Duration::from_secs(raw.watch.poll_seconds.max(1)),
             },
             tenant_labels: raw.telemetry.tenant_labels,
+            needs_every_snapshot: raw.ready.require == RawRequire::All,
             log: LogConfig {
                 level: raw.log.level,
                 format: match raw.log.format {

@@ -14,14 +14,15 @@ use super::problem::Problem;
 use super::state::{AppState, Readiness};
 use crate::ask::Ask;
 use crate::model::TenantId;
-use crate::snapshot::Tenants;
+use crate::snapshot::{TenantHandle, Tenants};
 use crate::telemetry::{CacheLabels, OutcomeLabels};
 
 pub(super) async fn live() -> Response {
     Json(json!({"live": true})).into_response()
 }
 
-/// Ready while every tenant has a snapshot and the server is not stopping; `?strict`: and nothing is degraded.
+/// Ready while every tenant has a snapshot, or a fault that is told, and the server is not stopping; `?strict`: and
+/// nothing is degraded.
 pub(super) async fn ready(
     State(tenants): State<Arc<Tenants>>,
     State(readiness): State<Readiness>,
@@ -35,8 +36,10 @@ pub(super) async fn ready(
         return Err(Problem::NotReady("the policies folder has not been read yet: see `/status`".to_owned()));
     }
     let all = tenants.all();
-    let missing = all.iter().filter(|(_, handle)| handle.snapshot().is_none());
-    let missing: Vec<_> = missing.map(|(tenant, _)| format!("`{tenant}`")).collect();
+    // A tenant that cannot be loaded answers 503 by itself; the others are no reason to leave.
+    let is_told = |handle: &TenantHandle| !readiness.needs_every_snapshot && handle.last_reload().at.is_some();
+    let missing = all.iter().filter(|(_, handle)| handle.snapshot().is_none() && !is_told(handle));
+    let mut missing: Vec<_> = missing.map(|(tenant, _)| format!("`{tenant}`")).collect();
     if is_strict(query.as_deref()) {
         let reasons = reasons(&tenants, &state.progress, state.ask.clock.now());
         if !reasons.is_empty() {
@@ -46,8 +49,15 @@ pub(super) async fn ready(
     if missing.is_empty() {
         return Ok(Json(json!({"ready": true})).into_response());
     }
+    if let Some(more) = missing.len().checked_sub(MOST_NAMED).filter(|more| *more > 0) {
+        missing.truncate(MOST_NAMED);
+        missing.push(format!("{more} more"));
+    }
     Err(Problem::NotReady(format!("no snapshot for {}: see `/status`", missing.join(", "))))
 }
+
+/// So many tenants without a snapshot are named.
+const MOST_NAMED: usize = 20;
 
 /// `?strict`, `?strict=true`.
 fn is_strict(query: Option<&str>) -> bool {

@@ -96,14 +96,22 @@ const QUESTIONS: [&str; 2] = ["/authorize/batch", "/tenants/{tenant}/authorize/b
 
 /// Whether the server takes part: off before it stops, so that load balancers leave first.
 #[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+pub struct Readiness {
+    is_stopping: Arc<AtomicBool>,
+    /// Whether a tenant with a fault that is told, and without a snapshot, keeps the server from being ready.
+    pub(super) needs_every_snapshot: bool,
+}
 
 impl Readiness {
+    pub fn requiring(needs_every_snapshot: bool) -> Self {
+        Self { is_stopping: Arc::default(), needs_every_snapshot }
+    }
+
     pub fn stop(&self) {
-        self.0.store(true, Ordering::SeqCst);
+        self.is_stopping.store(true, Ordering::SeqCst);
     }
 
     pub fn is_stopping(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
+        self.is_stopping.load(Ordering::SeqCst)
     }
 }

@@ -1,6 +1,8 @@
 //! A snapshot in, the texts out that the official `cedar` command line takes; a tree made of them answers alike.
 
-use cedar_policy::{Entities, Entity, Policy, PolicyId};
+use std::collections::{BTreeSet, HashMap};
+
+use cedar_policy::{Entities, Entity, EntityUid, Policy, PolicyId};
 use cedar_policy_core::ast;
 use serde_json::{Value, json};
 
@@ -52,6 +54,11 @@ pub fn links_text(snapshot: &Snapshot) -> String {
     format!("[\n{}\n]\n", lines.join(",\n"))
 }
 
+fn parents_of(entity: &Entity) -> BTreeSet<EntityUid> {
+    let core: &ast::Entity = entity.as_ref();
+    core.parents().map(|parent| EntityUid::from(parent.clone())).collect()
+}
+
 /// Every entity and action in Cedar's entity JSON; a principal that is given stands in for the one of its name.
 ///
 /// # Errors
@@ -59,9 +66,19 @@ pub fn links_text(snapshot: &Snapshot) -> String {
 pub fn entities_text(snapshot: &Snapshot, principal: Option<&Entity>) -> Result<String, Faults> {
     let failed = |error: &dyn std::fmt::Display| Faults::from(Fault::of_file("entities.json", error.to_string()));
     let others = snapshot.entities.iter().filter(|entity| principal.is_none_or(|own| own.uid() != entity.uid()));
-    let all = others.chain(principal.cloned());
+    let all: Vec<_> = others.chain(principal.cloned()).collect();
+    // Cedar writes all ancestors as parents: an entity between them would count no more.
+    let parents: HashMap<_, _> = all.iter().map(|entity| (entity.uid(), parents_of(entity))).collect();
     let entities = Entities::from_entities(all, None).map_err(|error| failed(&error))?;
-    let mut bytes = Vec::new();
-    entities.write_to_json(&mut bytes).map_err(|error| failed(&error))?;
-    String::from_utf8(bytes).map_err(|error| failed(&error))
+    let mut lines = Vec::new();
+    for entity in entities.iter() {
+        let mut json = entity.to_json_value().map_err(|error| failed(&error))?;
+        let uid = |uid: &EntityUid| json!({"type": uid.type_name().to_string(), "id": uid.id().unescaped()});
+        let own = parents.get(&entity.uid()).into_iter().flatten().map(uid).collect();
+        json.as_object_mut().map(|members| members.insert("parents".to_owned(), Value::Array(own)));
+        lines.push((entity.uid(), json.to_string()));
+    }
+    lines.sort();
+    let lines: Vec<_> = lines.into_iter().map(|(_, line)| line).collect();
+    Ok(format!("[\n{}\n]\n", lines.join(",\n")))
 }

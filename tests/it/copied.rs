@@ -64,10 +64,9 @@ async fn a_node_with_only_the_files_answers_like_the_one_that_compiled_them() {
         ];
         for answer in [&mut one, &mut other] {
             answer["decision_id"].take();
-            // The same file in another folder.
+            // Where the manifests are, their lines are told; where only the bundle is, its own.
             answer["policies"].as_array_mut().unwrap().iter_mut().for_each(|policy| {
-                let source = policy["source"].as_str().unwrap().split_once("/policies/").unwrap().1.to_owned();
-                policy["source"] = source.into();
+                policy["source"].take();
             });
         }
         assert_eq!(one, other, "{request}");

@@ -46,7 +46,7 @@ impl Runner {
 
     /// As a server of this configuration would decide.
     pub fn of(config: &Config) -> Self {
-        let verifying = Verifying { tokens: config.tokens, keys: config.keys.clone() };
+        let verifying = Verifying { tokens: config.tokens, keys: config.keys.of_one_look() };
         let (layout, server_time) = (config.layout.clone(), config.server_time.clone());
         Self { layout, decider: config.decider, verifying, server_time, covers: false }
     }

@@ -217,13 +217,15 @@ async fn a_revision_that_is_not_there_is_waited_for_no_longer_than_was_said() {
     let (jane, head) = (acme.token("jane@acme.com"), acme.head().await);
     eventually("the tenant is live", || async { acme.ask(&jane, "viewModel", MODEL, head).await.status == 200 }).await;
     let started = Instant::now();
-    let refused = acme.ask(&jane, "viewModel", MODEL, 1_000_000).await;
+    let refused = acme.ask(&jane, "viewModel", MODEL, head + 9).await;
     refused.is(503, "revision-not-live");
     assert_eq!(refused.header("retry-after"), "1");
     assert!((200..3000).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
     assert_eq!(refused.body["decision"], Value::Null);
-    let body = json!({"token": jane, "at_least": 1_000_000, "requests": [{"action": "viewModel", "resource": MODEL}]});
+    let body = json!({"token": jane, "at_least": head + 9, "requests": [{"action": "viewModel", "resource": MODEL}]});
     acme.server.post("/tenants/acme/authorize/batch", body).await.is(503, "revision-not-live");
+    // A revision that no change can have answered with is waited for not at all.
+    acme.ask(&jane, "viewModel", MODEL, 1_000_000).await.is(400, "malformed-request");
 }
 
 #[tokio::test]

@@ -82,12 +82,10 @@ async fn a_token_whose_revision_does_not_come_is_told_to_try_again() {
         snapshot.is_some_and(|snapshot| snapshot.revision.0 >= made.revision())
     });
     serving.await;
-    // While the schema has a fault, no revision comes to serve.
-    acme.server.tree.write("schema/wrong.cedarschema", "entity (");
-    crate::support::eventually("the fault is told", || async {
-        acme.server.status("acme").await["last_reload"]["ok"] == false
-    })
-    .await;
+    // While the disk takes no files, no revision comes to serve.
+    let compiled = acme.server.tree.policies().join("acme/compiled");
+    std::fs::remove_dir_all(&compiled).unwrap();
+    std::fs::write(&compiled, "a file in the folder's place").unwrap();
     let late = secret(&acme.admin.post(CI, json!({})).await.ok());
     let body = json!({"token": late, "action": "viewModel", "resource": MODEL});
     let answer = acme.server.post("/tenants/acme/authorize", body).await;

@@ -3,6 +3,8 @@
 use serde_json::json;
 
 use super::{ask_with, assert_problem};
+use cedargate::config::RawRequire;
+
 use crate::support::server::issuers;
 use crate::support::{TestServer, TestTree};
 
@@ -85,7 +87,10 @@ async fn a_thousand_questions_fit_into_one_batch() {
 
 #[tokio::test]
 async fn a_tenant_that_never_loaded_is_503_without_a_cause() {
-    let server = TestServer::with_file("policies/acme/secret-name.cedar", "permit (").await;
+    let (okta, github) = issuers().await;
+    let tree = TestTree::sample(&okta, &github);
+    tree.write("policies/acme/secret-name.cedar", "permit (");
+    let server = TestServer::over(tree, okta, github, |raw| raw.ready.require = RawRequire::All).await;
     let reply = ask_with(&server, json!({})).await;
     assert_problem(&reply, 503, "no-snapshot");
     assert!(reply.headers["retry-after"].to_str().unwrap().parse::<u64>().unwrap() > 0);

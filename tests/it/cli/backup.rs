@@ -65,7 +65,7 @@ async fn a_backup_beside_a_server_is_what_a_restore_makes_of_it_and_a_clean_stop
 fn a_restore_makes_a_database_where_there_is_none_and_drops_the_log_of_one_that_was() {
     let tree = super::sample();
     let path = |name: &str| tree.path().join(name);
-    let apply = ["apply", "--tenant", "acme", "-f", "policies/acme/manifests", "--json"];
+    let apply = ["apply", "--tenant", "acme", "-f", "policies/acme/manifests", "--json", "--create"];
     let applied = cedargate(tree.path(), &apply);
     assert_eq!(applied.code, 0, "{}", applied.stderr);
     assert_eq!(cedargate(tree.path(), &["backup", "kept.db"]).code, 0);

@@ -100,7 +100,7 @@ async fn a_database_that_cannot_be_made_and_was_not_asked_for_is_told_in_the_sta
     // A place in which no file can be: its folder is one.
     tree.write("file", "");
     let path = tree.path().join("file/cedargate.db");
-    let policies = tree.path().join("file/policies");
+    let policies = tree.policies();
     let (code, said) = {
         let run = Command::new(env!("CARGO_BIN_EXE_cedargate"))
             .args(["serve", "--bind", "127.0.0.1:0", "--policies"])

@@ -1,7 +1,8 @@
 //! The built `cedargate serve` as a child process over a tree, with the machine's own clock, and signals to it.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
@@ -60,7 +61,8 @@ impl ServerProcess {
             }
         });
         let next = || said.recv_timeout(Duration::from_secs(60)).unwrap();
-        let (ops_url, url) = (next(), next());
+        let (ops_url, url): (String, String) = (next(), next());
+        wait_until_loaded(ops_url.trim_start_matches("http://"));
         Self { child, url, ops_url, client: reqwest::Client::new(), log }
     }
 
@@ -140,6 +142,21 @@ impl Drop for ServerProcess {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Waits until a server that listens has loaded its tree; one that never gets ready is for its test to judge.
+fn wait_until_loaded(address: &str) {
+    for _ in 0..1_000 {
+        let mut answer = String::new();
+        let asked = TcpStream::connect(address).and_then(|mut connection| {
+            connection.write_all(b"GET /ready HTTP/1.1\r\nHost: ops\r\nConnection: close\r\n\r\n")?;
+            connection.read_to_string(&mut answer)
+        });
+        if asked.is_ok() && answer.starts_with("HTTP/1.1 200") {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
