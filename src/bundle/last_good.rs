@@ -16,6 +16,8 @@ use crate::tree::SourceFile;
 /// Policies, entities and links that people wrote.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WrittenFiles {
+    /// The platform's policies, which stood beside the tenant's own.
+    pub platform: Vec<SourceFile>,
     pub policies: Vec<SourceFile>,
     pub entities: Vec<SourceFile>,
     pub links: Vec<SourceFile>,
@@ -26,6 +28,7 @@ pub struct WrittenFiles {
 struct Kept {
     /// SHA-256 over all names and texts.
     digest: String,
+    platform: Vec<KeptFile>,
     policies: Vec<KeptFile>,
     entities: Vec<KeptFile>,
     links: Vec<KeptFile>,
@@ -50,12 +53,17 @@ impl WrittenFiles {
     }
 
     fn all(&self) -> impl Iterator<Item = &SourceFile> {
-        self.policies.iter().chain(&self.entities).chain(&self.links)
+        self.platform.iter().chain(&self.policies).chain(&self.entities).chain(&self.links)
     }
 
     fn digest(&self) -> String {
         let mut digester = Digester::default();
-        for (kind, files) in [("policies", &self.policies), ("entities", &self.entities), ("links", &self.links)] {
+        for (kind, files) in [
+            ("platform", &self.platform),
+            ("policies", &self.policies),
+            ("entities", &self.entities),
+            ("links", &self.links),
+        ] {
             for file in files {
                 [kind, &file.name, &file.relative, &file.text].into_iter().for_each(|part| digester.add(part));
             }
@@ -83,6 +91,7 @@ pub fn keep_last_good(dir: &Path, files: &WrittenFiles) -> Result<(), PublishErr
     };
     let all = Kept {
         digest: files.digest(),
+        platform: files.platform.iter().map(kept).collect(),
         policies: files.policies.iter().map(kept).collect(),
         entities: files.entities.iter().map(kept).collect(),
         links: files.links.iter().map(kept).collect(),
@@ -97,6 +106,7 @@ pub fn read_last_good(dir: &Path) -> Option<WrittenFiles> {
     let kept: Kept = serde_json::from_str(&text).ok()?;
     let file = |KeptFile { name, relative, text }| SourceFile { name, relative, text };
     let files = WrittenFiles {
+        platform: kept.platform.into_iter().map(file).collect(),
         policies: kept.policies.into_iter().map(file).collect(),
         entities: kept.entities.into_iter().map(file).collect(),
         links: kept.links.into_iter().map(file).collect(),
@@ -116,6 +126,7 @@ mod tests {
         let file =
             |name: &str| SourceFile { name: format!("policies/{name}"), relative: name.to_owned(), text: "x".into() };
         let files = WrittenFiles {
+            platform: vec![file("p.cedar")],
             policies: vec![file("a.cedar")],
             entities: vec![file("b.entities.json")],
             links: vec![file("c.links.json")],

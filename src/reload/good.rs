@@ -13,12 +13,12 @@ use crate::tree::PolicyFolder;
 
 impl Reloader {
     /// Keeps the files of a load that was good.
-    pub(super) fn keep_good(&self, tenant: &TenantId, folder: &PolicyFolder) {
+    pub(super) fn keep_good(&self, tenant: &TenantId, platform: &PolicyFolder, folder: &PolicyFolder) {
         if self.layout.is_of_manifests(tenant) || !self.purpose.publishes() {
             return;
         }
         let PolicyFolder { policies, entities, links, .. } = folder.clone();
-        let files = WrittenFiles { policies, entities, links };
+        let files = WrittenFiles { platform: platform.policies.clone(), policies, entities, links };
         if files.bytes() > MOST_BYTES {
             return;
         }
@@ -37,18 +37,20 @@ impl Reloader {
         }
     }
 
-    /// The files of the last good load, where these faults are of hand-written files and of nothing else.
+    /// The platform's and the tenant's files of the last good load, where these faults are of hand-written files and of
+    /// nothing else.
     pub(super) fn last_good(
         &self,
         tenant: &TenantId,
+        platform: &PolicyFolder,
         folder: Result<&PolicyFolder, &Faults>,
         faults: &Faults,
-    ) -> Option<PolicyFolder> {
+    ) -> Option<(PolicyFolder, PolicyFolder)> {
         if self.layout.is_of_manifests(tenant) || !self.purpose.publishes() {
             return None;
         }
         if let Ok(folder) = folder {
-            let written = folder.policies.iter().chain(&folder.entities).chain(&folder.links);
+            let written = platform.policies.iter().chain(&folder.policies).chain(&folder.entities).chain(&folder.links);
             let written: BTreeSet<_> = written.map(|file| file.name.as_str()).collect();
             let is_other = faults.0.iter().any(|fault| !written.contains(fault.file.as_str()));
             if is_other {
@@ -60,8 +62,9 @@ impl Reloader {
             Some(known) => known,
             None => Arc::new(read_last_good(&self.layout.bundle_folder(tenant))?),
         };
-        let WrittenFiles { policies, entities, links } = (*files).clone();
-        Some(PolicyFolder { policies, entities, links, ..PolicyFolder::default() })
+        let WrittenFiles { platform, policies, entities, links } = (*files).clone();
+        let platform = PolicyFolder { policies: platform, ..PolicyFolder::default() };
+        Some((platform, PolicyFolder { policies, entities, links, ..PolicyFolder::default() }))
     }
 }
 

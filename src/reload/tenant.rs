@@ -39,11 +39,9 @@ impl Reloader {
         let folder = read_tenant(&self.layout.dirs, tenant);
         let mut reloaded = Reloaded::Unsettled;
         if self.look(tenant).is_written_as(&look) {
-            reloaded = self.reload_tenant(&good, tenant, folder.as_ref(), &handle, started);
-        }
-        if let Some(faults) = faults_of_all {
             // The directory goes on beside the last good schema; that this is not today's stays told.
-            self.fail(tenant, &handle, faults);
+            let standing = faults_of_all.unwrap_or_default();
+            reloaded = self.reload_tenant((&good, &standing), tenant, folder.as_ref(), &handle, started);
         }
         if reloaded == Reloaded::Unsettled && waiting.attempts < MOST_ATTEMPTS {
             return again(A_MOMENT, None, waiting.attempts + 1);
@@ -55,7 +53,7 @@ impl Reloader {
 
     fn reload_tenant(
         &self,
-        good: &GoodShared,
+        (good, standing): (&GoodShared, &Faults),
         tenant: &TenantId,
         folder: Result<&PolicyFolder, &Faults>,
         handle: &TenantHandle,
@@ -72,11 +70,12 @@ impl Reloader {
             return Reloaded::Faulty;
         }
         let now = self.clock.now();
-        let assemble = |folder: Result<&PolicyFolder, &Faults>| {
+        let assemble_with = |platform: &PolicyFolder, folder: Result<&PolicyFolder, &Faults>| {
             let (shared, serving) = (&good.shared, handle.snapshot());
             let folder = folder.map_err(Clone::clone)?;
-            assemble_tenant(&self.layout, &good.platform, shared, tenant, folder, serving.as_deref(), now)
+            assemble_tenant(&self.layout, platform, shared, tenant, folder, serving.as_deref(), now)
         };
+        let assemble = |folder| assemble_with(&good.platform, folder);
         let mut assembled = assemble(folder);
         if assembled.is_err() && self.under_way.of(tenant) != publishing {
             return Reloaded::Faulty;
@@ -95,32 +94,41 @@ impl Reloader {
         }
         match assembled {
             Ok(outcome) => {
-                let reloaded = self.take(tenant, handle, outcome, started);
+                let reloaded = self.take(tenant, handle, outcome, standing, started);
                 if let Some(folder) = folder.ok().filter(|_| reloaded == Reloaded::Good) {
-                    self.keep_good(tenant, folder);
+                    self.keep_good(tenant, &good.platform, folder);
                 }
                 reloaded
             }
             Err(faults) => {
-                let kept = self.last_good(tenant, folder, &faults);
-                if let Some(Ok(outcome)) = kept.as_ref().map(|kept| assemble(Ok(kept))) {
-                    self.take(tenant, handle, outcome, started);
+                let kept = self.last_good(tenant, &good.platform, folder, &faults);
+                match kept.as_ref().map(|(platform, folder)| assemble_with(platform, Ok(folder))) {
+                    Some(Ok(outcome)) => self.take(tenant, handle, outcome, &faults, started),
+                    _ => self.fail(tenant, handle, faults),
                 }
-                self.fail(tenant, handle, faults)
             }
         }
     }
 
-    /// Makes what was assembled serve.
-    fn take(&self, tenant: &TenantId, handle: &TenantHandle, outcome: Outcome, started: Instant) -> Reloaded {
+    /// Makes what was assembled serve, beside the faults of files that the last good ones stand in for.
+    fn take(
+        &self,
+        tenant: &TenantId,
+        handle: &TenantHandle,
+        outcome: Outcome,
+        standing: &Faults,
+        started: Instant,
+    ) -> Reloaded {
         let now = self.clock.now();
+        let is_whole = standing.0.is_empty();
         let assembled = match outcome {
             Outcome::Ready(assembled) => assembled,
-            Outcome::Unchanged => {
+            Outcome::Unchanged if is_whole => {
                 handle.confirm(now);
                 self.metrics.is_ok(tenant.as_str(), true);
                 return Reloaded::Good;
             }
+            Outcome::Unchanged => return self.fail(tenant, handle, standing.clone()),
         };
         if let Some(bundle) = assembled.bundle.as_ref().filter(|_| self.purpose.publishes())
             && let Err(fault) = publish(&self.layout, tenant, bundle)
@@ -136,26 +144,34 @@ impl Reloader {
         }
         // Whoever asks of this very revision finds its providers' keys, or waits for them.
         self.purpose.add_keys(&snapshot);
-        let replaced = handle.swap(snapshot);
+        if !is_whole {
+            self.tell(tenant, handle, standing);
+        }
+        let replaced = handle.swap(snapshot, standing.0.clone());
         self.metrics.attempted(tenant.as_str(), ReloadResult::ok);
-        self.metrics.is_ok(tenant.as_str(), true);
+        self.metrics.is_ok(tenant.as_str(), is_whole);
         tracing::info!(%tenant, %generation, %revision, "{}", self.purpose.of_new_snapshot());
         if let Some(replaced) = replaced {
             let_go(replaced);
         }
-        Reloaded::Good
+        if is_whole { Reloaded::Good } else { Reloaded::Faulty }
     }
 
     pub(super) fn fail(&self, tenant: &TenantId, handle: &TenantHandle, faults: Faults) -> Reloaded {
-        if is_news(handle, &faults) {
+        self.tell(tenant, handle, &faults);
+        self.metrics.is_ok(tenant.as_str(), false);
+        handle.fail(self.clock.now(), faults.0);
+        Reloaded::Faulty
+    }
+
+    /// Logs faults that are news.
+    fn tell(&self, tenant: &TenantId, handle: &TenantHandle, faults: &Faults) {
+        if is_news(handle, faults) {
             for fault in &faults.0 {
                 tracing::error!(%tenant, %fault, "{} has a fault; {}", self.purpose.tree(), self.purpose.meanwhile());
             }
             self.metrics.attempted(tenant.as_str(), ReloadResult::failed);
         }
-        self.metrics.is_ok(tenant.as_str(), false);
-        handle.fail(self.clock.now(), faults.0);
-        Reloaded::Faulty
     }
 
     /// Whether a bundle's files are just being replaced.

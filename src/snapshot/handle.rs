@@ -51,16 +51,17 @@ impl TenantHandle {
         self.last_reload.load_full()
     }
 
-    /// Makes a new snapshot serve, and returns the one before.
-    pub fn swap(&self, snapshot: Snapshot) -> Option<Arc<Snapshot>> {
+    /// Makes a new snapshot serve, and returns the one before. `errors` are faults of files that the last good ones stand
+    /// in for.
+    pub fn swap(&self, snapshot: Snapshot, errors: Vec<Fault>) -> Option<Arc<Snapshot>> {
         let built = snapshot.built;
         let outcome = ReloadOutcome {
-            ok: true,
+            ok: errors.is_empty(),
             at: Some(snapshot.loaded_at),
             duration_ms: u64::try_from(built.took.as_millis()).ok(),
             files_read: Some(built.files_read),
             files_shared: Some(built.files_shared),
-            errors: Vec::new(),
+            errors,
             warnings: Vec::new(),
         };
         let revision = snapshot.revision;

@@ -7,6 +7,7 @@ mod dry_run;
 mod escalation;
 mod grants;
 mod history;
+mod last_good;
 mod live;
 mod nouns;
 mod pages;

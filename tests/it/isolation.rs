@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::server::{CALLER_KEY, issuers};
 use crate::support::tree::copy;
-use crate::support::{Reply, TestIssuer, TestServer, TestTree};
+use crate::support::{Reply, TestIssuer, TestServer, TestTree, eventually};
 
 /// `acme` and `globex`, the same files twice but for the issuers, which are each tenant's own.
 pub struct TwoTenants {
@@ -182,4 +182,53 @@ async fn the_other_tenant_cannot_be_named_in_a_question() {
         "resource": {"type": "Model", "id": "x", "parents": []}});
     let own = two.server.post_with("/authorize", body, &[("x-cedargate-key", CALLER_KEY)]).await;
     assert_eq!(own.body["policies"][0]["id"], "collaborator/Tenant/globex/admin/User/lee@acme.com");
+}
+
+/// Texts that nobody would write but to do harm.
+fn hostile() -> Vec<(&'static str, String)> {
+    let policy = |condition: &str| format!("permit (principal, action, resource) when {{ {condition} }};");
+    let nested = |open: &str, core: &str, close: &str, times: usize| {
+        policy(&format!("{}{core}{}", open.repeat(times), close.repeat(times)))
+    };
+    vec![
+        ("x.cedar", nested("(", "true", ")", 135)),
+        ("x.cedar", nested("(true || ", "true", ")", 150)),
+        ("x.cedar", nested("{a: ", "1", "}", 2_000)),
+        ("x.cedar", nested("[", "1", "]", 100_000)),
+        ("x.cedar", nested("if principal has provider then ", "true", " else false", 60)),
+        ("x.cedar", nested("!(", "true", ")", 5_000)),
+        ("x.cedar", policy(&format!("1{}", " || true".repeat(1_000)))),
+        ("x.cedar", policy(&vec!["true"; 30_000].join(" || "))),
+        ("x.cedar", policy(&format!("principal{}", ".a".repeat(50_000)))),
+        ("x.entities.json", format!("{}{}", "[".repeat(100_000), "]".repeat(100_000))),
+        ("manifests/x.yaml", format!("a: {}{}", "[".repeat(100_000), "]".repeat(100_000))),
+        ("manifests/x.yaml", format!("type: {}x{}", "{a: ".repeat(5_000), "}".repeat(5_000))),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hostile_file_is_its_own_tenants_fault_and_holds_up_no_other() {
+    let two = TwoTenants::start(|_| {}).await;
+    for (name, text) in hostile() {
+        let shown: String = text.chars().take(80).collect();
+        let file = format!("policies/globex/{name}");
+        two.server.tree.write(&file, &text);
+        // A change elsewhere is live meanwhile.
+        let freeze = "@id(\"freeze\") forbid (principal, action, resource);";
+        two.server.tree.write("policies/acme/freeze.cedar", freeze);
+        let (acme, globex) = (TwoTenants::jane(&two.server.okta), TwoTenants::jane(&two.globex_okta));
+        eventually("the other tenant's change is live", || async {
+            two.view("acme", &acme).await.body["reason"] == "forbidden"
+        })
+        .await;
+        two.server.tree.remove("policies/acme/freeze.cedar");
+        eventually("and taken back", || async { two.view("acme", &acme).await.body["decision"] == "allow" }).await;
+        eventually("the fault is told", || async { two.server.status("globex").await["last_reload"]["ok"] == false })
+            .await;
+        let fault = two.server.status("globex").await["last_reload"]["errors"][0].clone();
+        assert!(fault["file"].as_str().unwrap().ends_with(name) && fault["line"] != 0, "{shown}: {fault}");
+        assert_eq!(two.view("globex", &globex).await.body["decision"], "allow", "{shown}");
+        two.server.tree.remove(&file);
+        eventually("all is well", || async { two.server.status("globex").await["last_reload"]["ok"] == true }).await;
+    }
 }
