@@ -29,7 +29,7 @@ struct Acknowledged {
 async fn nothing_that_was_acknowledged_is_lost_and_the_bundle_is_whole() {
     let tree = TestTree::new();
     let mut all = Acknowledged::default();
-    for life in 0..lives() {
+    for life in 0..lives(LIVES) {
         let server = Arc::new(started(&tree, "").await);
         if life == 0 {
             prepare(&server).await;
@@ -46,7 +46,7 @@ async fn nothing_that_was_acknowledged_is_lost_and_the_bundle_is_whole() {
     let server = started(&tree, "").await;
     check(&server, &all).await;
     drop(server);
-    assert!(all.grants.len() > lives(), "hardly anything was written: {}", all.grants.len());
+    assert!(all.grants.len() > lives(LIVES), "hardly anything was written: {}", all.grants.len());
     assert_whole(&tree).await;
 }
 
@@ -100,11 +100,14 @@ async fn assert_whole(tree: &TestTree) {
     let fresh = bundle::render(&compile(&tenant, &state_of(facts, &shared.default_roles)), head).unwrap();
     let found = bundle::read_bundle(&tree.policies().join("acme/compiled")).unwrap().unwrap();
     assert_eq!(found.revision, head);
-    assert!(head > Revision(lives() as u64));
+    assert!(head > Revision(lives(LIVES) as u64));
     assert!(found.files == fresh.files, "the bundle is not what the directory compiles to");
 }
 
+/// Of the long form.
+pub const LIVES: usize = 50;
+
 #[expect(clippy::disallowed_methods, reason = "a test's own setting, which no configuration has a place for")]
-pub fn lives() -> usize {
-    if std::env::var("CEDARGATE_TEST_SOAK").is_ok() { 200 } else { 5 }
+pub fn lives(of_the_long_form: usize) -> usize {
+    if std::env::var("CEDARGATE_TEST_SOAK").is_ok() { of_the_long_form } else { 5 }
 }

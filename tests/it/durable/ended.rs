@@ -9,7 +9,7 @@ use crate::support::{TestTree, eventually};
 async fn a_tenant_that_was_deleted_serves_nobody_from_the_answer_on() {
     let tree = TestTree::new();
     let mut lives = 0;
-    while lives < super::super::killed::lives() {
+    while lives < super::super::killed::lives(super::super::killed::LIVES) {
         let server = started(&tree, PATIENT).await;
         let revision = make(&server, true).await;
         assert_eq!(asked(&server, Some(revision)).await, allowed());
