@@ -42,13 +42,14 @@ async fn a_member_sees_what_the_team_sees_for_as_long_as_they_are_in_it() {
 async fn a_bundle_that_someone_damages_is_made_whole_and_what_served_goes_on() {
     let acme = Acme::configured(|raw| raw.watch.poll_seconds = 1).await;
     let jane = acme.token("jane@acme.com");
-    let before = decided(&acme, &jane, "viewModel", MODEL, 1).await;
+    let head = acme.head().await;
+    let before = decided(&acme, &jane, "viewModel", MODEL, head).await;
     let file = "policies/acme/compiled/collaborators.json";
     let whole = acme.server.tree.read(file);
     acme.server.tree.write(file, "[]\n");
     eventually("the file is as it was", || async { acme.server.tree.read(file) == whole }).await;
     eventually("it loads", || async { acme.server.status("acme").await["last_reload"]["ok"] == true }).await;
-    assert_eq!(decided(&acme, &jane, "viewModel", MODEL, 1).await, before);
+    assert_eq!(decided(&acme, &jane, "viewModel", MODEL, head).await, before);
 }
 
 #[tokio::test]
@@ -176,7 +177,7 @@ async fn an_external_identity_lets_in_whom_it_says_and_nobody_it_no_longer_says(
 async fn a_providers_tokens_count_from_the_moment_that_it_is_there() {
     let acme = Acme::start().await;
     let robot = acme.server.github.token(json!({"sub": "r", "client_id": "robot", "groups": ["ml-people"]}));
-    acme.ask(&robot, "viewModel", MODEL, 1).await.is(401, "token-unknown-provider");
+    acme.ask(&robot, "viewModel", MODEL, acme.head().await).await.is(401, "token-unknown-provider");
     let github = provider("github", &acme.server.github);
     let there = (Method::POST, "/identity-providers", github);
     assert_eq!(after(&acme, there, &robot, "viewModel", MODEL).await, "deny");
