@@ -77,7 +77,9 @@ const watch = async () => {
 try {
   for (let number = 0; number < tenants; number++) {
     await server.call('POST', '/tenants', { name: `t${number}` });
-    await fill(`t${number}`);
+    const { revision } = await fill(`t${number}`);
+    // A tenant answers from the moment that its first revision is live.
+    await ask(`t${number}`, 0, 0, revision);
   }
   console.log(`${tenants} tenants made`);
   await Promise.all([watch(), comings(), ...Array.from({ length: 4 }, (_, worker) => changes(worker)), ...Array.from({ length: 4 }, questions)]);
