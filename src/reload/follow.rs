@@ -60,6 +60,8 @@ impl Reloader {
                     // A tenant's folder that comes or goes is named itself.
                     if is_of_listing(&self.layout, path) {
                         items.insert(Item::Listing);
+                        // So is a file that stands in the wrong place.
+                        items.insert(Item::Shared);
                     }
                 }
                 None => return self.look_at_everything(),

@@ -13,7 +13,8 @@ use crate::tree::{Listing, list_tenants};
 impl Reloader {
     /// Lists the tenants.
     pub(super) fn list(&self) -> Next {
-        let Listing { tenants, strays, warnings } = list_tenants(&self.layout.dirs);
+        let Listing { tenants, mut strays, faults, warnings } = list_tenants(&self.layout.dirs);
+        strays.extend(faults);
         let mut known = self.loads.known();
         (known.strays, known.unread) = (strays, warnings);
         drop(known);

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::below::Root;
-use super::kinds::{Kind, SchemaKind, in_schema, in_tenant};
+use super::kinds::{Kind, SchemaKind, in_schema, in_tenant, is_of_tenant};
 use super::read::{MANIFESTS, OF_THEIR_OWN};
 use super::{FileStamp, TreeDirs};
 use crate::bundle;
@@ -55,6 +55,9 @@ impl TenantLook {
 pub fn shared_stamps(dirs: &TreeDirs) -> Stamps {
     let mut shared = stamps(&dirs.schema, &[], is_of_schema);
     shared.extend(stamps(&dirs.policies.join(PLATFORM), &[], is_of_folder));
+    let beside = fs::read_dir(&dirs.policies).into_iter().flatten().flatten();
+    let misplaced = beside.filter(|entry| is_of_tenant(&entry.file_name().to_string_lossy()));
+    shared.extend(misplaced.filter_map(|entry| stamp_of(entry.path())));
     shared
 }
 

@@ -16,8 +16,11 @@ use crate::model::{Fault, Faults, TenantId};
 pub struct Listing {
     /// `None` where the folder of all tenants cannot be read.
     pub tenants: Option<BTreeSet<TenantId>>,
-    /// Folders that cannot be a tenant, and files that stand in the wrong place.
+    /// Folders that cannot be a tenant.
     pub strays: Faults,
+    /// Files that stand beside the tenants' folders and belong into one: they stop every tenant, since nobody knows
+    /// whose guard rails they were to be.
+    pub faults: Faults,
     /// What stands beside the tenants' folders and is not read.
     pub warnings: Vec<Fault>,
 }
@@ -28,7 +31,7 @@ pub fn list_tenants(dirs: &TreeDirs) -> Listing {
     let entries = match fs::read_dir(&dirs.policies) {
         Ok(entries) => entries,
         Err(error) => {
-            listing.strays.push(missing_folder(&dirs.policies, &error));
+            listing.faults.push(missing_folder(&dirs.policies, &error));
             return listing;
         }
     };
@@ -37,7 +40,7 @@ pub fn list_tenants(dirs: &TreeDirs) -> Listing {
         let name = match entry {
             Ok(entry) => entry.file_name().to_string_lossy().into_owned(),
             Err(error) => {
-                listing.strays.push(cannot_read(&shown(&dirs.policies), &error));
+                listing.faults.push(cannot_read(&shown(&dirs.policies), &error));
                 continue;
             }
         };
@@ -52,7 +55,7 @@ pub fn list_tenants(dirs: &TreeDirs) -> Listing {
                 let mut found = Tree::default();
                 read_top_level(&mut found, &path, &name);
                 listing.strays.extend(found.strays);
-                listing.strays.extend(found.faults);
+                listing.faults.extend(found.faults);
                 listing.warnings.extend(found.warnings);
             }
         }
@@ -71,7 +74,7 @@ pub fn read_tenant(dirs: &TreeDirs, tenant: &TenantId) -> Result<PolicyFolder, F
     read_folder(&path, &OF_THEIR_OWN)
 }
 
-/// Reads the schema and the platform's policies: a tree without tenants.
+/// Reads the schema and the platform's policies, and what else stops every tenant: a tree without tenants.
 pub fn read_shared(dirs: &TreeDirs) -> Tree {
     let mut tree = Tree::default();
     match read_schema(&dirs.schema) {
@@ -86,5 +89,6 @@ pub fn read_shared(dirs: &TreeDirs) -> Tree {
     if fs::symlink_metadata(&platform).is_ok() {
         read_top_level(&mut tree, &platform, PLATFORM);
     }
+    tree.faults.extend(list_tenants(dirs).faults);
     tree
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::below::{Below, FoundFile, Root};
 use super::kinds::{Kind, SchemaKind, hint, in_schema, in_tenant, is_case, is_no_surprise, is_of_tenant, is_yaml};
 use super::open::cannot_read;
+use super::parts::{Listing, list_tenants, read_shared, read_tenant};
 use super::shown::shown;
 use super::{PolicyFolder, SchemaFolder, SourceFile, Tree};
 use crate::model::ids::PLATFORM;
@@ -21,36 +22,15 @@ pub struct TreeDirs {
 
 /// Reads the whole tree. Never fails as a whole: what could not be read is a fault in its place.
 pub fn read_tree(dirs: &TreeDirs) -> Tree {
-    let mut tree = Tree::default();
-    match read_schema(&dirs.schema) {
-        Ok((schema, warnings)) => {
-            tree.schema = schema;
-            tree.warnings.extend(warnings);
-        }
-        Err(faults) => tree.faults.extend(faults),
-    }
-    let entries = match fs::read_dir(&dirs.policies) {
-        Ok(entries) => entries,
-        Err(error) => {
-            tree.faults.push(missing_folder(&dirs.policies, &error));
-            return tree;
-        }
+    let mut tree = read_shared(dirs);
+    let Listing { tenants, strays, warnings, .. } = list_tenants(dirs);
+    let read = |tenant: TenantId| {
+        let folder = read_tenant(dirs, &tenant);
+        (tenant, folder)
     };
-    tree.tenants = Some(std::collections::BTreeMap::new());
-    for entry in entries {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => {
-                tree.faults.push(cannot_read(&shown(&dirs.policies), &error));
-                continue;
-            }
-        };
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with('.') {
-            continue;
-        }
-        read_top_level(&mut tree, &entry.path(), &name);
-    }
+    tree.tenants = tenants.map(|tenants| tenants.into_iter().map(read).collect());
+    tree.strays = strays;
+    tree.warnings.extend(warnings);
     tree.warnings.sort();
     tree
 }
@@ -63,18 +43,13 @@ pub(super) fn missing_folder(dir: &Path, error: &io::Error) -> Fault {
     cannot_read(&shown(dir), error)
 }
 
+/// Reads what stands beside the tenants' folders.
 pub(super) fn read_top_level(tree: &mut Tree, path: &Path, name: &str) {
     let is_folder = match fs::metadata(path) {
         Ok(found) => found.is_dir(),
         Err(error) => {
             // A link to nowhere, as of a volume that is not mounted: never to be taken for "nothing there".
-            let fault = cannot_read(&shown(path), &error);
-            match TenantId::parse(name) {
-                Ok(tenant) => {
-                    tree.tenants.get_or_insert_default().insert(tenant, Err(fault.into()));
-                }
-                Err(_) => tree.faults.push(fault),
-            }
+            tree.faults.push(cannot_read(&shown(path), &error));
             return;
         }
     };
@@ -93,12 +68,8 @@ pub(super) fn read_top_level(tree: &mut Tree, path: &Path, name: &str) {
         }
         return;
     }
-    match TenantId::parse(name) {
-        Ok(tenant) => {
-            let folder = read_folder(path, &OF_THEIR_OWN);
-            tree.tenants.get_or_insert_default().insert(tenant, folder);
-        }
-        Err(error) => tree.strays.push(Fault::of_file(shown(path), error.to_string())),
+    if let Err(error) = TenantId::parse(name) {
+        tree.strays.push(Fault::of_file(shown(path), error.to_string()));
     }
 }
 

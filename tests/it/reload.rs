@@ -280,3 +280,18 @@ async fn what_is_written_all_the_time_holds_up_nothing_else() {
 
 /// How soon a change must be in the answers. Without optimisation Cedar takes its time to validate.
 const AT_ONCE: Duration = Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 1 });
+
+#[tokio::test]
+async fn a_guard_rail_in_the_wrong_place_lets_nobody_through_until_it_is_moved() {
+    let server = TestServer::with_file("policies/guard.cedar", &forbid("guard")).await;
+    let answer = server.vouch(JANE, "viewModel", MODEL).await;
+    assert_eq!((answer.status, answer.slug()), (503, "no-snapshot"));
+    let told = server.status("acme").await["last_reload"]["errors"].to_string();
+    assert!(told.contains("guard.cedar") && told.contains("belongs in a tenant's folder"), "{told}");
+    server.tree.remove("policies/guard.cedar");
+    eventually("it serves", || async { server.vouch(JANE, "viewModel", MODEL).await.body["decision"] == "allow" })
+        .await;
+    server.tree.write("policies/guard.cedar", &forbid("guard"));
+    eventually("it is told", || async { server.status("acme").await["last_reload"]["ok"] == false }).await;
+    assert_eq!(server.vouch(JANE, "viewModel", MODEL).await.body["decision"], "allow", "the last good one serves");
+}
