@@ -101,9 +101,8 @@ impl Publisher {
         let Some(heads) = self.heads().await else { return };
         let inputs = inputs_digest(rules);
         self.settled.begin(&inputs, heads.len());
-        for (place, head) in heads.iter().enumerate() {
-            let is_settled = self.settled.is_so(place, head) && !self.under_way.is_suspect(&head.tenant);
-            if is_settled || self.must_wait(head) || self.layout.is_of_manifests(&head.tenant) {
+        for head in self.settled.due(&heads, &self.under_way.suspects()) {
+            if self.must_wait(head) || self.layout.is_of_manifests(&head.tenant) {
                 continue;
             }
             let outcome = self.publish(head, rules, &inputs).await;
@@ -119,12 +118,15 @@ impl Publisher {
     }
 
     /// All tenants with their heads; what is left of others is taken away.
-    async fn heads(&mut self) -> Option<Vec<TenantHead>> {
+    async fn heads(&mut self) -> Option<Arc<[TenantHead]>> {
         let heads = self.directory.tenants().await.inspect_err(|error| {
             tracing::error!(error = %with_causes(error), "the directory cannot be read");
         });
         self.progress.note_reading(heads.as_ref().err().map(|error| with_causes(error)).as_deref());
         let heads = heads.ok()?;
+        if self.settled.is_same_list(&heads) && self.ended.is_done() {
+            return Some(heads);
+        }
         // All of them first: a tenant that takes long to publish hides no other's change.
         let now = self.clock.now();
         for head in heads.iter().filter(|head| !self.settled.has(head)) {
@@ -147,7 +149,7 @@ impl Publisher {
     /// Takes away what is on disk of tenants that the directory has ended while nobody looked, before anything loads.
     pub async fn take_away_ended(&mut self) {
         let Some(heads) = self.heads().await else { return };
-        let live = heads.into_iter().map(|head| head.tenant).collect();
+        let live = heads.iter().map(|head| head.tenant.clone()).collect();
         self.ended.find(&*self.directory, &self.layout, &live).await;
         self.ended.take_away(&live, &self.layout);
     }

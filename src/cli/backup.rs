@@ -144,7 +144,7 @@ fn tell(json: bool, copied: &Copied, to: &Path) {
         );
         return;
     }
-    for head in &copied.tenants {
+    for head in copied.tenants.iter() {
         report::say(format!("{} at revision {}", head.tenant, head.head));
     }
     let revisions = counted(usize::try_from(copied.revisions).unwrap_or(usize::MAX), "revision");

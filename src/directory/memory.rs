@@ -143,7 +143,7 @@ fn now<'a, T: Send + 'a>(answer: Result<T, StoreError>) -> Answer<'a, T> {
 }
 
 impl Directory for MemoryDirectory {
-    fn tenants(&self) -> Answer<'_, Vec<TenantHead>> {
+    fn tenants(&self) -> Answer<'_, Arc<[TenantHead]>> {
         let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         let live = tenants.iter().filter(|(_, found)| !found.is_ended);
         let head = |(tenant, found): (&TenantId, &Tenant)| {

@@ -126,11 +126,13 @@ impl SqliteDirectory {
 }
 
 impl Directory for SqliteDirectory {
-    fn tenants(&self) -> Answer<'_, Vec<TenantHead>> {
+    fn tenants(&self) -> Answer<'_, Arc<[TenantHead]>> {
         Box::pin(async {
-            let tenants = self.list.read().await?;
-            self.heads.hear_all(&tenants);
-            Ok(tenants)
+            let listed = self.list.read().await?;
+            if listed.is_new {
+                self.heads.hear_all(&listed.heads);
+            }
+            Ok(listed.heads)
         })
     }
 

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -220,8 +221,8 @@ pub trait Secrets: Send + Sync {
 
 /// A source of truth for tenants.
 pub trait Directory: Send + Sync {
-    /// All tenants that there are, sorted.
-    fn tenants(&self) -> Answer<'_, Vec<TenantHead>>;
+    /// All tenants that there are, sorted. A backend may hand out the same list again for as long as nothing changed.
+    fn tenants(&self) -> Answer<'_, Arc<[TenantHead]>>;
 
     /// A place among those of this process who change a tenant: the one who has it reads, judges and writes over what
     /// nobody else of them changes meanwhile. Other processes do not see it: `expected` is what makes certain.

@@ -1,6 +1,6 @@
 //! Which bundles are just being written: who reads one meanwhile finds half of it, and that is nobody's fault.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::TenantId;
@@ -30,9 +30,10 @@ impl UnderWay {
         self.change(tenant, |publishing| publishing.is_suspect = true);
     }
 
-    /// Whether a reader found it torn.
-    pub(super) fn is_suspect(&self, tenant: &TenantId) -> bool {
-        self.of(tenant).is_suspect
+    /// The tenants whose bundles a reader found torn.
+    pub(super) fn suspects(&self) -> BTreeSet<TenantId> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter().filter(|(_, publishing)| publishing.is_suspect).map(|(tenant, _)| tenant.clone()).collect()
     }
 
     /// Whether one was found torn since this was asked last.

@@ -151,4 +151,4 @@ fn below(dir: &Path, path: &Path) -> Option<PathBuf> {
 
 /// How much of a poll goes into looks at tenants, and how many have one at least.
 const LOOK_BUDGET: std::time::Duration = std::time::Duration::from_millis(10);
-const AT_LEAST: usize = 100;
+const AT_LEAST: usize = 50;

@@ -11,7 +11,7 @@ use crate::model::Revision;
 
 pub async fn the_tenant_is_there_at_its_revision(directory: &dyn Directory) {
     let tenants = directory.tenants().await.unwrap();
-    let heads: Vec<_> = tenants.into_iter().map(|found| (found.tenant, found.head)).collect();
+    let heads: Vec<_> = tenants.iter().map(|found| (found.tenant.clone(), found.head)).collect();
     assert_eq!(heads, [(acme(), SAMPLED)]);
     assert_eq!(directory.head(&acme()).await.unwrap(), SAMPLED);
     let other = super::sample::tenant("Acme");

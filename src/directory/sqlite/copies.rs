@@ -4,6 +4,7 @@
 //! takes the place of a database begins another epoch: what was compiled of the one is nothing to the other.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -15,7 +16,7 @@ use crate::directory::store::{Directory, StoreError, TenantHead};
 /// What a copy holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Copied {
-    pub tenants: Vec<TenantHead>,
+    pub tenants: Arc<[TenantHead]>,
     /// Revisions that there ever were, of tenants that are no more as well.
     pub revisions: u64,
     pub epoch: String,

@@ -23,7 +23,13 @@ pub(super) struct TenantList {
 struct Known {
     connection: SqliteConnection,
     version: i64,
-    heads: Vec<TenantHead>,
+    heads: Arc<[TenantHead]>,
+}
+
+/// An answer, and whether the database was read for it.
+pub(super) struct Listed {
+    pub heads: Arc<[TenantHead]>,
+    pub is_new: bool,
 }
 
 impl TenantList {
@@ -32,7 +38,7 @@ impl TenantList {
     }
 
     /// All tenants that there are, sorted.
-    pub async fn read(&self) -> Result<Vec<TenantHead>, StoreError> {
+    pub async fn read(&self) -> Result<Listed, StoreError> {
         let mut place = self.known.lock().await;
         if self.is_closed.load(Ordering::SeqCst) {
             return Err(sqlx::Error::PoolClosed.into());
@@ -44,12 +50,12 @@ impl TenantList {
         };
         // Before the reading: what is written between the two is read, and read again.
         let version: i64 = sqlx::query("PRAGMA data_version").fetch_one(&mut connection).await?.try_get(0)?;
-        let heads = match known.filter(|(known, _)| *known == version) {
-            Some((_, heads)) => heads,
-            None => read::tenants(&mut connection).await?,
+        let (heads, is_new) = match known.filter(|(known, _)| *known == version) {
+            Some((_, heads)) => (heads, false),
+            None => (read::tenants(&mut connection).await?.into(), true),
         };
-        *place = Some(Known { connection, version, heads: heads.clone() });
-        Ok(heads)
+        *place = Some(Known { connection, version, heads: Arc::clone(&heads) });
+        Ok(Listed { heads, is_new })
     }
 
     pub async fn close(&self) {

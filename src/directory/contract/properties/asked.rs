@@ -76,7 +76,7 @@ impl Asked {
         }
         let scene = Scene { directory, tenant: tenant.clone() };
         Ok(Answered {
-            tenants: directory.tenants().await?.into_iter().map(|found| (found.tenant, found.head)).collect(),
+            tenants: directory.tenants().await?.iter().map(|found| (found.tenant.clone(), found.head)).collect(),
             traces: [self.traced(directory, since).await?, self.traced(directory, at).await?],
             head,
             read: directory.read(tenant, keys, at).await?,

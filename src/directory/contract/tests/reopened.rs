@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::directory::{
     Answer, Author, Change, Changes, Directory, Entry, Fact, FactKey, History, Kind, Listing, Part, Recorded,
@@ -33,7 +34,7 @@ macro_rules! ask {
 }
 
 impl Directory for Reopened {
-    fn tenants(&self) -> Answer<'_, Vec<TenantHead>> {
+    fn tenants(&self) -> Answer<'_, Arc<[TenantHead]>> {
         ask!(self, tenants())
     }
 

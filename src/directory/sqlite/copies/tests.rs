@@ -83,6 +83,6 @@ async fn another_epoch_changes_nothing_else_and_a_database_in_use_is_left_alone(
     assert_ne!(begun.epoch, before.epoch);
     // No head is in the chain that a bundle may be of.
     let heads = |copied: &Copied| copied.tenants.iter().map(|one| (one.tenant.clone(), one.head)).collect::<Vec<_>>();
-    assert!(begun.tenants.iter().zip(&before.tenants).all(|(begun, before)| begun.chain != before.chain));
+    assert!(begun.tenants.iter().zip(before.tenants.iter()).all(|(begun, before)| begun.chain != before.chain));
     assert_eq!((heads(&begun), begun.revisions), (heads(&before), before.revisions));
 }
