@@ -21,10 +21,9 @@ mod store;
 mod contract;
 
 pub use document::{
-    ClaimNamesDocument, CollaboratorDocument, Document, DocumentError, ExternalIdentityDocument, MappingDocument,
-    OneOrMany, ProviderConfigDocument, ProviderDocument, ResourceDocument, RoleDocument, TeamDocument, TokenDocument,
-    UserDocument, VirtualAccountDocument, document_of, read_document, read_key, read_subject, resource_id, shown_id,
-    shown_subject,
+    CollaboratorDocument, Document, DocumentError, ExternalIdentityDocument, MappingDocument, ProviderDocument,
+    ResourceDocument, RoleDocument, TeamDocument, TokenDocument, UserDocument, VirtualAccountDocument, document_of,
+    read_document, read_key, read_subject, resource_id, shown_id, shown_subject,
 };
 pub use edit::{Edit, EditError, Editor, Operation, Planned, Refusal, Rules};
 pub use fact::{Fact, FactKey, Kind, collaborator_key};

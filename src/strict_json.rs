@@ -42,6 +42,17 @@ pub fn from_value<T: DeserializeOwned>(value: Value) -> serde_json::Result<T> {
     T::deserialize(Objects::within(value, MAX_DEPTH))
 }
 
+/// The same, and where it is not what the type takes: the path of the member, `config.kind`; empty for the whole.
+///
+/// # Errors
+/// As [`read`].
+pub fn from_value_by_path<T: DeserializeOwned>(value: Value) -> Result<T, (String, serde_json::Error)> {
+    serde_path_to_error::deserialize(Objects::within(value, MAX_DEPTH)).map_err(|error| {
+        let path = error.path().to_string();
+        (if path == "." { String::new() } else { path }, error.into_inner())
+    })
+}
+
 /// A JSON value without duplicate members at any level.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StrictJson(pub Value);

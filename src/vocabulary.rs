@@ -43,6 +43,16 @@ pub const IDENTITY_SCHEMA: &str = include_str!("vocabulary/identity.cedarschema"
 pub const OWN_TYPES: [&str; 7] =
     [TENANT, IDENTITY_PROVIDER, EXTERNAL_IDENTITY, TEAM, USER, VIRTUAL_ACCOUNT, EXTERNAL_SUBJECT];
 
+/// The tag in which a principal holds the patterns that a claim matches. Tags that begin so are made of no claim.
+pub fn derived_tag(path: &str) -> String {
+    format!("{OWN_TAGS}match/{path}")
+}
+
+/// What the names of tags of our own begin with.
+pub const OWN_TAGS: &str = "cedargate:";
+/// What the names of tags that the directory says begin with.
+pub const DIRECTORY_TAGS: &str = "directory/";
+
 /// The tenant as an entity.
 pub fn tenant(tenant: &TenantId) -> EntityRef {
     EntityRef::new(TENANT, tenant.as_str())
@@ -80,7 +90,12 @@ pub fn read_uid(text: &str) -> Option<EntityUid> {
     uid(&read_ref(text)?).ok()
 }
 
-/// The same, whatever stands where the type should.
+/// An entity in either notation: Cedar's `Type::"id"`, or `Type::id`. Whether it is of a type that there is, is not asked.
+pub fn read_entity(text: &str) -> Option<EntityRef> {
+    read_ref(text).or_else(|| EntityRef::parse_short(text))
+}
+
+/// The same in Cedar's notation only.
 pub fn read_ref(text: &str) -> Option<EntityRef> {
     let (path, quoted) = text.split_once('"')?;
     let (kind, id) = (path.strip_suffix("::")?, quoted.strip_suffix('"')?);

@@ -11,7 +11,7 @@ use super::{Assembled, Layout, ManifestsAre, Shared};
 use crate::bundle::{self, StoredBundle};
 use crate::compile;
 use crate::manifest::{Checked, check_manifests};
-use crate::model::{DeclaredPlaces, EntityRef, Fault, Faults, Revision, TenantId, with_causes};
+use crate::model::{DeclaredPlaces, EntityRef, Fault, Faults, Revision, TenantId, speaker_of_addresses, with_causes};
 use crate::schema::Identity;
 use crate::snapshot::{Parts, Snapshot, build};
 use crate::tree::PolicyFolder;
@@ -156,7 +156,16 @@ fn kept(layout: &Layout, tenant: &TenantId, folder: &PolicyFolder) -> Result<Dir
                 .to_owned(),
         ));
     }
-    Ok(Directory { bundle, is_compiled: false, is_published: true, warnings: Vec::new(), places: Arc::default() })
+    let warnings = bundle.as_ref().map(address_warnings).unwrap_or_default();
+    Ok(Directory { bundle, is_compiled: false, is_published: true, warnings, places: Arc::default() })
+}
+
+/// Manifests have it at a place of theirs.
+fn address_warnings(bundle: &StoredBundle) -> Vec<Fault> {
+    // What cannot be read is a fault when the snapshot is built.
+    let providers = bundle::parse_providers(bundle).unwrap_or_default();
+    let speaker = speaker_of_addresses(providers.iter().map(|record| &record.provider));
+    speaker.warning().map(|warning| Fault::of_file(bundle::PROVIDERS_FILE, warning)).into_iter().collect()
 }
 
 /// A parent that no manifest declares must be declared beside them, or be of a type of which nothing is declared.

@@ -8,8 +8,12 @@ mod strict;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
+
+use crate::model::claim_text;
 
 pub use strict::ClaimsError;
 pub(super) use strict::parse_object;
@@ -20,6 +24,9 @@ pub const MAX_DEPTH: usize = 16;
 pub const MAX_MEMBERS: usize = 256;
 /// Values at every level together.
 pub const MAX_VALUES: usize = 4096;
+
+/// RFC 8693 §4.2: `scope` is a list separated by spaces; `scp` is Entra's and Okta's name for it.
+pub const SPACE_SEPARATED: [&str; 2] = ["scope", "scp"];
 
 /// A token's claims.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -58,6 +65,18 @@ impl Claims {
         })
     }
 
+    /// What conditions see of a claim: its texts. `None` where there is none, or it is an object.
+    pub fn texts(&self, path: &str) -> Option<BTreeSet<String>> {
+        match self.get(path)? {
+            Value::Null | Value::Object(_) => None,
+            Value::String(text) if SPACE_SEPARATED.contains(&path) => {
+                Some(text.split_whitespace().map(str::to_owned).collect())
+            }
+            Value::Array(elements) => Some(elements.iter().filter_map(claim_text).collect()),
+            single => Some(claim_text(single).into_iter().collect()),
+        }
+    }
+
     /// Every top-level claim, in the token's order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value))
@@ -83,11 +102,16 @@ impl NumericDate {
     pub fn read(value: &Value) -> Option<Self> {
         let number = value.as_number()?;
         if let Some(seconds) = number.as_i64() {
-            let in_range = (-LARGEST_EXACT..=LARGEST_EXACT).contains(&seconds);
-            return in_range.then_some(Self { milliseconds: seconds.saturating_mul(1000) });
+            return Self::of_seconds(seconds);
         }
         let seconds = number.as_f64().filter(|seconds| seconds.abs() <= LARGEST_EXACT as f64)?;
         Some(Self { milliseconds: (seconds * 1000.0).round() as i64 })
+    }
+
+    /// Whole seconds since the epoch; `None` for times that no float can tell apart.
+    pub fn of_seconds(seconds: i64) -> Option<Self> {
+        let in_range = (-LARGEST_EXACT..=LARGEST_EXACT).contains(&seconds);
+        in_range.then_some(Self { milliseconds: seconds.saturating_mul(1000) })
     }
 
     /// Whole seconds since the epoch, rounded down.

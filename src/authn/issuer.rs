@@ -1,7 +1,7 @@
 //! Which providers a token may belong to.
 //!
 //! In: the tenant's providers and the token's `iss`. Out: the candidates in the order of their names: those whose
-//! issuer is the token's, and those without an issuer. Issuers compare as exact bytes, but for one trailing
+//! issuer is the token's, else those without an issuer. Issuers compare as exact bytes, but for one trailing
 //! slash where the configuration says so.
 
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,10 @@ pub fn candidates<'p>(
 ) -> Result<Vec<&'p IdentityProvider>, VerifyError> {
     let issuer = issuer.and_then(Value::as_str);
     let mut candidates: Vec<_> = providers.iter().filter(|provider| may_have_issued(provider, issuer, slash)).collect();
+    // Whoever takes any issuer takes none that has a provider of its own: that one's rules are for its tokens.
+    if candidates.iter().any(|provider| provider.issuer.is_some()) {
+        candidates.retain(|provider| provider.issuer.is_some());
+    }
     candidates.sort_by(|one, other| one.name.cmp(&other.name));
     match (candidates.is_empty(), issuer) {
         (false, _) => Ok(candidates),

@@ -32,6 +32,8 @@ pub enum TokenError {
     NoAlgorithm,
     #[error("the token's header has a `kid` that is not a string")]
     KeyIdNotAString,
+    #[error("the token's header has a `typ` that is not a string")]
+    TypeNotAString,
     #[error("the token's header has `crit`: no critical header is supported")]
     Critical,
     #[error("the token's signature is empty")]
@@ -57,6 +59,8 @@ pub struct Header {
     /// As the token says, supported or not.
     pub algorithm: String,
     pub key_id: Option<String>,
+    /// `typ`, in lower case and without `application/` (RFC 7515 §4.1.9).
+    pub token_type: Option<String>,
 }
 
 impl Header {
@@ -115,5 +119,13 @@ fn parse_header(json: &[u8]) -> Result<Header, TokenError> {
         Some(Value::String(key_id)) => Some(key_id),
         Some(_) => return Err(TokenError::KeyIdNotAString),
     };
-    Ok(Header { algorithm, key_id })
+    let token_type = match members.remove("typ") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) => {
+            let lower = text.to_ascii_lowercase();
+            Some(lower.strip_prefix("application/").unwrap_or(&lower).to_owned())
+        }
+        Some(_) => return Err(TokenError::TypeNotAString),
+    };
+    Ok(Header { algorithm, key_id, token_type })
 }

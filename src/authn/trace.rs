@@ -34,6 +34,8 @@ pub enum Outcome {
 pub enum Check {
     Shape,
     Algorithm,
+    /// That it is meant to be a bearer token at all.
+    Bearer,
     Provider,
     AllowedAlgorithm,
     Key,
@@ -42,6 +44,10 @@ pub enum Check {
     NotBefore,
     Issuer,
     Audience,
+    Kind,
+    AuthorizedParty,
+    Age,
+    RequiredClaims,
     UniqueId,
     Email,
     /// Not a check: the provider's keys were fetched again, and everything was checked again.
@@ -49,7 +55,7 @@ pub enum Check {
 }
 
 /// The checks made for each candidate provider.
-const OF_A_PROVIDER: [Check; 9] = [
+const OF_A_PROVIDER: [Check; 13] = [
     Check::AllowedAlgorithm,
     Check::Key,
     Check::Signature,
@@ -57,6 +63,10 @@ const OF_A_PROVIDER: [Check; 9] = [
     Check::NotBefore,
     Check::Issuer,
     Check::Audience,
+    Check::Kind,
+    Check::AuthorizedParty,
+    Check::Age,
+    Check::RequiredClaims,
     Check::UniqueId,
     Check::Email,
 ];
@@ -108,7 +118,8 @@ impl Recorder {
         self.skip_the_rest();
         if self.provider.is_none() {
             let reached: Vec<_> = self.steps.iter().map(|step| step.name).collect();
-            let missing = [Check::Shape, Check::Algorithm, Check::Provider].into_iter().chain(OF_A_PROVIDER);
+            let missing =
+                [Check::Shape, Check::Algorithm, Check::Bearer, Check::Provider].into_iter().chain(OF_A_PROVIDER);
             for check in missing.filter(|check| !reached.contains(check)) {
                 self.record(check, Outcome::Skipped, NOT_REACHED.into());
             }

@@ -4,11 +4,14 @@
 //! algorithms, key, signature, times, issuer, audience and unique id. `verify` does no I/O; only
 //! `verify_refreshing` waits, for one coalesced fetch of the keys that a token seems to lack.
 
+mod address;
+mod bearer;
 pub(super) mod checks;
 mod error;
 mod signature;
 #[cfg(test)]
 mod tests;
+mod verified;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,10 +27,11 @@ use super::known::{KnownToken, KnownTokens, TokenDigest};
 use super::token::UnverifiedToken;
 use super::trace::{Check, Observer, Outcome, Recorder, Step};
 use crate::clock::SharedClock;
-use crate::model::{IdentityProvider, ProviderName, SigningAlgorithm};
+use crate::model::{IdentityProvider, SigningAlgorithm};
 use checks::Moment;
 pub(super) use error::shown;
 pub use error::{UniqueIdProblem, VerifyError};
+pub use verified::VerifiedToken;
 
 /// What is asked of every token, whoever issued it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,48 +53,6 @@ impl Default for TokenSettings {
             trailing_slash: TrailingSlash::Exact,
             remembered_bytes: 32 * 1024 * 1024,
         }
-    }
-}
-
-/// A token that passed every check of one provider.
-#[derive(Clone, Debug, PartialEq)]
-pub struct VerifiedToken {
-    pub provider: ProviderName,
-    pub unique_id: String,
-    /// As the token gives it, trimmed.
-    pub email: Option<String>,
-    pub email_verified: Option<bool>,
-    pub claims: Claims,
-    /// The `kid` of the key that verified it.
-    pub key_id: Option<String>,
-    /// Absent when no signature was checked.
-    pub algorithm: Option<SigningAlgorithm>,
-    /// Seconds since the epoch.
-    pub expires_at: Option<i64>,
-}
-
-impl VerifiedToken {
-    /// Claims that someone else vouches for, as if a token had proved them.
-    ///
-    /// # Errors
-    /// When the claims have no unique id for the provider.
-    pub fn of_trusted(claims: Claims, provider: &IdentityProvider) -> Result<Self, VerifyError> {
-        let expires_at = claims.as_map().get("exp").and_then(super::claims::NumericDate::read);
-        Ok(Self {
-            provider: provider.name.clone(),
-            unique_id: checks::unique_id(&claims, provider)?,
-            email: checks::email(&claims, provider),
-            email_verified: checks::email_verified(&claims),
-            key_id: None,
-            algorithm: None,
-            expires_at: expires_at.map(super::claims::NumericDate::seconds),
-            claims,
-        })
-    }
-
-    /// The email, unless the issuer says that it is not the subject's.
-    pub fn trusted_email(&self) -> Option<&str> {
-        self.email.as_deref().filter(|_| self.email_verified != Some(false))
     }
 }
 
@@ -179,6 +141,8 @@ impl Verifier {
         if key_changes == self.keys.changes() {
             let date = |name| verified.claims.as_map().get(name).and_then(NumericDate::read);
             let Some(expires) = date("exp") else { return Ok(verified) };
+            let too_old = verified.too_old_at.and_then(NumericDate::of_seconds);
+            let expires = too_old.map_or(expires, |too_old| expires.min(too_old));
             let (starts, providers) = (date("nbf"), Arc::clone(providers));
             let token_bytes = token.len();
             let verified = Arc::clone(&verified);
@@ -242,6 +206,8 @@ impl Verifier {
     ) -> Result<VerifiedToken, VerifyError> {
         checks::issuer(&verified.claims, provider, self.settings.trailing_slash)?;
         checks::audience(&verified.claims, provider)?;
+        bearer::authorized_party(&verified.claims, provider)?;
+        bearer::required_claims(&verified.claims, provider)?;
         let taken = self.trust(verified.claims.clone(), provider)?;
         Ok(VerifiedToken { key_id: verified.key_id.clone(), algorithm: verified.algorithm, ..taken })
     }
@@ -258,6 +224,10 @@ impl Verifier {
         })?;
         let signed_with = token.header.signing_algorithm().map_err(VerifyError::from);
         let signed_with = observer.check(Check::Algorithm, signed_with, |found| algorithm::name(*found).into())?;
+        observer.check(Check::Bearer, bearer::bearer(&token), |()| match &token.header.token_type {
+            Some(found) => format!("of type `{}`", shown(found)),
+            None => "no `typ`".into(),
+        })?;
         let issuer = token.claims.as_map().get("iss");
         let candidates = issuer::candidates(providers, issuer, self.settings.trailing_slash);
         let candidates = observer.check(Check::Provider, candidates, |found| names(found))?;
@@ -266,7 +236,18 @@ impl Verifier {
         for provider in candidates {
             observer.candidate(&provider.name);
             match self.check_candidate(&token, signed_with, provider, observer) {
-                Ok(facts) => return Ok(facts.with(provider, token.claims, signed_with)),
+                Ok(found) => {
+                    let Found { unique_id, key_id, expires_at, too_old_at } = found;
+                    let verified = VerifiedToken::of(token.claims, provider, unique_id);
+                    let algorithm = Some(signed_with);
+                    return Ok(VerifiedToken {
+                        key_id,
+                        algorithm,
+                        expires_at: Some(expires_at),
+                        too_old_at,
+                        ..verified
+                    });
+                }
                 Err(error) => refusal = Some(Refusal::furthest(refusal, error, provider)),
             }
         }
@@ -281,7 +262,7 @@ impl Verifier {
         signed_with: SigningAlgorithm,
         provider: &IdentityProvider,
         observer: &mut O,
-    ) -> Result<Facts, VerifyError> {
+    ) -> Result<Found, VerifyError> {
         let claims = &token.claims;
         let key_id = self.check_signature(token, signed_with, provider, observer)?;
 
@@ -303,14 +284,21 @@ impl Verifier {
         } else {
             observer.check(Check::Audience, audience, |()| format!("one of `{}`", provider.audiences.join("`, `")))?;
         }
+        let too_old_at = check_rules(token, expiry, now, provider, observer)?;
         let unique_id = observer.check(Check::UniqueId, checks::unique_id(claims, provider), |id| {
-            format!("`{}` is `{}`", provider.claims.unique_id, shown(id))
+            format!("`{}` is `{}`", provider.claims.unique_id.join("` or `"), shown(id))
         })?;
-        let email = observer.check(Check::Email, Ok(checks::email(claims, provider)), |email| match email {
-            Some(email) => format!("`{}` is `{}`", provider.claims.email, shown(email)),
+        observer.check(Check::Email, Ok(checks::email(claims, provider)), |email| match email {
+            Some(email) => {
+                let counts = match address::trusted(email, claims, provider) {
+                    Some(_) => "it counts",
+                    None => "it does not count, by the provider's rule",
+                };
+                format!("`{}` is `{}`: {counts}", provider.claims.email, shown(email))
+            }
             None => format!("no `{}`", provider.claims.email),
         })?;
-        Ok(Facts { unique_id, email, key_id, expires_at: expiry.seconds() })
+        Ok(Found { unique_id, key_id, expires_at: expiry.seconds(), too_old_at })
     }
 
     /// The `kid` of the key that verifies the token, if that key has one.
@@ -353,27 +341,44 @@ impl Verifier {
     }
 }
 
-/// What the checks of one provider found.
-struct Facts {
-    unique_id: String,
-    email: Option<String>,
-    key_id: Option<String>,
-    expires_at: i64,
+/// What the provider asks of its tokens besides; when the token is too old, if ever.
+fn check_rules<O: Observer>(
+    token: &UnverifiedToken<'_>,
+    expiry: NumericDate,
+    now: Moment,
+    provider: &IdentityProvider,
+    observer: &mut O,
+) -> Result<Option<i64>, VerifyError> {
+    let (claims, rules) = (&token.claims, &provider.tokens);
+    observer.check(Check::Kind, bearer::kind(&token.header, claims, provider), |()| "one that is taken".into())?;
+    let party = bearer::authorized_party(claims, provider);
+    if rules.authorized_parties.is_empty() {
+        observer.skip(Check::AuthorizedParty, "the provider has no authorized parties: any client's tokens are taken");
+    } else {
+        observer.check(Check::AuthorizedParty, party, |()| "one of the provider's clients".into())?;
+    }
+    let age = bearer::age(claims, expiry, now, provider);
+    let too_old_at = if rules.max_age.is_none() && rules.max_lifetime.is_none() {
+        observer.skip(Check::Age, "the provider limits neither lifetime nor age");
+        age?
+    } else {
+        observer.check(Check::Age, age, |_| "within the provider's limits".into())?
+    };
+    let required = bearer::required_claims(claims, provider);
+    if rules.required_claims.is_empty() {
+        observer.skip(Check::RequiredClaims, "the provider requires no other claims");
+    } else {
+        observer.check(Check::RequiredClaims, required, |()| "all that the provider requires".into())?;
+    }
+    Ok(too_old_at)
 }
 
-impl Facts {
-    fn with(self, provider: &IdentityProvider, claims: Claims, algorithm: SigningAlgorithm) -> VerifiedToken {
-        VerifiedToken {
-            provider: provider.name.clone(),
-            unique_id: self.unique_id,
-            email: self.email,
-            email_verified: checks::email_verified(&claims),
-            claims,
-            key_id: self.key_id,
-            algorithm: Some(algorithm),
-            expires_at: Some(self.expires_at),
-        }
-    }
+/// What the checks of one provider found.
+struct Found {
+    unique_id: String,
+    key_id: Option<String>,
+    expires_at: i64,
+    too_old_at: Option<i64>,
 }
 
 /// Why no provider accepts a token, and whose newer keys might.

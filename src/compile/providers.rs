@@ -1,12 +1,13 @@
 //! Identity providers, with all that a node needs to turn their tokens into principals: a node that only has
 //! the files resolves a token exactly like one that has the directory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
-    DirectoryState, ExternalIdentityName, IdentityProvider, ProviderName, TeamMapping, TeamName, VirtualAccountName,
+    DirectoryState, ExternalIdentityName, IdentityProvider, Pattern, ProviderName, Speaker, TeamMapping, TeamName,
+    VirtualAccountName, speaker_of_addresses,
 };
 
 /// One provider, its mappings and its external identities.
@@ -22,6 +23,12 @@ pub struct ProviderRecord {
     pub virtual_account_mappings: BTreeMap<String, VirtualAccountName>,
     #[serde(default)]
     pub identities: Vec<IdentityRecord>,
+    /// Claim path → the patterns that a token's derived tags answer.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub patterns: BTreeMap<String, BTreeSet<Pattern>>,
+    /// Whether its tokens find users by their address: of a tenant's providers, at most one does.
+    #[serde(default)]
+    pub speaks_addresses: bool,
 }
 
 /// An external identity of a provider: which is more specific is a matter of its number of conditions.
@@ -33,10 +40,11 @@ pub struct IdentityRecord {
 
 /// All providers, sorted by name.
 pub fn provider_records(state: &DirectoryState) -> Vec<ProviderRecord> {
-    state.identity_providers.values().map(|provider| record(state, provider)).collect()
+    let speaker = speaker_of_addresses(state.identity_providers.values());
+    state.identity_providers.values().map(|provider| record(state, provider, &speaker)).collect()
 }
 
-fn record(state: &DirectoryState, provider: &IdentityProvider) -> ProviderRecord {
+fn record(state: &DirectoryState, provider: &IdentityProvider, speaker: &Speaker<'_>) -> ProviderRecord {
     let mut team_mappings: BTreeMap<String, Vec<TeamName>> = BTreeMap::new();
     for team in state.teams.values() {
         for mapping in of_provider(&team.mappings, &provider.name) {
@@ -50,13 +58,20 @@ fn record(state: &DirectoryState, provider: &IdentityProvider) -> ProviderRecord
             of_provider(&account.mappings, &provider.name).map(|mapping| (mapping.value.clone(), account.name.clone()))
         })
         .collect();
-    let identities = state
-        .external_identities
-        .values()
-        .filter(|identity| identity.identity_provider == provider.name)
+    let of_this = || state.external_identities.values().filter(|identity| identity.identity_provider == provider.name);
+    let mut patterns: BTreeMap<String, BTreeSet<Pattern>> = BTreeMap::new();
+    for (path, condition) in of_this().flat_map(|identity| &identity.claims) {
+        let found = condition.patterns();
+        if !found.is_empty() {
+            patterns.entry(path.clone()).or_default().extend(found.into_iter().cloned());
+        }
+    }
+    let identities = of_this()
         .map(|identity| IdentityRecord { name: identity.name.clone(), conditions: identity.claims.len() })
         .collect();
-    ProviderRecord { provider: provider.clone(), team_mappings, virtual_account_mappings, identities }
+    let speaks_addresses = speaker.is(provider);
+    let provider = provider.clone();
+    ProviderRecord { provider, team_mappings, virtual_account_mappings, identities, patterns, speaks_addresses }
 }
 
 fn of_provider<'a>(

@@ -8,7 +8,7 @@ use super::{Compiled, compile, ids};
 use crate::assemble::test_tenant::{TestTenant, acme, verified};
 use crate::bundle::{publish, read_bundle, render};
 use crate::model::{
-    ClaimNames, Collaborator, DirectoryState, Email, EntityRef, ExternalIdentity, IdentityProvider, MatchMode,
+    ClaimNames, Collaborator, Condition, DirectoryState, Email, EntityRef, ExternalIdentity, IdentityProvider,
     Resource, Revision, Role, RoleName, Subject, Team, TeamMapping, User, facts::RoleActions,
 };
 use crate::principal::resolve;
@@ -131,18 +131,14 @@ fn awkward_state(boxes: &[String], user: &Email, claim: &str, value: &str) -> Di
         "ml".to_owned().try_into().unwrap(),
     );
     let provider = IdentityProvider {
-        name: okta,
-        jwks_uri: "https://x/k".into(),
-        issuer: None,
         audiences: vec![value.to_owned()],
-        algorithms: vec![],
         claims: ClaimNames { teams: Some(claim.to_owned()), ..ClaimNames::default() },
-        external_identities: MatchMode::All,
+        ..IdentityProvider::of(okta, "https://x/k")
     };
     let identity = ExternalIdentity {
         name: partners,
         identity_provider: provider.name.clone(),
-        claims: [(claim.to_owned(), [value.to_owned()].into())].into(),
+        claims: [(claim.to_owned(), Condition::is(value))].into(),
     };
     let mapping = TeamMapping { identity_provider: provider.name.clone(), value: value.to_owned() };
     let team = Team { name: ml, members: [user.clone()].into(), managers: [].into(), mappings: [mapping].into() };

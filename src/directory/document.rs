@@ -9,7 +9,7 @@ mod read;
 mod write;
 
 pub use naming::{read_key, read_subject, resource_id, shown_id, shown_subject};
-pub use read::{DocumentError, read_document};
+pub use read::read_document;
 pub use write::document_of;
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::model::{MatchMode, SigningAlgorithm};
+pub use crate::manifest::{DocumentError, ProviderDocument};
 
 /// Any fact as a document; `type` says which, as in a manifest.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -35,72 +35,6 @@ pub enum Document {
     Token(TokenDocument),
 }
 
-/// A trusted token issuer.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(title = "IdentityProvider")]
-pub struct ProviderDocument {
-    /// Letters, digits and hyphens; unique in the tenant.
-    pub name: String,
-    pub config: ProviderConfigDocument,
-    /// Where the provider's tokens keep what is needed.
-    #[serde(default)]
-    pub claims: ClaimNamesDocument,
-    /// Which of the external identities that match a token count.
-    #[serde(default)]
-    #[schemars(with = "MatchModeDocument")]
-    pub external_identities: MatchMode,
-}
-
-#[derive(JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schemars(title = "MatchMode")]
-#[expect(dead_code, reason = "says in the JSON Schema what the plain type is")]
-enum MatchModeDocument {
-    All,
-    MostSpecific,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(title = "IdentityProviderConfig")]
-pub struct ProviderConfigDocument {
-    /// Where the signing keys are: an https address.
-    pub jwks_uri: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub issuer: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub audience: Option<OneOrMany>,
-    /// Every asymmetric one where none is named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Vec<String>>")]
-    pub algorithms: Option<Vec<SigningAlgorithm>>,
-}
-
-/// One text or a list of them.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(title = "ClaimNames")]
-pub struct ClaimNamesDocument {
-    /// `sub` where left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unique_id: Option<String>,
-    /// `email` where left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub email: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub virtual_account: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub teams: Option<String>,
-}
-
 /// A named group of outsiders.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -108,7 +42,8 @@ pub struct ClaimNamesDocument {
 pub struct ExternalIdentityDocument {
     pub name: String,
     pub identity_provider: String,
-    /// Claim path → a value, or a list any of which will do. All must hold; none is every token of the provider.
+    /// Claim path → a value, a list any of which will do, or one of `{prefix}`, `{suffix}`, `{glob}`, `{ci}`, `{any}`,
+    /// `{all}`, `{not}`, `{exists}`. All must hold; none is every token of the provider.
     #[serde(default)]
     pub claims: BTreeMap<String, Value>,
 }

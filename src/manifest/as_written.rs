@@ -47,6 +47,22 @@ pub struct AsWritten(pub Value);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Members(pub Map<String, Value>);
 
+/// A value with the places of its parts, by their paths below it: `jwks_uri`, `email.domains`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct WithPlaces {
+    pub value: Value,
+    places: BTreeMap<String, Location>,
+}
+
+impl WithPlaces {
+    /// Where a part stands, or the part that it would stand in. Elements of lists stand where their list does.
+    pub(super) fn place_of(&self, path: &str) -> Option<Location> {
+        let path = path.split('[').next().unwrap_or(path);
+        let shorter = path.rmatch_indices('.').filter_map(|(at, _)| path.get(..at));
+        std::iter::once(path).chain(shorter).find_map(|path| self.places.get(path)).copied()
+    }
+}
+
 impl Deref for AsWritten {
     type Target = Value;
 
@@ -65,7 +81,8 @@ impl Deref for Members {
 
 impl<'de> Deserialize<'de> for AsWritten {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Spanned { value: Read(value), defined, .. } = Spanned::<Read>::deserialize(deserializer)?;
+        let Spanned { value: Read(value), defined, referenced } = Spanned::<Read>::deserialize(deserializer)?;
+        PARTS.with_borrow_mut(|parts| parts.as_mut().map(|parts| parts.note(referenced)));
         if !matches!(value, Value::Bool(_) | Value::Number(_)) {
             return Ok(Self(value));
         }
@@ -74,6 +91,15 @@ impl<'de> Deserialize<'de> for AsWritten {
             Some(text) if claim_text(&value).as_ref() != Some(&text) => Value::String(text),
             _ => value,
         }))
+    }
+}
+
+impl<'de> Deserialize<'de> for WithPlaces {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let before = PARTS.replace(Some(Parts::default()));
+        let value = AsWritten::deserialize(deserializer);
+        let parts = PARTS.replace(before).unwrap_or_default();
+        Ok(Self { value: value?.0, places: parts.places })
     }
 }
 
@@ -133,8 +159,11 @@ impl<'de> Deserialize<'de> for Read {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Read, A::Error> {
                 let mut members = Map::new();
-                while let Some((name, AsWritten(value))) = map.next_entry()? {
-                    members.insert(name, value);
+                while let Some(name) = map.next_key::<String>()? {
+                    PARTS.with_borrow_mut(|parts| parts.as_mut().map(|parts| parts.path.push(name.clone())));
+                    let value = map.next_value::<AsWritten>();
+                    PARTS.with_borrow_mut(|parts| parts.as_mut().map(|parts| parts.path.pop()));
+                    members.insert(name, value?.0);
                 }
                 Ok(Read(Value::Object(members)))
             }
@@ -146,6 +175,26 @@ impl<'de> Deserialize<'de> for Read {
 thread_local! {
     /// The document that this thread reads. The reader hands out typed values and places, not what stood there.
     static SOURCE: RefCell<Option<Source>> = const { RefCell::new(None) };
+}
+
+thread_local! {
+    /// The parts of the value whose places are wanted.
+    static PARTS: RefCell<Option<Parts>> = const { RefCell::new(None) };
+}
+
+#[derive(Default)]
+struct Parts {
+    /// Members from the value down to what is being read.
+    path: Vec<String>,
+    places: BTreeMap<String, Location>,
+}
+
+impl Parts {
+    fn note(&mut self, place: Location) {
+        if !self.path.is_empty() {
+            self.places.entry(self.path.join(".")).or_insert(place);
+        }
+    }
 }
 
 struct Source {

@@ -8,7 +8,9 @@ use std::collections::{BTreeSet, HashMap};
 use super::Place;
 use super::raw::read_documents;
 use super::roles::DefaultRoles;
-use crate::model::{DeclaredPlaces, DirectoryState, EntityRef, Fault, Faults, PlacesBuilder, TenantId};
+use crate::model::{
+    DeclaredPlaces, DirectoryState, EntityRef, Fault, Faults, PlacesBuilder, Speaker, TenantId, speaker_of_addresses,
+};
 use crate::schema::LoadedSchema;
 use crate::tree::SourceFile;
 
@@ -50,6 +52,14 @@ impl Pass<'_> {
     /// Notes where an entity is declared.
     pub(super) fn place_entity(&mut self, entity: &EntityRef, place: &Place) {
         self.places.add(&entity.to_string(), &place.file, place.line);
+    }
+
+    /// No token finds a user by address where several providers would.
+    fn warn_of_addresses(&mut self) {
+        let speaker = speaker_of_addresses(self.state.identity_providers.values());
+        let (Some(warning), Speaker::TooMany(names)) = (speaker.warning(), &speaker) else { return };
+        let place = names.first().and_then(|name| self.declared.get(&("identity provider", name.to_string())));
+        self.warnings.extend(place.map(|place| place.fault(warning)));
     }
 
     /// Notes a declaration; a second one of the same thing is a fault.
@@ -98,6 +108,7 @@ pub fn check_manifests(
     for document in &documents {
         pass.refer_document(document);
     }
+    pass.warn_of_addresses();
     let Pass { state, faults, warnings, open_parents, written_out, places, .. } = pass;
     let places = places.finish();
     faults.or(Checked { state, warnings, open_parents, written_out, places })

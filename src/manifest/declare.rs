@@ -3,21 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cedar_policy::Entity;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use serde_saphyr::Spanned;
 
-use super::Place;
 use super::check::Pass;
+use super::provider::ProviderDocument;
 use super::raw::Document;
 use super::roles::read_role;
+use super::{DocumentError, Place, field};
 use crate::authn::shown_uri;
 use crate::compile;
 use crate::model::bounds;
 use crate::model::{
-    ClaimNames, Email, EntityRef, ExternalIdentity, ExternalIdentityName, Faults, IdentityProvider, NameError,
-    ProviderName, Resource, Team, TeamName, User, VirtualAccount, VirtualAccountName, claim_text,
+    Condition, Conditions, Email, EntityRef, ExternalIdentity, ExternalIdentityName, Fault, Faults, IdentityProvider,
+    NameError, ProviderName, Resource, Team, TeamName, User, VirtualAccount, VirtualAccountName, claim_text,
 };
-use crate::vocabulary;
+use crate::{strict_json, vocabulary};
 
 impl Pass<'_> {
     pub(super) fn declare_document(&mut self, document: &Document) {
@@ -38,74 +39,27 @@ impl Pass<'_> {
     }
 
     fn declare_provider(&mut self, document: &Document) {
-        let members = ["name", "config", "claims", "external_identities"];
+        let members = ["name", "config", "claims", "email", "users", "external_identities"];
         fits_only(document, "identity-provider", &members, &mut self.faults);
         let Some((name, place)) = self.name(document, ProviderName::parse) else { return };
-        let Some(config) = &document.raw.config else {
+        if document.raw.config.is_none() {
             self.faults.push(place.fault("an identity provider needs `config` with a `jwks_uri`"));
             return;
-        };
-        let config_value = &config.value;
-        if let Some(message) = uri_refusal(&config_value.jwks_uri.value) {
-            self.faults.push(document.place(&config_value.jwks_uri).fault(message));
         }
-        let issuer = config_value.issuer.as_ref();
-        if let Some(empty) = issuer.filter(|issuer| issuer.value.is_empty()) {
-            self.faults.push(document.place(empty).fault("an issuer may not be empty: leave it out instead"));
-        }
-        let audiences = config_value.audience.clone().map(|given| given.value.0);
-        if audiences.as_ref().is_some_and(|given| given.is_empty() || given.iter().any(String::is_empty)) {
-            self.faults.push(document.place(config).fault("an audience may not be empty: leave it out instead"));
-        }
-        let claims = self.claim_names(document);
         self.place_entity(&EntityRef::new(vocabulary::IDENTITY_PROVIDER, name.as_str()), &place);
-        if self.declare("identity provider", name.as_str(), &place) {
-            let provider = IdentityProvider {
-                name: name.clone(),
-                jwks_uri: config_value.jwks_uri.value.clone(),
-                issuer: issuer.map(|issuer| issuer.value.clone()),
-                audiences: audiences.unwrap_or_default(),
-                algorithms: config_value.algorithms.clone().unwrap_or_default(),
-                claims,
-                external_identities: document
-                    .raw
-                    .external_identities
-                    .as_ref()
-                    .map_or_else(Default::default, |mode| mode.value),
-            };
-            if provider.audiences.is_empty() {
-                self.warnings.push(
-                    place.fault(format!(
+        let is_first = self.declare("identity provider", name.as_str(), &place);
+        match read_provider(document, &name) {
+            Ok(provider) if is_first => {
+                if provider.audiences.is_empty() {
+                    self.warnings.push(place.fault(format!(
                         "identity provider `{name}` has no `audience`: it takes tokens meant for others"
-                    )),
-                );
-            }
-            self.state.identity_providers.insert(name, provider);
-        }
-    }
-
-    fn claim_names(&mut self, document: &Document) -> ClaimNames {
-        let mut names = ClaimNames::default();
-        let Some(claims) = &document.raw.claims else { return names };
-        for (key, value) in &claims.value {
-            let Some(path) = value.as_str().filter(|path| !path.is_empty()) else {
-                self.faults.push(document.place(claims).fault(format!("`{key}` must be the name of a claim")));
-                continue;
-            };
-            match key.as_str() {
-                "unique_id" => path.clone_into(&mut names.unique_id),
-                "email" => path.clone_into(&mut names.email),
-                "virtual_account" => names.virtual_account = Some(path.to_owned()),
-                "teams" => names.teams = Some(path.to_owned()),
-                _ => {
-                    let message = format!(
-                        "`{key}` is not a claim that a provider names: use `unique_id`, `email`, `virtual_account` or `teams`"
-                    );
-                    self.faults.push(document.place(claims).fault(message));
+                    )));
                 }
+                self.state.identity_providers.insert(name, provider);
             }
+            Ok(_) => {}
+            Err(wrong) => wrong.into_iter().for_each(|fault| self.faults.push(fault)),
         }
-        names
     }
 
     fn declare_external_identity(&mut self, document: &Document) {
@@ -119,28 +73,34 @@ impl Pass<'_> {
             // The second pass says that it refers to nothing.
             return;
         };
-        let mut claims = BTreeMap::new();
-        if let Some(conditions) = &document.raw.claims {
-            for (path, value) in &conditions.value {
-                match condition_values(value) {
-                    Some(values) if !path.is_empty() => {
-                        claims.insert(path.clone(), values);
-                    }
-                    _ => {
-                        let message = format!("the condition on `{path}` must be a value or a list of values");
-                        self.faults.push(document.place(conditions).fault(message));
-                    }
-                }
-            }
-        }
-        if let (Err(error), Some(conditions)) = (bounds::check_conditions(&claims), &document.raw.claims) {
-            self.faults.push(document.place(conditions).fault(error.to_string()));
-        }
+        let claims = self.conditions(document);
         self.place_entity(&EntityRef::new(vocabulary::EXTERNAL_IDENTITY, name.as_str()), &place);
         self.places.add(&compile::external_identity_policy_id(&name), &place.file, place.line);
         if self.declare("external identity", name.as_str(), &place) {
             self.state.external_identities.insert(name.clone(), ExternalIdentity { name, identity_provider, claims });
         }
+    }
+
+    fn conditions(&mut self, document: &Document) -> Conditions {
+        let Some(given) = &document.raw.claims else { return Conditions::new() };
+        let mut conditions = Conditions::new();
+        for (path, value) in given.value.value.as_object().into_iter().flatten() {
+            let place = document.place_of(given, path);
+            match field::conditions("claims", std::iter::once((path, value))) {
+                Ok(read) => conditions.extend(read),
+                Err(error) => self.faults.push(place.fault(error.message)),
+            }
+            if let Some(text) = conditions.get(path).and_then(Condition::plain_star) {
+                self.faults.push(place.fault(plain_star(path, text)));
+            }
+        }
+        if !given.value.value.is_object() {
+            self.faults.push(document.place(given).fault("`claims` must be claim paths with their conditions"));
+        }
+        if let Err(error) = bounds::check_conditions(&conditions) {
+            self.faults.push(document.place(given).fault(error.to_string()));
+        }
+        conditions
     }
 
     fn declare_user(&mut self, document: &Document) {
@@ -150,7 +110,11 @@ impl Pass<'_> {
             return;
         };
         let place = document.place(email);
-        let Some(email) = self.parsed(&place, Email::parse(&email.value)) else { return };
+        let Some(text) = claim_text(&email.value.value) else {
+            self.faults.push(place.fault("`email` must be an address"));
+            return;
+        };
+        let Some(email) = self.parsed(&place, Email::parse(&text)) else { return };
         self.place_entity(&EntityRef::new(vocabulary::USER, email.as_str()), &place);
         if self.declare("user", email.as_str(), &place) {
             let active = document.raw.active.as_ref().is_none_or(|active| active.value);
@@ -309,7 +273,7 @@ impl Pass<'_> {
 
 /// An entity as manifests write it: `Type::id`, or Cedar's `Type::"id"`.
 pub(crate) fn read_entity(text: &str) -> Option<EntityRef> {
-    vocabulary::read_uid(text).map(|uid| vocabulary::entity_ref(&uid)).or_else(|| EntityRef::parse_short(text))
+    vocabulary::read_entity(text).filter(|entity| vocabulary::uid(entity).is_ok())
 }
 
 pub(crate) fn check_entity(entity: &EntityRef, schema: &crate::schema::LoadedSchema) -> Result<(), String> {
@@ -330,13 +294,56 @@ pub(crate) fn uri_refusal(uri: &str) -> Option<String> {
     has_user.then(|| format!("`{}` has a user name or password in it: keys are public, and need none", shown_uri(uri)))
 }
 
-pub(crate) fn condition_values(value: &Value) -> Option<BTreeSet<String>> {
-    // Written as a token's claims are, or `2.0` would never be the claim 2.
-    match value {
-        Value::Array(values) if values.is_empty() => None,
-        Value::Array(values) => values.iter().map(claim_text).collect(),
-        single => claim_text(single).map(|text| BTreeSet::from([text])),
+/// The provider that a document describes, or each field that is wrong, with its place.
+fn read_provider(document: &Document, name: &ProviderName) -> Result<IdentityProvider, Vec<Fault>> {
+    let raw = &document.raw;
+    let mut members = Map::from_iter([("name".to_owned(), json!(name))]);
+    let given = [
+        ("config", &raw.config),
+        ("claims", &raw.claims),
+        ("email", &raw.email),
+        ("users", &raw.users),
+        ("external_identities", &raw.external_identities),
+    ];
+    members.extend(given.iter().filter_map(|(member, value)| {
+        let mut value = value.as_ref()?.value.value.clone();
+        if *member == "config" {
+            plain_texts(&mut value);
+        }
+        Some(((*member).to_owned(), value))
+    }));
+    let value_of = |member: &str| given.iter().find(|(name, _)| *name == member).and_then(|(_, value)| value.as_ref());
+    let placed = |field: &str, message: String| {
+        let (member, below) = field.split_once('.').unwrap_or((field, ""));
+        let place = value_of(member).map(|value| document.place_of(value, below));
+        place.unwrap_or_else(|| document.place(&raw.kind)).fault(message)
+    };
+    let read: ProviderDocument = strict_json::from_value_by_path(Value::Object(members))
+        .map_err(|(path, error)| vec![placed(&path, error.to_string())])?;
+    let with_place = |error: DocumentError| placed(&error.field, error.message);
+    read.read().map_err(|wrong| wrong.into_iter().map(with_place).collect())
+}
+
+/// What is text whatever it looks like: `audience: 012`.
+fn plain_texts(config: &mut Value) {
+    for (member, value) in config.as_object_mut().into_iter().flatten() {
+        if NOT_TEXTS.contains(&member.as_str()) {
+            continue;
+        }
+        match value {
+            Value::Array(many) => {
+                many.iter_mut().for_each(|one| *one = claim_text(one).map_or_else(|| one.clone(), Value::from));
+            }
+            one => *one = claim_text(one).map_or_else(|| one.clone(), Value::from),
+        }
     }
+}
+
+const NOT_TEXTS: [&str; 3] = ["max_lifetime", "max_age", "required_claims"];
+
+/// Whoever writes a star into a plain text most likely means a pattern, and would wait for it to match.
+pub(crate) fn plain_star(path: &str, text: &str) -> String {
+    format!("the condition on `{path}`: `{text}` is compared as it stands; for a pattern write `{{glob: \"{text}\"}}`")
 }
 
 /// A member that belongs to another type of manifest is a fault, like an unknown one.
@@ -351,6 +358,7 @@ pub(super) fn fits_only(document: &Document, kind: &str, allowed: &[&str], fault
         active,
         config,
         claims,
+        users,
         external_identities,
         identity_provider,
         members,

@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::Error;
-use serde::{Deserialize, Deserializer};
-use serde_json::Value;
-use serde_saphyr::Spanned;
+use serde::Deserialize;
+use serde_saphyr::{Location, Spanned};
 
 use super::Place;
-use super::as_written::{AsWritten, read_yaml};
-use crate::model::{Fault, Faults, MatchMode, SigningAlgorithm, claim_text};
+use super::as_written::{AsWritten, WithPlaces, read_yaml};
+use crate::model::{Fault, Faults};
 use crate::tree::SourceFile;
 
 /// One YAML document. Which members belong to which `type` is for `declare` to say.
@@ -19,11 +17,12 @@ pub(super) struct RawDocument {
     #[serde(rename = "type")]
     pub kind: Spanned<String>,
     pub name: Option<Spanned<String>>,
-    pub email: Option<Spanned<String>>,
+    pub email: Option<Spanned<WithPlaces>>,
     pub active: Option<Spanned<bool>>,
-    pub config: Option<Spanned<RawProviderConfig>>,
-    pub claims: Option<Spanned<BTreeMap<String, AsWritten>>>,
-    pub external_identities: Option<Spanned<MatchMode>>,
+    pub config: Option<Spanned<WithPlaces>>,
+    pub claims: Option<Spanned<WithPlaces>>,
+    pub users: Option<Spanned<WithPlaces>>,
+    pub external_identities: Option<Spanned<WithPlaces>>,
     pub identity_provider: Option<Spanned<String>>,
     pub members: Option<Spanned<Vec<Spanned<String>>>>,
     pub managers: Option<Spanned<Vec<Spanned<String>>>>,
@@ -34,29 +33,6 @@ pub(super) struct RawDocument {
     pub parents: Option<Spanned<Vec<Spanned<String>>>>,
     pub attributes: Option<Spanned<BTreeMap<String, AsWritten>>>,
     pub collaborators: Option<Spanned<Vec<Spanned<RawCollaborator>>>>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawProviderConfig {
-    pub jwks_uri: Spanned<String>,
-    pub issuer: Option<Spanned<String>>,
-    pub audience: Option<Spanned<OneOrMany>>,
-    pub algorithms: Option<Vec<SigningAlgorithm>>,
-}
-
-/// One text, or a list of them.
-#[derive(Clone, Debug)]
-pub(super) struct OneOrMany(pub Vec<String>);
-
-impl<'de> Deserialize<'de> for OneOrMany {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let texts = match AsWritten::deserialize(deserializer)?.0 {
-            Value::Array(many) => many.iter().map(claim_text).collect(),
-            one => claim_text(&one).map(|text| vec![text]),
-        };
-        texts.map(Self).ok_or_else(|| D::Error::custom("write a text, or a list of texts"))
-    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -85,7 +61,15 @@ pub(super) struct Document {
 impl Document {
     /// Where a value of this document stands.
     pub(super) fn place<T>(&self, value: &Spanned<T>) -> Place {
-        let location = value.referenced;
+        self.at(value.referenced)
+    }
+
+    /// Where a part of a value stands, or as much of it as there is.
+    pub(super) fn place_of(&self, value: &Spanned<WithPlaces>, path: &str) -> Place {
+        self.at(value.value.place_of(path).unwrap_or(value.referenced))
+    }
+
+    pub(super) fn at(&self, location: Location) -> Place {
         Place {
             file: self.file.clone(),
             line: self.first_line + usize::try_from(location.line()).unwrap_or(0),

@@ -3,7 +3,7 @@
 //! In: a thing's texts and lists. Out: nothing, or which bound it is over. Whatever is compiled from a fact is read by
 //! the loader of every server, so one tenant's facts must never be more than a loader bears.
 
-use std::collections::{BTreeMap, BTreeSet};
+use super::condition::Conditions;
 
 /// The most conditions of an external identity.
 pub const MAX_CONDITIONS: usize = 256;
@@ -33,14 +33,15 @@ pub enum BoundError {
 ///
 /// # Errors
 /// When there are too many, or of one too many values, or a text is too long.
-pub fn check_conditions(conditions: &BTreeMap<String, BTreeSet<String>>) -> Result<(), BoundError> {
+pub fn check_conditions(conditions: &Conditions) -> Result<(), BoundError> {
     check_count("conditions", conditions.len(), MAX_CONDITIONS)?;
-    for (path, values) in conditions {
+    for (path, condition) in conditions {
         check_text("claim path", path)?;
-        check_count("values of a condition", values.len(), MAX_CONDITION_VALUES)?;
-        values.iter().try_for_each(|value| check_text("value of a condition", value))?;
+        let texts = condition.texts();
+        check_count("values of a condition", texts.len(), MAX_CONDITION_VALUES)?;
+        texts.iter().try_for_each(|value| check_text("value of a condition", value))?;
     }
-    Ok(())
+    check_count("patterns", conditions.values().map(|condition| condition.patterns().len()).sum(), MAX_CONDITIONS)
 }
 
 /// A number of things.
@@ -62,9 +63,10 @@ pub fn check_text(what: &'static str, text: &str) -> Result<(), BoundError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Condition;
 
-    fn conditions(count: usize, values: usize, bytes: usize) -> BTreeMap<String, BTreeSet<String>> {
-        let values: BTreeSet<_> = (0..values).map(|value| format!("{value:0>bytes$}")).collect();
+    fn conditions(count: usize, values: usize, bytes: usize) -> Conditions {
+        let values = Condition::OneOf((0..values).map(|value| format!("{value:0>bytes$}")).collect());
         (0..count).map(|path| (path.to_string(), values.clone())).collect()
     }
 

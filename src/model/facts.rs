@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::condition::Conditions;
 use super::entity_ref::EntityRef;
 use super::ids::{Email, ExternalIdentityName, ProviderName, RoleName, TeamName, TokenId, VirtualAccountName};
+use super::provider::IdentityProvider;
 
 /// Everything that belongs to one tenant.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,52 +25,6 @@ pub struct DirectoryState {
     pub resources: BTreeMap<EntityRef, Resource>,
     pub tokens: BTreeMap<TokenId, Token>,
     pub collaborators: BTreeSet<Collaborator>,
-}
-
-/// A trusted token issuer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IdentityProvider {
-    pub name: ProviderName,
-    pub jwks_uri: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub issuer: Option<String>,
-    /// A token must be for one of these; empty means that the audience is not checked.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub audiences: Vec<String>,
-    /// Signatures that are accepted; empty means every asymmetric one we know.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub algorithms: Vec<SigningAlgorithm>,
-    #[serde(default)]
-    pub claims: ClaimNames,
-    #[serde(default)]
-    pub external_identities: MatchMode,
-}
-
-/// Where a provider's tokens keep what we need. Each is a claim path.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClaimNames {
-    pub unique_id: String,
-    pub email: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub virtual_account: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub teams: Option<String>,
-}
-
-impl Default for ClaimNames {
-    fn default() -> Self {
-        Self { unique_id: "sub".into(), email: "email".into(), virtual_account: None, teams: None }
-    }
-}
-
-/// Which of the external identities that match a token count.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum MatchMode {
-    #[default]
-    All,
-    /// Only those with the most conditions; ties all count.
-    MostSpecific,
 }
 
 /// The signature algorithms that are ever accepted: asymmetric ones only.
@@ -90,8 +46,8 @@ pub enum SigningAlgorithm {
 pub struct ExternalIdentity {
     pub name: ExternalIdentityName,
     pub identity_provider: ProviderName,
-    /// Claim path → values, any of which will do. Empty: every valid token of the provider.
-    pub claims: BTreeMap<String, BTreeSet<String>>,
+    /// All must hold. Empty: every valid token of the provider.
+    pub claims: Conditions,
 }
 
 /// A person in the directory.

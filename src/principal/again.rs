@@ -111,20 +111,21 @@ fn token_of(
     let of_tags = |path: &str| tags.get(path).and_then(|values| values.first()).cloned();
     let unique_id = match who.id.split_once('|') {
         Some((_, subject)) if who.entity_type == EXTERNAL_SUBJECT => subject.to_owned(),
-        _ => of_tags(&record.provider.claims.unique_id).unwrap_or_default(),
+        _ => record.provider.claims.unique_id.iter().find_map(|claim| of_tags(claim)).unwrap_or_default(),
     };
     let written: &ast::Entity = written.as_ref();
     let email = text(written.get("email")).or_else(|| (who.entity_type == USER).then_some(who.id));
     Ok(VerifiedToken {
         provider: name,
         unique_id,
+        // An address that does not count was never written down.
+        trusted_email: email.clone(),
         email,
-        // An email that the issuer does not vouch for was never written down.
-        email_verified: None,
         claims: Claims::default(),
         key_id: None,
         algorithm: None,
         expires_at: None,
+        too_old_at: None,
     })
 }
 

@@ -13,7 +13,7 @@ use super::typed::typed_claims;
 use super::{DroppedClaim, LongestText, Principal};
 use crate::authn::VerifiedToken;
 use crate::compile::ProviderRecord;
-use crate::model::{Email, EntityRef, ExternalIdentityName};
+use crate::model::{Email, EntityRef, ExternalIdentityName, Pattern};
 use crate::snapshot::{Snapshot, Supplied};
 use crate::vocabulary::{self, EXTERNAL_IDENTITY, IDENTITY_PROVIDER, TEAM, USER, VIRTUAL_ACCOUNT};
 
@@ -67,7 +67,8 @@ impl<'a> Seen<'a> {
         let provider = snapshot
             .provider(&token.provider)
             .ok_or_else(|| PrincipalError::ProviderGone(token.provider.to_string()))?;
-        let (tags, mut dropped) = tags(token.claims.as_map());
+        let (mut tags, mut dropped) = tags(token.claims.as_map());
+        tags.append(&mut derived(&provider.patterns, &tags));
         let (claims, mut mistyped) = typed_claims(token.claims.as_map(), &snapshot.schema.claim_types);
         dropped.append(&mut mistyped);
         Ok(Self {
@@ -108,11 +109,11 @@ impl<'a> Seen<'a> {
         Ok(Principal { uid, entity, external_identities, dropped: self.dropped, key: None, longest_text })
     }
 
-    /// The directory's user with the token's email, unless the issuer says that the email is not verified.
+    /// The directory's user with the token's address, where it is for the provider to speak it and it counts.
     fn user(&self) -> Result<Option<EntityUid>, PrincipalError> {
-        let Some(email) = self.token.trusted_email().and_then(|email| Email::parse(email).ok()) else {
-            return Ok(None);
-        };
+        // Of a tenant's providers, at most one speaks the addresses of its users.
+        let address = self.token.trusted_email.as_deref().filter(|_| self.provider.speaks_addresses);
+        let Some(email) = address.and_then(|email| Email::parse(email).ok()) else { return Ok(None) };
         if self.snapshot.sign_ins.is_deactivated(&email) {
             return Err(PrincipalError::Deactivated);
         }
@@ -162,7 +163,7 @@ impl<'a> Seen<'a> {
         if uid == self.subject {
             set("subject", self.token.unique_id.as_str().into());
         }
-        if let Some(email) = self.token.trusted_email() {
+        if let Some(email) = &self.token.trusted_email {
             set("email", email.to_ascii_lowercase().as_str().into());
         }
         if let Some(claims) = &self.claims {
@@ -177,6 +178,16 @@ impl<'a> Seen<'a> {
         let entity = ast::Entity::new_with_attr_partial_value(uid.into(), attributes, none, parents, tags);
         Supplied::placed(entity, &self.snapshot.entities)
     }
+}
+
+/// For Cedar, which cannot ask whether some element of a set is like a pattern: the patterns that some element matches.
+fn derived(patterns: &BTreeMap<String, BTreeSet<Pattern>>, tags: &Tags) -> Tags {
+    let of = |(path, patterns): (&String, &BTreeSet<Pattern>)| {
+        let texts = tags.get(path)?;
+        let matching = patterns.iter().filter(|pattern| texts.iter().any(|text| pattern.matches(text)));
+        Some((vocabulary::derived_tag(path), matching.map(Pattern::label).collect()))
+    };
+    patterns.iter().filter_map(of).collect()
 }
 
 fn uid(snapshot: &Snapshot, entity: &EntityRef) -> Result<EntityUid, PrincipalError> {

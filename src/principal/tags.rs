@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use super::DroppedClaim;
+use crate::authn::claims::SPACE_SEPARATED;
 use crate::model::claim_text;
+use crate::vocabulary::{DIRECTORY_TAGS, OWN_TAGS};
 
 /// Tags by claim path.
 pub type Tags = BTreeMap<String, BTreeSet<String>>;
@@ -31,6 +33,10 @@ pub fn tags(claims: &Map<String, Value>) -> (Tags, Vec<DroppedClaim>) {
         }
         collected.dropped.append(&mut own.dropped);
         for (path, values) in own.tags {
+            if [OWN_TAGS, DIRECTORY_TAGS].iter().any(|reserved| path.starts_with(reserved)) {
+                collected.drop(&path, "names that begin so are taken from no token");
+                continue;
+            }
             match collected.tags.entry(path) {
                 Entry::Vacant(free) => {
                     free.insert(values);
@@ -81,6 +87,3 @@ impl Collected {
 fn escaped(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
-
-/// RFC 8693 §4.2: `scope` is a list separated by spaces; `scp` is Entra's and Okta's name for it.
-const SPACE_SEPARATED: [&str; 2] = ["scope", "scp"];

@@ -1,6 +1,7 @@
 //! Claims to tags and typed claims; who a token is; which external identities count.
 
 mod assuming;
+mod patterns;
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::LazyLock;
@@ -243,6 +244,7 @@ type: identity-provider
 name: okta
 config: {jwks_uri: "https://okta.example/keys", issuer: "https://okta.example", audience: a}
 claims: {virtual_account: client_id, teams: groups}
+users: either
 ---
 type: identity-provider
 name: hub
@@ -257,6 +259,8 @@ type: external-identity
 name: partners
 identity_provider: okta
 claims: {department: [research, lab], realm_access/roles: partner, level: 2, active: true}
+---
+{type: external-identity, name: tagged, identity_provider: okta, claims: {ref: {glob: "refs/tags/v*"}}}
 ---
 {type: external-identity, name: hub-any, identity_provider: hub}
 ---
@@ -355,6 +359,33 @@ fn members_of_an_external_identity_have_it_among_their_parents() {
     let partner = who("okta", json!({"sub": "x", "department": "lab"}));
     let expected = [r#"ExternalIdentity::"everyone""#, r#"ExternalIdentity::"research""#, r#"Tenant::"acme""#];
     assert_eq!(parents(&partner), expected.map(str::to_owned).into());
+}
+
+#[test]
+fn an_address_is_nobodys_in_the_token_of_a_provider_that_does_not_speak_addresses() {
+    for claims in [
+        json!({"sub": "x", "email": "jane@acme.com"}),
+        json!({"sub": "x", "email": "jane@acme.com", "email_verified": true}),
+        // Not even switched off: it is nobody.
+        json!({"sub": "x", "email": "idle@acme.com", "email_verified": true}),
+    ] {
+        assert_eq!(who("hub", claims.clone()).uid.to_string(), r#"ExternalSubject::"hub|x""#, "{claims}");
+    }
+}
+
+#[test]
+fn a_pattern_is_matched_by_cedar_through_the_tags_that_are_derived_for_it() {
+    let identities = |claims| who("okta", claims).external_identities;
+    assert_eq!(identities(json!({"sub": "x", "ref": ["main", "refs/tags/v1"]})), ["everyone", "tagged"]);
+    assert_eq!(identities(json!({"sub": "x", "ref": "refs/tags/1"})), ["everyone"]);
+    // No claim can stand for a derived tag.
+    for forged in ["cedargate:match/ref", "cedargate:match"] {
+        let value =
+            if forged.ends_with("ref") { json!("glob:refs/tags/v*") } else { json!({"ref": "glob:refs/tags/v*"}) };
+        let principal = who("okta", json!({"sub": "x", forged: value}));
+        assert_eq!(principal.external_identities, ["everyone"], "{forged}");
+        assert!(principal.dropped.iter().any(|dropped| dropped.claim.starts_with("cedargate:match")), "{forged}");
+    }
 }
 
 #[test]

@@ -305,7 +305,7 @@ pub(super) fn inputs_digest(rules: &Rules) -> String {
 }
 
 /// Changes whenever the compiler would write other bytes for the same facts.
-const FORMAT: &str = "1";
+const FORMAT: &str = "2";
 /// One fewer than the database has readers: others read too.
 const LANES: usize = 3;
 /// Files that are compiled before the disk gets them, so that memory stays small.

@@ -131,7 +131,7 @@ fn known_tags(snapshot: &Snapshot) -> BTreeSet<String> {
     let mut known: BTreeSet<String> = STANDARD_CLAIMS.iter().map(|claim| (*claim).to_owned()).collect();
     for provider in snapshot.identity_providers.iter() {
         let claims = &provider.claims;
-        known.extend([claims.unique_id.clone(), claims.email.clone()]);
+        known.extend(claims.unique_id.iter().chain([&claims.email]).cloned());
         known.extend(claims.virtual_account.iter().chain(&claims.teams).cloned());
     }
     let identities = snapshot.policies.written.iter();

@@ -46,7 +46,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("serde_saphyr", &["manifest", "workbench"]),
     ("prometheus_client", &["telemetry"]),
     ("sqlx", &["directory"]),
-    ("schemars", &["config", "directory", "http", "workbench"]),
+    ("schemars", &["config", "directory", "http", "manifest", "workbench"]),
     ("toml", &["config"]),
     ("proptest", &["workbench"]),
     ("cedar_policy_symcc", &["workbench"]),

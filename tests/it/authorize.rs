@@ -2,6 +2,7 @@
 
 mod answers;
 mod batch;
+mod bearer;
 mod callers;
 mod clock;
 mod contexts;

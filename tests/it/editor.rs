@@ -97,14 +97,19 @@ fn a_manifest_with_every_member_that_the_schema_offers_is_valid() {
 const EVERY_MEMBER: &str = "
 type: identity-provider
 name: okta
-config: {jwks_uri: https://acme.okta.com/keys, issuer: https://acme.okta.com, audience: [a, b], algorithms: [RS256]}
-claims: {unique_id: sub, email: email, virtual_account: client_id, teams: groups}
+config:
+  {jwks_uri: https://acme.okta.com/keys, issuer: https://acme.okta.com, audience: [a, b], algorithms: [RS256],
+   audience_claims: [aud, client_id], authorized_parties: web, token_types: [at+jwt, JWT], kind: access,
+   required_claims: {token_use: access, scope: {glob: 'gateway:*'}}, max_lifetime: 3600, max_age: 7200}
+claims: {unique_id: [sub, azp], email: email, virtual_account: client_id, teams: groups}
+email: {claim: email, trust: domains, domains: [acme.com], verified_claim: xms_edov}
+users: either
 external_identities: most-specific
 ---
 type: external-identity
 name: partners
 identity_provider: okta
-claims: {department: [engineering, 1, true], realm/roles: partner}
+claims: {department: [engineering, 1, true], realm/roles: partner, ref: {not: {any: [{prefix: x}, {suffix: z}]}}}
 ---
 type: user
 email: jane@acme.com

@@ -27,6 +27,11 @@ impl Moment {
         Self { milliseconds, leeway: i64::try_from(leeway.as_millis()).unwrap_or(i64::MAX) }
     }
 
+    /// Seconds until a moment, rounded down; below zero for one that is past.
+    pub fn seconds_until(self, moment: NumericDate) -> i64 {
+        moment.milliseconds().saturating_sub(self.milliseconds).div_euclid(1000)
+    }
+
     /// Whether an `exp` is passed by more than the leeway.
     pub fn is_after(self, expiry: NumericDate) -> bool {
         self.milliseconds >= expiry.milliseconds().saturating_add(self.leeway)
@@ -54,8 +59,7 @@ pub fn not_before(claims: &Claims, now: Moment) -> Result<Option<NumericDate>, V
     let Some(value) = claims.as_map().get("nbf") else { return Ok(None) };
     let start = NumericDate::read(value).ok_or(VerifyError::NotADate { claim: "nbf" })?;
     if now.is_before(start) {
-        let seconds = start.milliseconds().saturating_sub(now.milliseconds).div_euclid(1000);
-        return Err(VerifyError::NotYetValid { not_before: start.seconds(), seconds });
+        return Err(VerifyError::NotYetValid { not_before: start.seconds(), seconds: now.seconds_until(start) });
     }
     Ok(Some(start))
 }
@@ -70,12 +74,16 @@ pub fn issuer(claims: &Claims, provider: &IdentityProvider, slash: TrailingSlash
     Err(VerifyError::Issuer { provider: provider.name.clone(), expected: expected.clone() })
 }
 
-/// `aud`, a string or an array of strings, required when the provider has audiences.
+/// `aud`, a string or an array of strings, required when the provider has audiences. Where the provider names other
+/// claims, the first of them that is there counts, and no other.
 pub fn audience(claims: &Claims, provider: &IdentityProvider) -> Result<(), VerifyError> {
     if provider.audiences.is_empty() {
         return Ok(());
     }
-    let found = match claims.as_map().get("aud") {
+    let names = &provider.tokens.audience_claims;
+    let first = names.iter().find_map(|claim| claims.get(claim).filter(|value| !value.is_null()));
+    let given = if names.is_empty() { claims.as_map().get("aud") } else { first };
+    let found = match given {
         Some(Value::String(one)) => Some(vec![one.as_str()]),
         Some(Value::Array(many)) => many.iter().map(Value::as_str).collect(),
         _ => None,
@@ -91,10 +99,13 @@ pub fn audience(claims: &Claims, provider: &IdentityProvider) -> Result<(), Veri
     })
 }
 
-/// The provider's unique id claim: a string that is not empty, or a whole number as its decimal text.
+/// The first of the provider's unique id claims that is there: a string that is not empty, or a whole number as its
+/// decimal text.
 pub fn unique_id(claims: &Claims, provider: &IdentityProvider) -> Result<String, VerifyError> {
-    let claim = &provider.claims.unique_id;
-    let id = match claims.get(claim) {
+    let names = &provider.claims.unique_id;
+    let found = names.iter().find_map(|claim| Some((claim, claims.get(claim).filter(|value| !value.is_null())?)));
+    let claim = found.map_or_else(|| names.join("` or `"), |(claim, _)| claim.clone());
+    let id = match found.map(|(_, value)| value) {
         None | Some(Value::Null) => Err(UniqueIdProblem::Missing),
         Some(Value::String(id)) if id.trim().is_empty() => Err(UniqueIdProblem::Empty),
         Some(Value::String(id)) if id.len() > MAX_UNIQUE_ID_BYTES => Err(UniqueIdProblem::TooLong),
@@ -102,21 +113,11 @@ pub fn unique_id(claims: &Claims, provider: &IdentityProvider) -> Result<String,
         Some(Value::Number(number)) if !number.is_f64() => Ok(number.to_string()),
         Some(_) => Err(UniqueIdProblem::Type),
     };
-    id.map_err(|problem| VerifyError::UniqueId { provider: provider.name.clone(), claim: claim.clone(), problem })
+    id.map_err(|problem| VerifyError::UniqueId { provider: provider.name.clone(), claim, problem })
 }
 
 /// The provider's email claim, if it is a string with something in it. Never a reason to refuse.
 pub fn email(claims: &Claims, provider: &IdentityProvider) -> Option<String> {
     let email = claims.get(&provider.claims.email)?.as_str()?.trim();
     (!email.is_empty()).then(|| email.to_owned())
-}
-
-/// `email_verified`; some providers send it as text. What is there and does not say yes says no.
-pub fn email_verified(claims: &Claims) -> Option<bool> {
-    match claims.as_map().get("email_verified")? {
-        Value::Null => None,
-        Value::Bool(verified) => Some(*verified),
-        Value::String(text) => Some(text.eq_ignore_ascii_case("true")),
-        _ => Some(false),
-    }
 }

@@ -12,6 +12,12 @@ use crate::model::{ProviderName, SigningAlgorithm};
 pub enum VerifyError {
     #[error(transparent)]
     Token(#[from] TokenError),
+    #[error("a {what} is not a bearer token: send an access token or an ID token")]
+    NotABearerToken { what: &'static str },
+    #[error("the token is bound to a key by `cnf`: proofs of possession are not checked, so it cannot be taken")]
+    Bound,
+    #[error("the token has `act`, so somebody acts for its subject: no provider here lets anybody act for others")]
+    Delegated,
     #[error("the token has no `iss` of type string, and every identity provider has an issuer")]
     IssuerMissing,
     #[error("no identity provider has the issuer {}", .issuer.as_deref().map_or("of the token".into(), |it| format!("`{it}`")))]
@@ -38,6 +44,20 @@ pub enum VerifyError {
     Issuer { provider: ProviderName, expected: String },
     #[error("the token's `aud` has none of the audiences of provider `{provider}`: {}", quoted(.expected))]
     Audience { provider: ProviderName, expected: Vec<String>, found: Vec<String> },
+    #[error("the token's type is `{found}`; provider `{provider}` takes {}", quoted(.expected))]
+    TokenType { provider: ProviderName, expected: Vec<String>, found: String },
+    #[error("provider `{provider}` takes {expected} only: the token {found}")]
+    Kind { provider: ProviderName, expected: &'static str, found: String },
+    #[error("the token is for {}, none of the clients of provider `{provider}`", .found.as_deref().map_or("no client that it names".into(), |it| format!("the client `{it}`")))]
+    AuthorizedParty { provider: ProviderName, found: Option<String> },
+    #[error("the token's claim `{claim}` is not what provider `{provider}` requires")]
+    RequiredClaim { provider: ProviderName, claim: String },
+    #[error("the token has no `iat`, which the limits of provider `{provider}` need")]
+    IssuedAtMissing { provider: ProviderName },
+    #[error("the token is good for {seconds} seconds, longer than the {limit} that provider `{provider}` takes")]
+    Lifetime { provider: ProviderName, seconds: i64, limit: u32 },
+    #[error("the token was issued {seconds} seconds ago, longer than the {limit} that provider `{provider}` takes")]
+    TooOld { provider: ProviderName, seconds: i64, limit: u32 },
     #[error("the token's claim `{claim}`, the unique id for provider `{provider}`, {problem}")]
     UniqueId { provider: ProviderName, claim: String, problem: UniqueIdProblem },
 }
@@ -64,10 +84,15 @@ impl VerifyError {
             | Self::KeyAlgorithm { .. } => "token-algorithm",
             Self::Token(_) | Self::NotADate { .. } => "token-malformed",
             Self::IssuerMissing | Self::Issuer { .. } => "token-issuer",
+            Self::NotABearerToken { .. } | Self::TokenType { .. } | Self::Kind { .. } => "token-type",
+            Self::Bound => "token-bound",
+            Self::Delegated => "token-delegated",
+            Self::AuthorizedParty { .. } | Self::RequiredClaim { .. } | Self::IssuedAtMissing { .. } => "token-claims",
+            Self::Lifetime { .. } => "token-claims",
             Self::UnknownProvider { .. } => "token-unknown-provider",
             Self::KeysUnavailable { .. } => "keys-unavailable",
             Self::UnknownKey { .. } | Self::Signature { .. } => "token-signature",
-            Self::ExpiryMissing | Self::Expired { .. } => "token-expired",
+            Self::ExpiryMissing | Self::Expired { .. } | Self::TooOld { .. } => "token-expired",
             Self::NotYetValid { .. } => "token-not-yet-valid",
             Self::Audience { .. } => "token-audience",
             Self::UniqueId { .. } => "token-subject",
@@ -84,7 +109,12 @@ impl VerifyError {
     /// they might have verified it.
     pub(super) fn progress(&self) -> Progress {
         match self {
-            Self::Token(_) | Self::IssuerMissing | Self::UnknownProvider { .. } => Progress::Unread,
+            Self::Token(_)
+            | Self::NotABearerToken { .. }
+            | Self::Bound
+            | Self::Delegated
+            | Self::IssuerMissing
+            | Self::UnknownProvider { .. } => Progress::Unread,
             Self::AlgorithmNotAllowed { .. } => Progress::Algorithm,
             Self::UnknownKey { .. } => Progress::NoKey,
             Self::KeyAlgorithm { .. } => Progress::WrongKey,
@@ -95,6 +125,10 @@ impl VerifyError {
             }
             Self::Issuer { .. } => Progress::Issuer,
             Self::Audience { .. } => Progress::Audience,
+            Self::TokenType { .. } | Self::Kind { .. } => Progress::Kind,
+            Self::AuthorizedParty { .. } => Progress::AuthorizedParty,
+            Self::IssuedAtMissing { .. } | Self::Lifetime { .. } | Self::TooOld { .. } => Progress::Age,
+            Self::RequiredClaim { .. } => Progress::RequiredClaims,
             Self::UniqueId { .. } => Progress::UniqueId,
         }
     }
@@ -116,6 +150,10 @@ pub(super) enum Progress {
     Times,
     Issuer,
     Audience,
+    Kind,
+    AuthorizedParty,
+    Age,
+    RequiredClaims,
     UniqueId,
 }
 

@@ -1,5 +1,7 @@
 //! Whole tokens against whole providers, over real HTTP key sets.
 
+mod address;
+mod bearer;
 mod claims;
 mod hostile;
 mod known;
@@ -17,7 +19,7 @@ use crate::authn::keys::test_issuer::{TestIssuer, eventually};
 use crate::authn::keys::{AllowedHosts, KeyRegistry, Settings};
 use crate::authn::mint::SigningKey;
 use crate::clock::ManualClock;
-use crate::model::{ClaimNames, IdentityProvider, MatchMode, ProviderName, SigningAlgorithm};
+use crate::model::{ClaimNames, IdentityProvider, ProviderName, SigningAlgorithm};
 
 pub const NOW: i64 = 1_700_000_000;
 pub const ISSUER: &str = "https://acme.okta.com";
@@ -80,13 +82,9 @@ impl World {
 
 pub fn provider(name: &str, issuer: &TestIssuer) -> IdentityProvider {
     IdentityProvider {
-        name: ProviderName::parse(name).unwrap(),
-        jwks_uri: issuer.address.clone(),
         issuer: Some(ISSUER.into()),
         audiences: vec![AUDIENCE.into()],
-        algorithms: Vec::new(),
-        claims: ClaimNames::default(),
-        external_identities: MatchMode::All,
+        ..IdentityProvider::of(ProviderName::parse(name).unwrap(), &issuer.address)
     }
 }
 

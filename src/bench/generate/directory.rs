@@ -12,7 +12,7 @@ use super::resources::{Resources, resources};
 use crate::bench::random::Random;
 use crate::manifest::DefaultRoles;
 use crate::model::{
-    ClaimNames, Collaborator, DirectoryState, Email, ExternalIdentity, IdentityProvider, MatchMode, NameError,
+    Collaborator, Condition, Conditions, DirectoryState, Email, ExternalIdentity, IdentityProvider, NameError,
     Resource, RoleName, Subject, Team, TeamName, User,
 };
 
@@ -96,20 +96,16 @@ const EXTERNAL_IDENTITIES: usize = 8;
 
 fn identity_provider(trusted: &Trusted) -> Result<IdentityProvider, NameError> {
     Ok(IdentityProvider {
-        name: trusted.provider.clone().try_into()?,
-        jwks_uri: trusted.jwks_uri.clone(),
         issuer: Some(trusted.issuer.clone()),
         audiences: vec![trusted.audience.clone()],
-        algorithms: Vec::new(),
-        claims: ClaimNames::default(),
-        external_identities: MatchMode::All,
+        ..IdentityProvider::of(trusted.provider.clone().try_into()?, &trusted.jwks_uri)
     })
 }
 
 fn external_identity(number: usize, provider: &IdentityProvider) -> Result<ExternalIdentity, NameError> {
     let name = format!("partner-{number}");
     Ok(ExternalIdentity {
-        claims: BTreeMap::from([(DEPARTMENT.to_owned(), BTreeSet::from([name.clone()]))]),
+        claims: Conditions::from([(DEPARTMENT.to_owned(), Condition::is(name.clone()))]),
         name: name.try_into()?,
         identity_provider: provider.name.clone(),
     })

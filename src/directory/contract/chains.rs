@@ -20,7 +20,7 @@ pub async fn every_revision_has_a_chain_of_its_own_that_never_changes(directory:
             let Trace::Live(Some(chain)) = directory.trace(&scene.tenant, at).await.unwrap() else { panic!("{at}") };
             seen.push((scene, at, chain));
             let heads = directory.tenants().await.unwrap();
-            let head = heads.into_iter().find(|found| found.tenant == scene.tenant).unwrap();
+            let head = heads.iter().find(|found| found.tenant == scene.tenant).unwrap();
             assert_eq!((head.head, head.chain), (at, chain));
         }
     }

@@ -8,9 +8,9 @@ use serde_json::json;
 use crate::directory::{Author, Changes, Directory, Fact, FactKey, Kind, read_subject};
 use crate::model::facts::RoleActions;
 use crate::model::{
-    ClaimNames, Collaborator, Email, EntityRef, ExternalIdentity, ExternalIdentityName, IdentityProvider, MatchMode,
-    ProviderName, Resource, Revision, Role, RoleName, SigningAlgorithm, Team, TeamMapping, TeamName, TenantId, User,
-    VirtualAccount, VirtualAccountName,
+    ClaimNames, Collaborator, Condition, Email, EntityRef, ExternalIdentity, ExternalIdentityName, IdentityProvider,
+    MatchMode, ProviderName, Resource, Revision, Role, RoleName, SigningAlgorithm, Team, TeamMapping, TeamName,
+    TenantId, User, VirtualAccount, VirtualAccountName,
 };
 
 pub fn tenant(name: &str) -> TenantId {
@@ -74,13 +74,12 @@ pub fn grant(subject: &str, role: &str, thing: &str) -> Fact {
 
 pub fn provider(name: &str) -> Fact {
     Fact::IdentityProvider(IdentityProvider {
-        name: ProviderName::parse(name).unwrap(),
-        jwks_uri: "https://idp.test/keys".into(),
         issuer: Some("https://idp.test/".into()),
         audiences: vec!["b".into(), "a".into()],
         algorithms: vec![SigningAlgorithm::ES256, SigningAlgorithm::EdDSA],
         claims: ClaimNames { teams: Some("realm_access/roles".into()), ..ClaimNames::default() },
         external_identities: MatchMode::MostSpecific,
+        ..IdentityProvider::of(ProviderName::parse(name).unwrap(), "https://idp.test/keys")
     })
 }
 
@@ -89,7 +88,7 @@ pub fn provider_key(name: &str) -> FactKey {
 }
 
 pub fn external_identity(name: &str, provider: &str) -> Fact {
-    let values = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+    let values = |values: &[&str]| Condition::OneOf(values.iter().map(|value| (*value).to_owned()).collect());
     Fact::ExternalIdentity(ExternalIdentity {
         name: ExternalIdentityName::parse(name).unwrap(),
         identity_provider: ProviderName::parse(provider).unwrap(),

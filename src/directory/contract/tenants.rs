@@ -145,5 +145,5 @@ async fn answers_nothing(directory: &dyn Directory, tenant: &TenantId) {
 
 async fn heads(directory: &dyn Directory) -> Vec<(String, u64)> {
     let tenants = directory.tenants().await.unwrap();
-    tenants.into_iter().map(|found| (found.tenant.to_string(), found.head.0)).collect()
+    tenants.iter().map(|found| (found.tenant.to_string(), found.head.0)).collect()
 }

@@ -14,9 +14,10 @@ use super::{Document, ResourceDocument, document_of, read_document, resource_id}
 use crate::directory::Fact;
 use crate::model::facts::RoleActions;
 use crate::model::{
-    ClaimNames, Collaborator, Email, EntityRef, ExternalIdentity, ExternalIdentityName, IdentityProvider, MatchMode,
-    ProviderName, Resource, Role, RoleName, SigningAlgorithm, Subject, Team, TeamMapping, TeamName, User,
-    VirtualAccount, VirtualAccountName,
+    ClaimNames, Collaborator, Condition, Email, EmailRule, EmailTrust, EntityRef, ExternalIdentity,
+    ExternalIdentityName, IdentityProvider, MatchMode, Pattern, ProviderName, Resource, Role, RoleName,
+    SigningAlgorithm, Subject, Team, TeamMapping, TeamName, TokenKind, TokenRules, User, UsersBy, VirtualAccount,
+    VirtualAccountName,
 };
 
 proptest! {
@@ -83,25 +84,67 @@ fn provider() -> impl Strategy<Value = IdentityProvider> {
         vec(some_text(), 0..3),
         vec(algorithms, 0..3),
     );
-    let claims = (some_text(), some_text(), option::of(some_text()), option::of(some_text()));
+    let claims = (vec(some_text(), 1..3), some_text(), option::of(some_text()), option::of(some_text()));
     let mode = select(vec![MatchMode::All, MatchMode::MostSpecific]);
-    (name(ProviderName::parse), config, claims, mode).prop_map(
-        |(name, (jwks_uri, issuer, audiences, algorithms), (unique_id, email, virtual_account, teams), mode)| {
+    let users = option::of(select(vec![UsersBy::Subject, UsersBy::Either, UsersBy::Address]));
+    let people = (claims, email_rule(), users, mode);
+    (name(ProviderName::parse), config, token_rules(), people).prop_map(
+        |(name, (jwks_uri, issuer, audiences, algorithms), tokens, (claims, email, users, external_identities))| {
+            let (unique_id, email_claim, virtual_account, teams) = claims;
+            let claims = ClaimNames { unique_id, email: email_claim, virtual_account, teams };
+            let jwks_uri = jwks_uri.to_owned();
             IdentityProvider {
                 name,
-                jwks_uri: jwks_uri.to_owned(),
+                jwks_uri,
                 issuer,
                 audiences,
                 algorithms,
-                claims: ClaimNames { unique_id, email, virtual_account, teams },
-                external_identities: mode,
+                tokens,
+                claims,
+                email,
+                users,
+                external_identities,
             }
         },
     )
 }
 
+fn token_rules() -> impl Strategy<Value = TokenRules> {
+    (
+        vec(select(vec!["jwt", "at+jwt", "x"]).prop_map(str::to_owned), 0..3),
+        select(vec![TokenKind::Any, TokenKind::Access, TokenKind::Id]),
+        btree_map(some_text(), condition(), 0..3),
+        vec(some_text(), 0..3),
+        vec(some_text(), 0..3),
+        option::of(1..u32::MAX),
+        option::of(1..u32::MAX),
+    )
+        .prop_map(|(types, kind, required_claims, audience_claims, authorized_parties, max_lifetime, max_age)| {
+            TokenRules { types, kind, required_claims, audience_claims, authorized_parties, max_lifetime, max_age }
+        })
+}
+
+fn email_rule() -> impl Strategy<Value = EmailRule> {
+    let trust = option::of(select(vec![EmailTrust::Verified, EmailTrust::Domains, EmailTrust::Never]));
+    let domains = btree_set(select(vec!["acme.com", "b", "xn--caf-dma.fr"]).prop_map(str::to_owned), 1..3);
+    (trust, domains, option::of(some_text())).prop_map(|(trust, domains, verified_claim)| EmailRule {
+        trust,
+        domains,
+        verified_claim,
+    })
+}
+
+fn condition() -> impl Strategy<Value = Condition> {
+    prop_oneof![
+        3 => btree_set(text(), 1..3).prop_map(Condition::OneOf),
+        1 => some_text().prop_map(|text| Condition::Like(Pattern::Glob(text))),
+        1 => some_text().prop_map(|text| Condition::Not(Box::new(Condition::is(text)))),
+        1 => any::<bool>().prop_map(Condition::Exists),
+    ]
+}
+
 fn external_identity() -> impl Strategy<Value = ExternalIdentity> {
-    let claims = btree_map(some_text(), btree_set(text(), 1..3), 0..3);
+    let claims = btree_map(some_text(), condition(), 0..3);
     (name(ExternalIdentityName::parse), name(ProviderName::parse), claims)
         .prop_map(|(name, identity_provider, claims)| ExternalIdentity { name, identity_provider, claims })
 }

@@ -1,38 +1,21 @@
 //! Documents in, facts out: names that are names, values that are values, or which field is wrong.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
 use super::naming::read_subject;
-use super::{
-    Document, EVERY_ACTION, ExternalIdentityDocument, MappingDocument, OneOrMany, ProviderDocument, RoleDocument,
-};
+use super::{Document, EVERY_ACTION, ExternalIdentityDocument, MappingDocument, RoleDocument};
 use crate::compile::sorted;
 use crate::directory::fact::{Fact, Kind};
-use crate::manifest::{condition_values, read_entity, uri_refusal};
-use crate::model::bounds::{self, BoundError, check_count};
+use crate::manifest::{DocumentError, bounded, conditions, named, read_entity};
+use crate::model::bounds::{self, check_count};
 use crate::model::facts::RoleActions;
 use crate::model::{
-    ClaimNames, Collaborator, Email, EntityRef, ExternalIdentity, ExternalIdentityName, IdentityProvider, NameError,
-    ProviderName, Resource, Role, RoleName, Subject, Team, TeamMapping, TeamName, Token, TokenId, TokenOwner, User,
-    VirtualAccount, VirtualAccountName,
+    Collaborator, Email, EntityRef, ExternalIdentity, ExternalIdentityName, ProviderName, Resource, Role, RoleName,
+    Subject, Team, TeamMapping, TeamName, Token, TokenId, TokenOwner, User, VirtualAccount, VirtualAccountName,
 };
 use crate::strict_json;
-
-/// Which field of a document is wrong, and what to write instead.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{field}`: {message}")]
-pub struct DocumentError {
-    pub field: String,
-    pub message: String,
-}
-
-impl DocumentError {
-    fn new(field: &str, message: impl Into<String>) -> Self {
-        Self { field: field.to_owned(), message: message.into() }
-    }
-}
 
 /// Reads a document of a kind, without its `type`, as a fact.
 ///
@@ -46,17 +29,19 @@ pub fn read_document(kind: Kind, value: Value) -> Result<Fact, DocumentError> {
     let value = Value::Object(members);
     // Read by its kind, not by its `type`: only so is every struct in it an object and never a list by position.
     let document = match kind {
-        Kind::IdentityProvider => strict_json::from_value(value).map(Document::IdentityProvider),
-        Kind::ExternalIdentity => strict_json::from_value(value).map(Document::ExternalIdentity),
-        Kind::User => strict_json::from_value(value).map(Document::User),
-        Kind::Team => strict_json::from_value(value).map(Document::Team),
-        Kind::VirtualAccount => strict_json::from_value(value).map(Document::VirtualAccount),
-        Kind::Role => strict_json::from_value(value).map(Document::Role),
-        Kind::Resource => strict_json::from_value(value).map(Document::Resource),
-        Kind::Collaborator => strict_json::from_value(value).map(Document::Collaborator),
-        Kind::Token => strict_json::from_value(value).map(Document::Token),
+        Kind::IdentityProvider => strict_json::from_value_by_path(value).map(Document::IdentityProvider),
+        Kind::ExternalIdentity => strict_json::from_value_by_path(value).map(Document::ExternalIdentity),
+        Kind::User => strict_json::from_value_by_path(value).map(Document::User),
+        Kind::Team => strict_json::from_value_by_path(value).map(Document::Team),
+        Kind::VirtualAccount => strict_json::from_value_by_path(value).map(Document::VirtualAccount),
+        Kind::Role => strict_json::from_value_by_path(value).map(Document::Role),
+        Kind::Resource => strict_json::from_value_by_path(value).map(Document::Resource),
+        Kind::Collaborator => strict_json::from_value_by_path(value).map(Document::Collaborator),
+        Kind::Token => strict_json::from_value_by_path(value).map(Document::Token),
     };
-    Fact::try_from(document.map_err(|error| DocumentError::new(kind.name(), error.to_string()))?)
+    Fact::try_from(document.map_err(|(path, error)| {
+        DocumentError::new(if path.is_empty() { kind.name() } else { &path }, error.to_string())
+    })?)
 }
 
 impl TryFrom<Document> for Fact {
@@ -119,60 +104,11 @@ impl TryFrom<Document> for Fact {
     }
 }
 
-impl TryFrom<ProviderDocument> for IdentityProvider {
-    type Error = DocumentError;
-
-    fn try_from(document: ProviderDocument) -> Result<Self, DocumentError> {
-        let config = document.config;
-        if let Some(message) = uri_refusal(&config.jwks_uri) {
-            return Err(DocumentError::new("config.jwks_uri", message));
-        }
-        if config.issuer.as_deref() == Some("") {
-            return Err(DocumentError::new("config.issuer", "an issuer may not be empty: leave it out instead"));
-        }
-        let audiences = match config.audience {
-            None => Vec::new(),
-            Some(OneOrMany::One(one)) => vec![one],
-            Some(OneOrMany::Many(many)) if many.is_empty() => vec![String::new()],
-            Some(OneOrMany::Many(many)) => many,
-        };
-        if audiences.iter().any(String::is_empty) {
-            return Err(DocumentError::new("config.audience", "an audience may not be empty: leave it out instead"));
-        }
-        let (given, defaults) = (document.claims, ClaimNames::default());
-        let names = [&given.unique_id, &given.email, &given.virtual_account, &given.teams];
-        if names.into_iter().any(|name| name.as_deref() == Some("")) {
-            return Err(DocumentError::new("claims", "each must be the name of a claim"));
-        }
-        Ok(Self {
-            name: named("name", ProviderName::parse(&document.name))?,
-            jwks_uri: config.jwks_uri,
-            issuer: config.issuer,
-            audiences,
-            algorithms: config.algorithms.unwrap_or_default(),
-            claims: ClaimNames {
-                unique_id: given.unique_id.unwrap_or(defaults.unique_id),
-                email: given.email.unwrap_or(defaults.email),
-                virtual_account: given.virtual_account,
-                teams: given.teams,
-            },
-            external_identities: document.external_identities,
-        })
-    }
-}
-
 impl TryFrom<ExternalIdentityDocument> for ExternalIdentity {
     type Error = DocumentError;
 
     fn try_from(document: ExternalIdentityDocument) -> Result<Self, DocumentError> {
-        let mut claims = BTreeMap::new();
-        for (path, value) in document.claims {
-            let values = condition_values(&value).filter(|_| !path.is_empty()).ok_or_else(|| {
-                let message = format!("the condition on `{path}` must be a value or a list of values");
-                DocumentError::new("claims", message)
-            })?;
-            claims.insert(path, values);
-        }
+        let claims = conditions("claims", document.claims.iter())?;
         bounded("claims", bounds::check_conditions(&claims))?;
         Ok(Self {
             name: named("name", ExternalIdentityName::parse(&document.name))?,
@@ -201,14 +137,6 @@ impl TryFrom<RoleDocument> for Role {
             actions: if is_every { RoleActions::Every } else { these() },
         })
     }
-}
-
-fn bounded(field: &str, checked: Result<(), BoundError>) -> Result<(), DocumentError> {
-    checked.map_err(|error| DocumentError::new(field, error.to_string()))
-}
-
-fn named<T>(field: &str, parsed: Result<T, NameError>) -> Result<T, DocumentError> {
-    parsed.map_err(|error| DocumentError::new(field, error.to_string()))
 }
 
 fn emails(field: &str, given: &[String]) -> Result<BTreeSet<Email>, DocumentError> {

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
 use super::naming::{resource_id, shown_subject};
 use super::*;
 use crate::directory::fact::Fact;
@@ -13,29 +11,11 @@ use crate::model::facts::RoleActions;
 /// A fact as a document.
 pub fn document_of(fact: &Fact) -> Document {
     match fact.clone() {
-        Fact::IdentityProvider(provider) => Document::IdentityProvider(ProviderDocument {
-            name: provider.name.into(),
-            config: ProviderConfigDocument {
-                jwks_uri: provider.jwks_uri,
-                issuer: provider.issuer,
-                audience: match <[String; 1]>::try_from(provider.audiences) {
-                    Ok([one]) => Some(OneOrMany::One(one)),
-                    Err(many) => (!many.is_empty()).then_some(OneOrMany::Many(many)),
-                },
-                algorithms: Some(provider.algorithms).filter(|algorithms| !algorithms.is_empty()),
-            },
-            claims: ClaimNamesDocument {
-                unique_id: Some(provider.claims.unique_id),
-                email: Some(provider.claims.email),
-                virtual_account: provider.claims.virtual_account,
-                teams: provider.claims.teams,
-            },
-            external_identities: provider.external_identities,
-        }),
+        Fact::IdentityProvider(provider) => Document::IdentityProvider(provider.into()),
         Fact::ExternalIdentity(identity) => Document::ExternalIdentity(ExternalIdentityDocument {
             name: identity.name.into(),
             identity_provider: identity.identity_provider.into(),
-            claims: identity.claims.into_iter().map(|(path, values)| (path, shortest(values))).collect(),
+            claims: identity.claims.into_iter().map(|(path, condition)| (path, condition.written())).collect(),
         }),
         Fact::User(user) => Document::User(UserDocument { email: user.email.into(), active: user.active }),
         Fact::Team(team) => Document::Team(TeamDocument {
@@ -86,10 +66,4 @@ fn mapping_documents(mappings: BTreeSet<TeamMapping>) -> Vec<MappingDocument> {
         value: mapping.value,
     };
     mappings.into_iter().map(document).collect()
-}
-
-/// A condition as people write it: a single value by itself.
-fn shortest(values: BTreeSet<String>) -> Value {
-    let mut values: Vec<Value> = values.into_iter().map(Value::from).collect();
-    if values.len() == 1 { values.remove(0) } else { values.into() }
 }

@@ -8,9 +8,9 @@ use serde_json::json;
 use super::{Draft, EditError, Editor, Refusal, refusal};
 use crate::directory::fact::{Fact, FactKey, Kind};
 use crate::directory::store::Listing;
-use crate::manifest::{action_refusal, check_entity};
+use crate::manifest::{action_refusal, check_entity, plain_star};
 use crate::model::facts::RoleActions;
-use crate::model::{EntityRef, Resource, Revision, Role, TeamMapping};
+use crate::model::{Conditions, EntityRef, Resource, Revision, Role, TeamMapping};
 use crate::vocabulary::{self, OWN_TYPES};
 
 impl Editor<'_> {
@@ -37,6 +37,10 @@ impl Editor<'_> {
             match fact {
                 Fact::Role(role) => refusals.extend(self.role_refusals(role).into_iter().map(unfit)),
                 Fact::Resource(resource) => refusals.extend(self.resource_refusals(resource).into_iter().map(unfit)),
+                Fact::ExternalIdentity(identity) => refusals.extend(plain_stars(&identity.claims).map(unfit)),
+                Fact::IdentityProvider(provider) => {
+                    refusals.extend(plain_stars(&provider.tokens.required_claims).map(unfit));
+                }
                 _ => {}
             }
         }
@@ -199,4 +203,8 @@ fn is_above_itself(start: &FactKey, above: &BTreeMap<FactKey, Vec<FactKey>>) -> 
         }
     }
     false
+}
+
+fn plain_stars(conditions: &Conditions) -> impl Iterator<Item = String> {
+    conditions.iter().filter_map(|(path, condition)| Some(plain_star(path, condition.plain_star()?)))
 }

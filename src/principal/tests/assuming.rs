@@ -106,7 +106,8 @@ fn manifest(identities: &[Conditions], is_most_specific: bool) -> String {
     let mode = if is_most_specific { "most-specific" } else { "all" };
     let mut text = String::new();
     for provider in ["okta", "zeta"] {
-        let config = json!({"jwks_uri": format!("https://{provider}/k"), "audience": "a"});
+        let keys = format!("https://{provider}/k");
+        let config = json!({"jwks_uri": keys, "issuer": format!("https://{provider}"), "audience": "a"});
         let document =
             json!({"type": "identity-provider", "name": provider, "config": config, "external_identities": mode});
         writeln!(text, "---\n{document}").unwrap();

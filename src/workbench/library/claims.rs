@@ -12,12 +12,15 @@ pub fn any_claims(provider: &IdentityProvider) -> impl Strategy<Value = Map<Stri
     let own = &provider.claims;
     let mut base = Map::new();
     base.extend(provider.issuer.iter().map(|issuer| ("iss".to_owned(), json!(issuer))));
-    base.extend(provider.audiences.first().map(|audience| ("aud".to_owned(), json!(audience))));
+    base.extend(provider.audiences.first().map(|audience| {
+        let claim = provider.tokens.audience_claims.first().map_or("aud", String::as_str);
+        (claim.to_owned(), json!(audience))
+    }));
     let mut names: Vec<String> = COMMON.iter().map(|name| (*name).to_owned()).collect();
     names.push(own.email.clone());
     names.extend(own.virtual_account.iter().chain(&own.teams).cloned());
     let name = prop_oneof![4 => proptest::sample::select(names), 1 => "[a-z_]{1,8}(/[a-z]{1,4})?"];
-    let unique_id = (Just(own.unique_id.clone()), "[a-zA-Z0-9|:@.-]{1,12}");
+    let unique_id = (Just(own.unique_id.first().cloned().unwrap_or_default()), "[a-zA-Z0-9|:@.-]{1,12}");
     (unique_id, btree_map(name, value(), 0..8)).prop_map(move |((path, id), claims)| {
         let mut all = base.clone();
         for (name, value) in claims {

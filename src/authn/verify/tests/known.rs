@@ -108,7 +108,7 @@ impl Actors {
             1 => okta.audiences = vec!["api://other".into()],
             2 => okta.issuer = Some("https://moved.test".into()),
             3 => okta.algorithms = vec![SigningAlgorithm::ES256],
-            4 => okta.claims.unique_id = "email".into(),
+            4 => okta.claims.unique_id = vec!["email".into()],
             5 => okta.issuer = None,
             6 => okta.jwks_uri.clone_from(&self.other.address),
             7 => return vec![other],
