@@ -124,6 +124,7 @@ impl Authorize {
 
 fn uid(flag: &str, text: &str) -> Result<EntityUid, Faults> {
     let message = || json!(text).to_string();
-    vocabulary::read_uid(text)
-        .ok_or_else(|| Fault::of_file(flag, format!("{} is not an entity: write Type::\"id\"", message())).into())
+    let uid = vocabulary::read_entity(text).and_then(|entity| vocabulary::uid(&entity).ok());
+    let wrong = || format!("{} is not an entity: write Type::\"id\" or Type::id", message());
+    uid.ok_or_else(|| Fault::of_file(flag, wrong()).into())
 }

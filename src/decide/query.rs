@@ -51,7 +51,7 @@ pub fn drop_unknown(snapshot: &Snapshot, query: &mut AccessQuery) -> Result<Vec<
     Ok(dropped)
 }
 
-/// An action by name, or as `Action::"name"`, with a namespace if the schema has one.
+/// An action by name, or as `Action::"name"` or `Action::name`, with a namespace if the schema has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActionName(pub String);
 
@@ -125,7 +125,7 @@ impl From<RequestValidationError> for QueryError {
 /// The action that a name means.
 pub(super) fn find_action<'a>(snapshot: &'a Snapshot, name: &ActionName) -> Result<&'a ActionFacts, QueryError> {
     let actions = &snapshot.schema.actions;
-    let by_uid = || actions.get(&vocabulary::read_uid(&name.0)?);
+    let by_uid = || actions.get(&vocabulary::uid(&vocabulary::read_entity(&name.0)?).ok()?);
     actions.named(&name.0).or_else(by_uid).ok_or_else(|| QueryError::UnknownAction(name.0.clone()))
 }
 

@@ -15,6 +15,7 @@ mod patch;
 mod tenants;
 mod tokens;
 
+pub(super) use asking::Asked;
 pub(super) use batch::batch;
 pub(super) use grants::{granted, granting};
 pub(super) use history::history;

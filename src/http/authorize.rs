@@ -8,17 +8,19 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub(crate) use self::body::RawRequest;
 use self::body::{RawBatch, read};
+use super::admin::Asked;
 use super::bearer::Bearer;
 use super::caller::Caller;
-use super::problem::Problem;
+use super::problem::{Problem, denied};
 use super::request_id::RequestId;
 use super::state::{AppState, DefaultTenant, Limits};
 use crate::ask::{Answered, Asker};
+use crate::decide::Decision;
 use crate::snapshot::Tenants;
 
 type Body = Result<Bytes, BytesRejection>;
@@ -30,6 +32,7 @@ pub(super) async fn one(
     caller: Caller,
     Extension(id): Extension<RequestId>,
     bearer: Bearer,
+    Asked(how): Asked<AnswerAs>,
     body: Body,
 ) -> Result<Response, Problem> {
     let raw: RawRequest = read(&body?)?;
@@ -37,7 +40,23 @@ pub(super) async fn one(
     caller.check_tenant(&tenant)?;
     let at_least = raw.at_least;
     let question = raw.into_question(bearer.0?, &caller)?;
-    Ok(json(&state.ask.one(&tenant, at_least, question, &asker(&caller, &id)).await?))
+    let answered = state.ask.one(&tenant, at_least, question, &asker(&caller, &id)).await?;
+    let is_denied = how.deny.is_some() && answered.answer.decision == Decision::Deny;
+    Ok(if is_denied { denied(json(&answered)) } else { json(&answered) })
+}
+
+/// How an answer comes.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct AnswerAs {
+    /// With this status where the decision is to deny, for those who look at nothing else.
+    deny: Option<DenyStatus>,
+}
+
+#[derive(Debug, Deserialize)]
+enum DenyStatus {
+    #[serde(rename = "403")]
+    Forbidden,
 }
 
 /// `POST /authorize/batch` and `/tenants/{tenant}/authorize/batch`.

@@ -71,7 +71,11 @@ fn described(operation: &Operation) -> Value {
         .collect();
     for (status, schema) in &operation.answers {
         let media = if operation.path == "/metrics" { "application/openmetrics-text" } else { "application/json" };
-        let content = json!({media: {"schema": schema}});
+        let mut content = json!({media: {"schema": schema}});
+        // A status may be an answer's or a problem's.
+        if operation.problems.contains(status) {
+            content["application/problem+json"] = json!({"schema": reference("Problem")});
+        }
         responses.insert(status.to_string(), json!({"description": operation.summary, "content": content}));
     }
     let mut described = json!({

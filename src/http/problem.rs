@@ -231,8 +231,22 @@ impl IntoResponse for Problem {
     }
 }
 
+/// An answer whose status says that the decision is to deny; its body is the answer all the same.
+pub(super) fn denied(mut answer: Response) -> Response {
+    *answer.status_mut() = StatusCode::FORBIDDEN;
+    answer.extensions_mut().insert(IsAnswer);
+    answer
+}
+
+/// Marks what is no problem, whatever its status.
+#[derive(Clone, Copy, Debug)]
+struct IsAnswer;
+
 /// Writes the body of every problem, also of those that axum itself answers.
 pub(super) fn render(response: &mut Response, id: &RequestId) {
+    if response.extensions().get::<IsAnswer>().is_some() {
+        return;
+    }
     let problem = match (response.extensions_mut().remove::<Problem>(), response.status()) {
         (Some(problem), _) => problem,
         (None, StatusCode::METHOD_NOT_ALLOWED) => Problem::MethodNotAllowed,

@@ -88,6 +88,9 @@ impl Reloader {
             }
             // Its last file may have come between the reading and the look at it.
             assembled = assemble(folder);
+            if assembled.is_err() && self.under_way.of(tenant) != publishing {
+                return Reloaded::Faulty;
+            }
             if assembled.is_err() && self.purpose.publishes() {
                 self.under_way.suspect(tenant);
             }

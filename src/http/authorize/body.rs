@@ -18,8 +18,8 @@ use crate::vocabulary;
 pub(crate) struct RawRequest {
     pub tenant: Option<String>,
     token: Option<String>,
-    principal: Option<String>,
-    action: String,
+    principal: Option<NamedEntity>,
+    action: NamedAction,
     resource: RawResource,
     context: Option<StrictJson>,
     #[serde(default)]
@@ -36,7 +36,7 @@ pub(super) struct RawBatch<'a> {
     pub tenant: Option<String>,
     pub at_least: Option<Revision>,
     token: Option<String>,
-    principal: Option<String>,
+    principal: Option<NamedEntity>,
     /// Each is read by itself: what is wrong with one is wrong with no other.
     #[serde(borrow)]
     pub requests: Vec<&'a RawValue>,
@@ -46,8 +46,8 @@ pub(super) struct RawBatch<'a> {
 #[serde(deny_unknown_fields)]
 struct RawItem {
     token: Option<String>,
-    principal: Option<String>,
-    action: String,
+    principal: Option<NamedEntity>,
+    action: NamedAction,
     resource: RawResource,
     context: Option<StrictJson>,
     #[serde(default)]
@@ -59,15 +59,43 @@ struct RawItem {
 /// `Model::"gpt-4o"`, or the same with what the request adds.
 #[derive(Debug)]
 struct RawResource {
-    entity: NamedResource,
+    entity: NamedEntity,
     attributes: Map<String, Value>,
-    parents: Vec<String>,
+    parents: Vec<NamedEntity>,
 }
 
+/// `Model::"gpt-4o"`, `Model::gpt-4o`, or an object with `type` and `id`. Whether the schema has the type is not asked.
 #[derive(Debug)]
-enum NamedResource {
-    Uid(String),
+enum NamedEntity {
+    Written(String),
     Parts(EntityRef),
+}
+
+impl NamedEntity {
+    fn entity(self) -> Result<EntityRef, Problem> {
+        match self {
+            Self::Written(text) => vocabulary::read_entity(&text).ok_or_else(|| not_an_entity(&text)),
+            Self::Parts(entity) => Ok(entity),
+        }
+    }
+
+    fn uid(self) -> Result<EntityUid, Problem> {
+        let entity = self.entity()?;
+        vocabulary::uid(&entity).map_err(|_| not_an_entity(&entity.to_string()))
+    }
+}
+
+/// The name of an action, its uid in either notation, or an object with `type` and `id`.
+#[derive(Debug)]
+struct NamedAction(ActionName);
+
+impl<'de> Deserialize<'de> for NamedAction {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(ActionName(match NamedEntity::deserialize(deserializer)? {
+            NamedEntity::Written(text) => text,
+            NamedEntity::Parts(entity) => entity.to_string(),
+        })))
+    }
 }
 
 /// Reads a body.
@@ -125,7 +153,7 @@ impl RawItem {
 fn one_of(
     bearer: Option<String>,
     token: Option<String>,
-    principal: Option<String>,
+    principal: Option<NamedEntity>,
     caller: &Caller,
 ) -> Result<Option<Who>, Problem> {
     match (bearer, token, principal) {
@@ -133,7 +161,7 @@ fn one_of(
         (Some(token), None, None) | (None, Some(token), None) => Ok(Some(Who::Token(token))),
         (None, None, Some(principal)) => {
             caller.may_vouch()?;
-            Ok(Some(Who::Named(uid(&principal)?)))
+            Ok(Some(Who::Named(principal.uid()?)))
         }
         _ => Err(Problem::Malformed(
             "give one of `token`, `Authorization: Bearer` and `principal`, not several".to_owned(),
@@ -143,7 +171,7 @@ fn one_of(
 
 /// What is asked, whoever it is about.
 struct Asked {
-    action: String,
+    action: NamedAction,
     resource: RawResource,
     context: Option<StrictJson>,
     explain: bool,
@@ -154,11 +182,8 @@ impl Asked {
     /// The question, without what does not count from this caller.
     fn into_question(self, who: Who, caller: &Caller) -> Result<Question, Problem> {
         let Self { action, mut resource, context, mut explain, unknown } = self;
-        let entity = match resource.entity {
-            NamedResource::Uid(text) => read_entity(&text)?,
-            NamedResource::Parts(entity) => entity,
-        };
-        let parents = resource.parents.iter().map(|text| read_entity(text));
+        let entity = resource.entity.entity()?;
+        let parents = resource.parents.into_iter().map(NamedEntity::entity);
         let mut parents = parents.collect::<Result<Vec<_>, Problem>>()?;
         let mut dropped = Vec::new();
         if !caller.may_describe() {
@@ -175,22 +200,47 @@ impl Asked {
         }
         let resource = ResourceQuery { entity, attributes: resource.attributes, parents };
         let context = context.map(|context| context.0);
-        let query = AccessQuery { action: ActionName(action), resource, context, explain };
+        let query = AccessQuery { action: action.0, resource, context, explain };
         Ok(Question { who, query, unknown, dropped })
     }
 }
 
-fn uid(text: &str) -> Result<EntityUid, Problem> {
-    vocabulary::read_uid(text).ok_or_else(|| not_an_entity(text))
-}
-
-/// Whether the schema has the type is not known here.
-fn read_entity(text: &str) -> Result<EntityRef, Problem> {
-    vocabulary::read_ref(text).ok_or_else(|| not_an_entity(text))
-}
-
 fn not_an_entity(text: &str) -> Problem {
-    Problem::Malformed(format!("`{text}` is not an entity: write `Type::\"id\"`"))
+    Problem::Malformed(format!("`{text}` is not an entity: write `Type::\"id\"` or `Type::id`"))
+}
+
+impl<'de> Deserialize<'de> for NamedEntity {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Parts {
+            #[serde(rename = "type")]
+            entity_type: String,
+            id: String,
+        }
+
+        struct Either;
+
+        impl<'de> serde::de::Visitor<'de> for Either {
+            type Value = NamedEntity;
+
+            fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                out.write_str(ENTITY_FORMS)
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<NamedEntity, E> {
+                Ok(NamedEntity::Written(text.to_owned()))
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, members: A) -> Result<NamedEntity, A::Error> {
+                let Parts { entity_type, id } =
+                    Parts::deserialize(serde::de::value::MapAccessDeserializer::new(members))?;
+                Ok(NamedEntity::Parts(EntityRef::new(entity_type, id)))
+            }
+        }
+
+        deserializer.deserialize_any(Either)
+    }
 }
 
 impl<'de> Deserialize<'de> for RawResource {
@@ -203,7 +253,7 @@ impl<'de> Deserialize<'de> for RawResource {
             id: String,
             attributes: Option<StrictJson>,
             #[serde(default)]
-            parents: Vec<String>,
+            parents: Vec<NamedEntity>,
         }
 
         struct Either;
@@ -212,11 +262,11 @@ impl<'de> Deserialize<'de> for RawResource {
             type Value = RawResource;
 
             fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                out.write_str("`Type::\"id\"` or an object with `type` and `id`")
+                out.write_str(ENTITY_FORMS)
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<RawResource, E> {
-                let entity = NamedResource::Uid(text.to_owned());
+                let entity = NamedEntity::Written(text.to_owned());
                 Ok(RawResource { entity, attributes: Map::new(), parents: Vec::new() })
             }
 
@@ -227,7 +277,7 @@ impl<'de> Deserialize<'de> for RawResource {
                     Some(Value::Object(members)) => members,
                     Some(_) => return Err(serde::de::Error::custom("`attributes` must be an object")),
                 };
-                let entity = NamedResource::Parts(EntityRef::new(described.entity_type, described.id));
+                let entity = NamedEntity::Parts(EntityRef::new(described.entity_type, described.id));
                 Ok(RawResource { entity, attributes, parents: described.parents })
             }
         }
@@ -235,6 +285,8 @@ impl<'de> Deserialize<'de> for RawResource {
         deserializer.deserialize_any(Either)
     }
 }
+
+const ENTITY_FORMS: &str = "`Type::\"id\"`, `Type::id` or an object with `type` and `id`";
 
 /// The batch, and its list.
 const DEPTH_OF_ITEMS: usize = 2;

@@ -301,9 +301,15 @@ fn asking() -> Vec<Operation> {
     for path in ["/authorize", "/tenants/{tenant}/authorize"] {
         all.push(
             Operation::new("post", path, "asking", "May this principal do this?")
+                .query(
+                    "deny",
+                    json!({"enum": ["403"]}),
+                    "A decision to deny comes with this status, the same answer in its body.",
+                )
                 .body(reference("Question"), question())
                 .problems(&problems)
-                .answer(200, reference("Decision")),
+                .answer(200, reference("Decision"))
+                .answer(403, reference("Decision")),
         );
         all.push(
             Operation::new("post", format!("{path}/batch"), "asking", "The same, for many; answered in order.")

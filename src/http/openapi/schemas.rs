@@ -92,10 +92,10 @@ fn still_named() -> Value {
 
 fn others() -> Vec<(&'static str, Value)> {
     let seconds = json!({"type": "integer", "minimum": 1, "maximum": 316_224_000});
-    let entity = json!({"anyOf": [text(), closed(
-        &["type", "id"],
-        json!({"type": text(), "id": text(), "attributes": {"type": "object"}, "parents": {"type": "array", "items": text()}}),
-    )]});
+    let named = json!({"anyOf": [text(), closed(&["type", "id"], json!({"type": text(), "id": text()}))]});
+    let parents = json!({"type": "array", "items": named});
+    let described = json!({"type": text(), "id": text(), "attributes": {"type": "object"}, "parents": parents});
+    let entity = json!({"anyOf": [text(), closed(&["type", "id"], described)]});
     let change = json!({
         "type": text(), "id": text(),
         "before": {"type": ["object", "null"]}, "after": {"type": ["object", "null"]},
@@ -109,7 +109,7 @@ fn others() -> Vec<(&'static str, Value)> {
         members.insert("request_id".to_owned(), json!({"type": ["string", "null"]}));
     }
     let asked = json!({
-        "token": text(), "principal": text(), "action": text(), "resource": entity, "context": {"type": "object"},
+        "token": text(), "principal": named, "action": named, "resource": entity, "context": {"type": "object"},
         "explain": {"type": "boolean"}, "unknown": {"enum": ["refuse", "drop"]},
     });
     let mut question = asked.clone();
@@ -181,7 +181,7 @@ fn others() -> Vec<(&'static str, Value)> {
             closed(
                 &["requests"],
                 json!({
-                    "tenant": text(), "token": text(), "principal": text(), "at_least": revision(),
+                    "tenant": text(), "token": text(), "principal": named, "at_least": revision(),
                     "requests": {"type": "array", "items": item},
                 }),
             ),

@@ -87,11 +87,57 @@ async fn a_forbid_that_matched_is_named_with_its_place_and_its_annotations() {
 #[tokio::test]
 async fn an_action_is_a_name_or_a_uid_and_a_resource_a_string_or_an_object() {
     let server = TestServer::start().await;
-    for action in ["viewModel", "Action::\"viewModel\""] {
-        for resource in [json!("Model::\"gpt-4o\""), json!({"type": "Model", "id": "gpt-4o"})] {
+    let actions = [
+        json!("viewModel"),
+        json!("Action::\"viewModel\""),
+        json!("Action::viewModel"),
+        json!({"type": "Action", "id": "viewModel"}),
+    ];
+    let resources = [json!("Model::\"gpt-4o\""), json!("Model::gpt-4o"), json!({"type": "Model", "id": "gpt-4o"})];
+    for action in &actions {
+        for resource in &resources {
             let answer = ask_with(&server, json!({"action": action, "resource": resource})).await;
             assert_eq!((answer.status, &answer.body["decision"]), (200, &json!("allow")), "{action} {resource}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_principal_and_parents_are_taken_in_every_notation() {
+    let server = TestServer::start().await;
+    let key = [("x-cedargate-key", CALLER_KEY)];
+    for principal in
+        [json!("User::\"jane@acme.com\""), json!("User::jane@acme.com"), json!({"type": "User", "id": "jane@acme.com"})]
+    {
+        for parent in [json!("ModelProvider::openai"), json!({"type": "ModelProvider", "id": "openai"})] {
+            let resource = json!({"type": "Model", "id": "gpt-4o", "parents": [parent]});
+            let body = json!({"principal": principal, "action": "viewModel", "resource": resource});
+            let answer = server.post_with("/authorize", body, &key).await;
+            assert_eq!((answer.status, &answer.body["decision"]), (200, &json!("allow")), "{principal} {parent}");
+            assert_eq!(answer.body["principal"], "User::\"jane@acme.com\"");
+        }
+    }
+    for wrong in [json!("jane@acme.com"), json!("User::"), json!({"type": "User"}), json!(["User", "jane"]), json!(7)] {
+        let body = json!({"principal": wrong, "action": "viewModel", "resource": "Model::gpt-4o"});
+        assert_eq!(server.post_with("/authorize", body, &key).await.status, 400, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn a_deny_comes_with_its_own_status_where_that_is_asked_for() {
+    let server = TestServer::start().await;
+    let body = |action: &str| json!({"token": server.jane(), "action": action, "resource": "Model::gpt-4o"});
+    let denied = server.post("/authorize?deny=403", body("manageModel")).await;
+    assert_eq!((denied.status, &denied.body["decision"]), (403, &json!("deny")));
+    assert_eq!(denied.body["reason"], "not_permitted");
+    let allowed = server.post("/tenants/acme/authorize?deny=403", body("viewModel")).await;
+    assert_eq!((allowed.status, &allowed.body["decision"]), (200, &json!("allow")));
+    // Without it, and for what is no answer, nothing changes.
+    assert_eq!(server.post("/authorize", body("manageModel")).await.status, 200);
+    let refused = server.post("/authorize?deny=403", json!({"action": "viewModel", "resource": "Model::m"})).await;
+    assert_eq!((refused.status, &refused.body["type"]), (401, &json!("urn:cedargate:problem:token-missing")));
+    for odd in ["deny=401", "deny=", "status=403"] {
+        assert_eq!(server.post(&format!("/authorize?{odd}"), body("viewModel")).await.status, 400, "{odd}");
     }
 }
 
