@@ -332,7 +332,13 @@ impl Verifier {
         let wanted = token.header.key_id.as_deref();
         let fetched = self.keys.current(&provider.jwks_uri);
         let keys = fetched.as_ref().map(|fetched| &fetched.keys);
-        let candidates = signature::candidates(keys, wanted, signed_with, provider);
+        let candidates = match keys {
+            Some(keys) => signature::candidates(keys, wanted, signed_with, provider),
+            None if self.keys.is_misconfigured(&provider.jwks_uri) => {
+                Err(VerifyError::KeysMisconfigured { provider: provider.name.clone() })
+            }
+            None => Err(VerifyError::KeysUnavailable { provider: provider.name.clone() }),
+        };
         let candidates = observer.check(Check::Key, candidates, |keys| match wanted {
             Some(key_id) => format!("`{}`", shown(key_id)),
             None => format!("the token names none: {} to try", keys.len()),
