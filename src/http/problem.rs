@@ -67,6 +67,8 @@ pub(super) enum Problem {
     KeysUnavailable(String),
     /// No waiting brings them.
     KeysMisconfigured(String),
+    /// An administrator asked for them.
+    KeysNotFetched(String),
     NotReady(String),
     LogUnavailable,
     TimedOut,
@@ -110,6 +112,7 @@ impl Problem {
             | Self::LogUnavailable
             | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoStorage(_) => StatusCode::INSUFFICIENT_STORAGE,
+            Self::KeysNotFetched(_) => StatusCode::BAD_GATEWAY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::InOperation { problem, .. } => problem.status(),
         }
@@ -147,6 +150,7 @@ impl Problem {
             Self::NoStorage(_) => "insufficient-storage",
             Self::KeysUnavailable(_) => "keys-unavailable",
             Self::KeysMisconfigured(_) => "keys-misconfigured",
+            Self::KeysNotFetched(_) => "keys-not-fetched",
             Self::NotReady(_) => "not-ready",
             Self::LogUnavailable => "log-unavailable",
             Self::TimedOut => "timed-out",
@@ -180,6 +184,7 @@ impl Problem {
             | Self::NoStorage(detail)
             | Self::KeysUnavailable(detail)
             | Self::KeysMisconfigured(detail)
+            | Self::KeysNotFetched(detail)
             | Self::NotReady(detail) => detail.clone(),
             Self::TenantMissing => "name a `tenant`: this server has several and no default".to_owned(),
             Self::TokenMissing => {
