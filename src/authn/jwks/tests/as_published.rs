@@ -23,6 +23,31 @@ fn reads_as(jwk: &Value, key: &SigningKey) -> bool {
     VerifyingKey::from_jwk(jwk).is_ok_and(|read| read.verifies(signed.as_bytes(), signature, key.algorithm()))
 }
 
+/// RFC 7515, appendix A.4.
+#[test]
+fn the_signature_of_the_standard_is_verified_with_es512() {
+    let jwk = json!({
+        "kty": "EC", "crv": "P-521",
+        "x": "AekpBQ8ST8a8VcfVOTNl353vSrDCLLJXmPk06wTjxrrjcBpXp5EOnYG_NjFZ6OvLFV1jSfS9tsz4qUxcWceqwQGk",
+        "y": "ADSmRA43Z1DSNx_RvcLI87cdL07l6jQyyBXMoxVg_l2Th-x3S1WDhjDly79ajL4Kkd0AZMaZmh9ubmf63e3kyMj2",
+    });
+    let signed = b"eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA";
+    let signature = [
+        "AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_7XdtAG8GaSwFKdCA",
+        "PZgoXD2YBJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn",
+    ]
+    .concat();
+    let key = VerifyingKey::from_jwk(&jwk).unwrap();
+    assert!(key.verifies(signed, &signature, SigningAlgorithm::ES512));
+    assert!(!key.verifies(b"eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZB", &signature, SigningAlgorithm::ES512));
+    for algorithm in [SigningAlgorithm::ES256, SigningAlgorithm::ES384, SigningAlgorithm::EdDSA] {
+        assert!(!key.verifies(signed, &signature, algorithm));
+    }
+    for broken in ["", "AA", signature.get(..172).unwrap(), &format!("{signature}="), &format!("{signature}AAAA")] {
+        assert!(!key.verifies(signed, broken, SigningAlgorithm::ES512), "{broken}");
+    }
+}
+
 #[test]
 fn a_member_that_is_null_is_absent() {
     for member in ["kid", "use", "alg", "key_ops", "d", "x5c"] {
