@@ -243,6 +243,14 @@ impl Administration {
         self.look_with(tenant, who, need).await
     }
 
+    /// Lets those tend identity providers who may manage identities: the revision that they see.
+    ///
+    /// # Errors
+    /// When they may not.
+    pub async fn tend_identities(&self, tenant: &TenantId, who: &Credentials) -> Result<Revision, AdminError> {
+        self.look_with(tenant, who, Need::OnTenant(vocabulary::MANAGE_IDENTITIES)).await
+    }
+
     async fn look_with(&self, tenant: &TenantId, who: &Credentials, need: Need) -> Result<Revision, AdminError> {
         let head = self.head(tenant).await?;
         self.check_needs(tenant, who, &[need], head, &*self.rules()?).await?;

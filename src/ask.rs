@@ -146,6 +146,7 @@ impl AskError {
                 error,
                 VerifyError::UnknownProvider { .. }
                     | VerifyError::KeysUnavailable { .. }
+                    | VerifyError::KeysMisconfigured { .. }
                     | VerifyError::Issuer { .. }
                     | VerifyError::Audience { .. }
             ),

@@ -1,6 +1,6 @@
 //! The names of the signature algorithms, and what `jsonwebtoken` calls them.
 //!
-//! In: the `alg` of a token or of a key. Out: one of the nine asymmetric algorithms, or none: symmetric ones,
+//! In: the `alg` of a token or of a key. Out: one of the ten asymmetric algorithms, or none: symmetric ones,
 //! `none` and everything unknown have no value here, so no later step can be talked into using them.
 
 use jsonwebtoken::Algorithm;
@@ -8,7 +8,7 @@ use jsonwebtoken::Algorithm;
 use crate::model::SigningAlgorithm;
 
 /// Every algorithm that is ever accepted.
-pub const ALL: [SigningAlgorithm; 9] = [
+pub const ALL: [SigningAlgorithm; 10] = [
     SigningAlgorithm::RS256,
     SigningAlgorithm::RS384,
     SigningAlgorithm::RS512,
@@ -17,6 +17,7 @@ pub const ALL: [SigningAlgorithm; 9] = [
     SigningAlgorithm::PS512,
     SigningAlgorithm::ES256,
     SigningAlgorithm::ES384,
+    SigningAlgorithm::ES512,
     SigningAlgorithm::EdDSA,
 ];
 
@@ -41,17 +42,25 @@ pub fn name(algorithm: SigningAlgorithm) -> &'static str {
         SigningAlgorithm::PS512 => "PS512",
         SigningAlgorithm::ES256 => "ES256",
         SigningAlgorithm::ES384 => "ES384",
+        SigningAlgorithm::ES512 => "ES512",
         SigningAlgorithm::EdDSA => "EdDSA",
     }
 }
 
 /// The algorithm of a JOSE name, compared as exact bytes.
 pub fn parse(text: &str) -> Option<SigningAlgorithm> {
+    // RFC 9864's name for the only curve that `EdDSA` stands for here. Its names for the other algorithms, `ESP256`
+    // and the like, say nothing that the old ones do not, and no issuer uses them.
+    if text == "Ed25519" {
+        return Some(SigningAlgorithm::EdDSA);
+    }
     ALL.into_iter().find(|algorithm| name(*algorithm) == text)
 }
 
-pub(super) fn of_library(algorithm: SigningAlgorithm) -> Algorithm {
-    match algorithm {
+/// What the library calls it, of those that the library has.
+pub(super) fn of_library(algorithm: SigningAlgorithm) -> Option<Algorithm> {
+    Some(match algorithm {
+        SigningAlgorithm::ES512 => return None,
         SigningAlgorithm::RS256 => Algorithm::RS256,
         SigningAlgorithm::RS384 => Algorithm::RS384,
         SigningAlgorithm::RS512 => Algorithm::RS512,
@@ -61,7 +70,7 @@ pub(super) fn of_library(algorithm: SigningAlgorithm) -> Algorithm {
         SigningAlgorithm::ES256 => Algorithm::ES256,
         SigningAlgorithm::ES384 => Algorithm::ES384,
         SigningAlgorithm::EdDSA => Algorithm::EdDSA,
-    }
+    })
 }
 
 #[cfg(test)]
@@ -70,9 +79,13 @@ mod tests {
 
     #[test]
     fn symmetric_unsecured_and_unknown_algorithms_have_no_value() {
-        for text in ["none", "None", "HS256", "HS384", "HS512", "ES512", "ES256K", "rs256", "", "RSA-OAEP"] {
+        for text in [
+            "none", "None", "HS256", "HS384", "HS512", "ES256K", "ESP256", "ESP512", "Ed448", "ed25519", "rs256", "",
+            "RSA-OAEP",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
+        assert_eq!(parse("Ed25519"), Some(SigningAlgorithm::EdDSA));
         for algorithm in ALL {
             assert_eq!(parse(name(algorithm)), Some(algorithm));
         }

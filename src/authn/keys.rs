@@ -5,6 +5,7 @@
 //! Keys that were good once serve until newer good ones come, or until they are older than `max_stale`.
 
 mod address;
+mod failure;
 mod fetch;
 mod source;
 mod status;
@@ -27,6 +28,7 @@ use tokio::time::Instant;
 use super::jwks::KeySet;
 use crate::clock::SharedClock;
 pub use address::{AllowedHosts, shown_uri};
+pub use failure::Failure;
 pub use fetch::FetchError;
 use fetch::Fetcher;
 use source::KeySource;
@@ -45,7 +47,7 @@ pub struct Settings {
     /// After the first failure; doubles with each.
     pub min_retry: Duration,
     pub max_retry: Duration,
-    /// At most one fetch in this time because of tokens with unknown keys.
+    /// At most one fetch in this time because of tokens that no key at hand verifies.
     pub unknown_key_interval: Duration,
     /// How long keys serve when they cannot be fetched again.
     pub max_stale: Duration,
@@ -97,7 +99,7 @@ pub struct KeyRegistry {
     fetcher: Arc<Fetcher>,
     clock: SharedClock,
     runtime: Option<Handle>,
-    /// Counts the key sets that were fetched.
+    /// Counts the key sets that came and were not as those before.
     changes: Arc<AtomicU64>,
 }
 
@@ -209,6 +211,36 @@ impl KeyRegistry {
         most
     }
 
+    /// Fetches these addresses now, whatever was asked a moment ago, and says of each whether that brought keys. Keys
+    /// that an issuer has withdrawn end with it.
+    pub async fn refresh_now(&self, jwks_uris: &BTreeSet<String>) -> BTreeMap<String, Result<(), Failure>> {
+        // One may be under way.
+        let deadline = Instant::now() + self.fetcher.settings().fetch_timeout.saturating_mul(2) + SLACK;
+        let mut fetches = JoinSet::new();
+        for uri in jwks_uris.iter().cloned() {
+            let source = self.sources.load().get(&uri).map(|entry| Arc::clone(&entry.source));
+            fetches.spawn(async move {
+                let done = match source {
+                    Some(source) => source.refresh_now(deadline).await,
+                    None => Err(Failure::of_nobody_asking()),
+                };
+                (uri, done)
+            });
+        }
+        let mut all: BTreeMap<_, _> =
+            jwks_uris.iter().map(|uri| (uri.clone(), Err(Failure::of_nobody_asking()))).collect();
+        while let Some(one) = fetches.join_next().await {
+            all.extend(one);
+        }
+        all
+    }
+
+    /// Whether the last fetch of an address failed for a reason that no waiting mends.
+    pub fn is_misconfigured(&self, jwks_uri: &str) -> bool {
+        let failing = self.sources.load().get(jwks_uri).and_then(|entry| entry.source.failing());
+        failing.is_some_and(|failure| failure.is_lasting)
+    }
+
     /// Every address with its keys and its last failure, sorted by address.
     pub fn statuses(&self) -> Vec<KeyStatus> {
         self.sources.load().values().map(|entry| entry.source.status()).collect()
@@ -224,3 +256,6 @@ impl KeyRegistry {
         self.statuses().iter().map(|status| status.fetches).sum()
     }
 }
+
+/// For what a fetch takes beside its own time.
+const SLACK: Duration = Duration::from_secs(1);

@@ -31,7 +31,7 @@ pub(super) struct KnownToken {
     pub starts: Option<NumericDate>,
     /// As they were configured.
     pub providers: Arc<[IdentityProvider]>,
-    /// Counts the key sets that were fetched.
+    /// How often keys had changed by then.
     pub key_changes: u64,
     pub token_bytes: usize,
 }

@@ -115,7 +115,7 @@ fn parse_header(json: &[u8]) -> Result<Header, TokenError> {
         return Err(TokenError::NoAlgorithm);
     };
     let key_id = match members.remove("kid") {
-        None => None,
+        None | Some(Value::Null) => None,
         Some(Value::String(key_id)) => Some(key_id),
         Some(_) => return Err(TokenError::KeyIdNotAString),
     };

@@ -8,12 +8,12 @@ mod address;
 mod bearer;
 pub(super) mod checks;
 mod error;
+mod refusal;
 mod signature;
 #[cfg(test)]
 mod tests;
 mod verified;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ use crate::model::{IdentityProvider, SigningAlgorithm};
 use checks::Moment;
 pub(super) use error::shown;
 pub use error::{UniqueIdProblem, VerifyError};
+use refusal::Refusal;
 pub use verified::VerifiedToken;
 
 /// What is asked of every token, whoever issued it.
@@ -320,7 +321,13 @@ impl Verifier {
         let wanted = token.header.key_id.as_deref();
         let fetched = self.keys.current(&provider.jwks_uri);
         let keys = fetched.as_ref().map(|fetched| &fetched.keys);
-        let candidates = signature::candidates(keys, wanted, signed_with, provider);
+        let candidates = match keys {
+            Some(keys) => signature::candidates(keys, wanted, signed_with, provider),
+            None if self.keys.is_misconfigured(&provider.jwks_uri) => {
+                Err(VerifyError::KeysMisconfigured { provider: provider.name.clone() })
+            }
+            None => Err(VerifyError::KeysUnavailable { provider: provider.name.clone() }),
+        };
         let candidates = observer.check(Check::Key, candidates, |keys| match wanted {
             Some(key_id) => format!("`{}`", shown(key_id)),
             None => format!("the token names none: {} to try", keys.len()),
@@ -379,40 +386,6 @@ struct Found {
     key_id: Option<String>,
     expires_at: i64,
     too_old_at: Option<i64>,
-}
-
-/// Why no provider accepts a token, and whose newer keys might.
-struct Refusal {
-    error: VerifyError,
-    /// Addresses of key sets.
-    lacking: BTreeSet<String>,
-    /// The key that the token names.
-    key_id: Option<String>,
-}
-
-impl Refusal {
-    fn furthest(earlier: Option<Self>, error: VerifyError, provider: &IdentityProvider) -> Self {
-        let mut lacking = BTreeSet::new();
-        if error.may_lack_a_key() {
-            lacking.insert(provider.jwks_uri.clone());
-        }
-        match earlier {
-            None => Self { error, lacking, key_id: None },
-            Some(mut earlier) => {
-                earlier.lacking.append(&mut lacking);
-                if error.progress() > earlier.error.progress() {
-                    earlier.error = error;
-                }
-                earlier
-            }
-        }
-    }
-}
-
-impl From<VerifyError> for Refusal {
-    fn from(error: VerifyError) -> Self {
-        Self { error, lacking: BTreeSet::new(), key_id: None }
-    }
 }
 
 fn names(providers: &[&IdentityProvider]) -> String {

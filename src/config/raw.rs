@@ -178,7 +178,7 @@ section!(RawKeys {
     min_refresh_seconds: u64 = 60,
     /// The issuer's `max-age` is not taken above this.
     max_refresh_seconds: u64 = 24 * 60 * 60,
-    /// At most one fetch in this time because of tokens with unknown keys.
+    /// At most one fetch in this time because of tokens that no key at hand verifies.
     unknown_key_interval_seconds: u64 = 5,
     /// How long keys serve when they cannot be fetched again.
     max_stale_seconds: u64 = 3 * 24 * 60 * 60,

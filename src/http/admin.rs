@@ -12,6 +12,7 @@ mod history;
 mod members;
 mod objects;
 mod patch;
+mod refresh;
 mod tenants;
 mod tokens;
 
@@ -21,5 +22,6 @@ pub(super) use grants::{granted, granting};
 pub(super) use history::history;
 pub(super) use members::member;
 pub(super) use objects::{noun, one};
+pub(super) use refresh::refresh;
 pub(super) use tenants::{all_tenants, one_tenant};
 pub(super) use tokens::{public_keys, rotation, token, tokens};

@@ -65,6 +65,10 @@ pub(super) enum Problem {
     DirectoryUnavailable(String),
     NoStorage(String),
     KeysUnavailable(String),
+    /// No waiting brings them.
+    KeysMisconfigured(String),
+    /// An administrator asked for them.
+    KeysNotFetched(String),
     NotReady(String),
     LogUnavailable,
     TimedOut,
@@ -103,10 +107,12 @@ impl Problem {
             | Self::Busy(_)
             | Self::DirectoryUnavailable(_)
             | Self::KeysUnavailable(_)
+            | Self::KeysMisconfigured(_)
             | Self::NotReady(_)
             | Self::LogUnavailable
             | Self::TimedOut => StatusCode::SERVICE_UNAVAILABLE,
             Self::NoStorage(_) => StatusCode::INSUFFICIENT_STORAGE,
+            Self::KeysNotFetched(_) => StatusCode::BAD_GATEWAY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::InOperation { problem, .. } => problem.status(),
         }
@@ -143,12 +149,21 @@ impl Problem {
             Self::DirectoryUnavailable(_) => "directory-unavailable",
             Self::NoStorage(_) => "insufficient-storage",
             Self::KeysUnavailable(_) => "keys-unavailable",
+            Self::KeysMisconfigured(_) => "keys-misconfigured",
+            Self::KeysNotFetched(_) => "keys-not-fetched",
             Self::NotReady(_) => "not-ready",
             Self::LogUnavailable => "log-unavailable",
             Self::TimedOut => "timed-out",
             Self::Internal => "internal",
             Self::InOperation { problem, .. } => problem.slug(),
         }
+    }
+
+    /// Whether the same request may fare better in a moment.
+    fn may_try_again(&self) -> bool {
+        let passing =
+            [StatusCode::SERVICE_UNAVAILABLE, StatusCode::INSUFFICIENT_STORAGE, StatusCode::TOO_MANY_REQUESTS];
+        passing.contains(&self.status()) && !matches!(self, Self::KeysMisconfigured(_))
     }
 
     fn detail(&self) -> String {
@@ -168,6 +183,8 @@ impl Problem {
             | Self::DirectoryUnavailable(detail)
             | Self::NoStorage(detail)
             | Self::KeysUnavailable(detail)
+            | Self::KeysMisconfigured(detail)
+            | Self::KeysNotFetched(detail)
             | Self::NotReady(detail) => detail.clone(),
             Self::TenantMissing => "name a `tenant`: this server has several and no default".to_owned(),
             Self::TokenMissing => {
@@ -256,6 +273,7 @@ pub(super) fn render(response: &mut Response, id: &RequestId) {
         (None, _) => return,
     };
     let (status, body) = (problem.status(), problem.document(id));
+    let may_try_again = problem.may_try_again();
     *response.status_mut() = status;
     *response.body_mut() = Body::from(body.to_string());
     let headers = response.headers_mut();
@@ -265,9 +283,7 @@ pub(super) fn render(response: &mut Response, id: &RequestId) {
         let challenge = HeaderValue::from_static("Bearer error=\"invalid_token\"");
         headers.insert(header::WWW_AUTHENTICATE, challenge);
     }
-    let may_try_again =
-        [StatusCode::SERVICE_UNAVAILABLE, StatusCode::INSUFFICIENT_STORAGE, StatusCode::TOO_MANY_REQUESTS];
-    if may_try_again.contains(&status) {
+    if may_try_again {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     }
 }
@@ -314,8 +330,10 @@ pub fn refused_head(status: u16) -> RefusalText {
 
 impl From<VerifyError> for Problem {
     fn from(error: VerifyError) -> Self {
-        if error.is_unavailable() {
-            return Self::KeysUnavailable(error.to_string());
+        match error {
+            VerifyError::KeysUnavailable { .. } => return Self::KeysUnavailable(error.to_string()),
+            VerifyError::KeysMisconfigured { .. } => return Self::KeysMisconfigured(error.to_string()),
+            _ => {}
         }
         Self::TokenRefused { slug: error.slug(), detail: error.to_string() }
     }

@@ -7,7 +7,8 @@ use axum::routing::{get, post};
 use crate::directory::Kind;
 
 use super::admin::{
-    all_tenants, batch, granted, granting, history, member, noun, one, one_tenant, public_keys, rotation, token, tokens,
+    all_tenants, batch, granted, granting, history, member, noun, one, one_tenant, public_keys, refresh, rotation,
+    token, tokens,
 };
 use super::around::around;
 use super::caller::MayObserve;
@@ -25,6 +26,7 @@ pub fn router(state: AppState) -> Router {
         .route("/tenants/{tenant}", one_tenant())
         .route("/tenants/{tenant}/identity-providers", noun(Kind::IdentityProvider))
         .route("/tenants/{tenant}/identity-providers/{id}", one(Kind::IdentityProvider))
+        .route("/tenants/{tenant}/identity-providers/{id}/refresh", refresh())
         .route("/tenants/{tenant}/external-identities", noun(Kind::ExternalIdentity))
         .route("/tenants/{tenant}/external-identities/{id}", one(Kind::ExternalIdentity))
         .route("/tenants/{tenant}/external-identities/{id}/collaborators", granting(Kind::ExternalIdentity))

@@ -38,6 +38,9 @@ pub enum SigningAlgorithm {
     PS512,
     ES256,
     ES384,
+    ES512,
+    /// With an Ed25519 key; RFC 9864 calls that by the key's name.
+    #[serde(alias = "Ed25519")]
     EdDSA,
 }
 

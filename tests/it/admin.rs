@@ -11,6 +11,7 @@ mod last_good;
 mod live;
 mod nouns;
 mod pages;
+mod refresh;
 mod refusals;
 mod secrets;
 mod shadowed;

@@ -115,7 +115,10 @@ fn production_code() -> Vec<(PathBuf, String, String)> {
             let relative = path.strip_prefix(&src).unwrap();
             let top = relative.iter().next().unwrap().to_string_lossy().trim_end_matches(".rs").to_owned();
             let text = fs::read_to_string(&path).unwrap();
-            let production = text.split("#[cfg(test)]\nmod").next().unwrap().to_owned();
+            // Tests within a file stand at its end, in braces.
+            let inline = |name: &str| text.find(&format!("#[cfg(test)]\nmod {name} {{"));
+            let end = ["tests", "properties"].into_iter().filter_map(inline).min().unwrap_or(text.len());
+            let production = text[..end].to_owned();
             (path, top, production)
         })
         .collect()

@@ -93,6 +93,26 @@ async fn an_issuer_that_is_down_at_the_start_stops_nobody_and_is_used_once_it_is
 }
 
 #[tokio::test]
+async fn an_address_without_keys_is_told_from_an_issuer_that_is_down() {
+    let certificates = json!({"k1": "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----\n"});
+    let endpoint = KeyEndpoint::open(certificates).await;
+    let signing = key(SigningAlgorithm::RS256, "k1");
+    let config = json!({"jwks_uri": endpoint.at("/x509"), "issuer": endpoint.at(""), "audience": "gate"});
+    let server = server_trusting(&config, |raw| raw.keys.unknown_key_interval_seconds = 0).await;
+    let token = signing.sign(&claims(&endpoint.at(""), "gate")).unwrap();
+    let refused = server.ask(&token, "viewModel", MODEL).await;
+    assert_eq!((refused.status, refused.slug()), (503, "keys-misconfigured"));
+    assert!(!refused.headers.contains_key("retry-after"), "no waiting mends it");
+    let said = refused.body.to_string();
+    assert!(!said.contains("certificate") && !said.contains("127.0.0.1"), "{said}");
+    let cause = provider_status(&server, "other").await["keys"]["last_error"].clone();
+    assert!(cause.to_string().contains("map of certificates"), "{cause}");
+
+    endpoint.publish(jwks([&signing]));
+    assert_eq!(server.ask(&token, "viewModel", MODEL).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_key_set_as_entra_id_publishes_it_is_used() {
     let signing = key(SigningAlgorithm::RS256, "entra-key");
     let mut jwk = signing.jwk();
@@ -214,8 +234,9 @@ async fn an_issuer_that_hangs_and_a_flood_of_forged_tokens_slow_nobody_else() {
     let claims = claims(&server.okta.issuer, &server.okta.audience);
     let mut flood = JoinSet::new();
     for number in 0..300 {
-        let token =
-            forger.sign_with_header(&json!({"alg": "ES256", "kid": format!("forged-{number}")}), &claims).unwrap();
+        // Keys that nobody has, and the one that everybody has.
+        let kid = if number % 3 == 0 { "okta-1".to_owned() } else { format!("forged-{number}") };
+        let token = forger.sign_with_header(&json!({"alg": "ES256", "kid": kid}), &claims).unwrap();
         let question = json!({"action": "viewModel", "resource": MODEL});
         // Some in batches: their places are others' as well.
         let (path, body) = match number % 2 {

@@ -55,7 +55,8 @@ async fn a_real_provider_s_access_tokens_become_the_principals_that_the_manifest
 async fn each_algorithm_that_a_real_provider_signs_with_is_verified() {
     let Some(modules) = modules() else { return };
     let provider = RealProvider::start(&modules).await;
-    let resources = ["RS256", "PS256", "ES256", "ES384", "EdDSA"].map(|name| format!("https://gateway.example/{name}"));
+    let resources = ["RS256", "PS256", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
+        .map(|name| format!("https://gateway.example/{name}"));
     let server = serve(&provider, &resources, 5).await;
     for resource in &resources {
         let token = provider.token(Client::Ci, resource, "models:view").await;

@@ -1,12 +1,16 @@
 //! Key sets as providers publish them, and as they should not.
 
+mod as_published;
+mod properties;
+mod refused;
+
 use std::sync::LazyLock;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use super::{KeySet, KeySetError, MAX_KEYS, SkippedKey, VerifyingKey};
+use super::{KeySet, KeySetError, MAX_KEYS, MAX_PUBLISHED, SkippedKey, VerifyingKey};
 use crate::authn::algorithm::{self, OF_RSA};
 use crate::authn::mint::SigningKey;
 use crate::model::SigningAlgorithm;
@@ -14,6 +18,7 @@ use crate::model::SigningAlgorithm;
 static RSA: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(SigningAlgorithm::RS256, "rsa").unwrap());
 static P256: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(SigningAlgorithm::ES256, "p256").unwrap());
 static P384: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(SigningAlgorithm::ES384, "p384").unwrap());
+static P521: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(SigningAlgorithm::ES512, "p521").unwrap());
 static ED: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::generate(SigningAlgorithm::EdDSA, "ed").unwrap());
 
 fn with(key: &SigningKey, members: Value) -> Value {
@@ -47,6 +52,7 @@ fn a_key_without_alg_verifies_what_its_type_and_curve_allow() {
     assert_eq!(verifiable(&with(&RSA, without.clone())), OF_RSA);
     assert_eq!(verifiable(&with(&P256, without.clone())), [SigningAlgorithm::ES256]);
     assert_eq!(verifiable(&with(&P384, without.clone())), [SigningAlgorithm::ES384]);
+    assert_eq!(verifiable(&with(&P521, without.clone())), [SigningAlgorithm::ES512]);
     assert_eq!(verifiable(&with(&ED, without)), [SigningAlgorithm::EdDSA]);
 }
 
@@ -57,6 +63,7 @@ fn a_key_with_alg_verifies_nothing_else() {
     for alg in ["RSA-OAEP", "HS256", "none", "ES256", "ES256K", "rs256"] {
         assert!(matches!(why_skipped(&with(&RSA, json!({"alg": alg}))), SkippedKey::Algorithm { .. }), "{alg}");
     }
+    assert_eq!(verifiable(&with(&ED, json!({"alg": "Ed25519"}))), [SigningAlgorithm::EdDSA]);
     assert!(matches!(why_skipped(&with(&P256, json!({"alg": "ES384"}))), SkippedKey::Algorithm { .. }));
 }
 
@@ -133,10 +140,10 @@ fn a_leading_zero_in_the_modulus_does_no_harm() {
 #[test]
 fn broken_keys_are_skipped() {
     let member = |member| SkippedKey::Member { member };
-    assert_eq!(why_skipped(&with(&RSA, json!({"e": "AQ"}))), SkippedKey::Broken);
-    assert_eq!(why_skipped(&with(&RSA, json!({"e": "AA"}))), SkippedKey::Broken);
+    assert_eq!(why_skipped(&with(&RSA, json!({"e": "AQ"}))), SkippedKey::Exponent);
+    assert_eq!(why_skipped(&with(&RSA, json!({"e": "AA"}))), SkippedKey::Exponent);
     assert_eq!(why_skipped(&with(&RSA, json!({"e": null}))), member("e"));
-    assert_eq!(why_skipped(&with(&RSA, json!({"n": "a+b/"}))), member("n"));
+    assert_eq!(why_skipped(&with(&RSA, json!({"n": "a+b_"}))), member("n"));
     assert_eq!(why_skipped(&with(&RSA, json!({"n": 7}))), member("n"));
     assert_eq!(why_skipped(&with(&RSA, json!({"kid": 7}))), member("kid"));
     assert_eq!(why_skipped(&with(&RSA, json!({"alg": 7}))), member("alg"));
@@ -145,10 +152,11 @@ fn broken_keys_are_skipped() {
     assert_eq!(why_skipped(&with(&P256, json!({"x": "AQAB"}))), SkippedKey::Broken);
     assert_eq!(why_skipped(&with(&P256, json!({"y": null}))), member("y"));
     assert_eq!(why_skipped(&with(&ED, json!({"x": "AQAB"}))), SkippedKey::Broken);
-    for (key, curve) in [(&*P256, "P-521"), (&*P256, "secp256k1"), (&*ED, "Ed448"), (&*ED, "X25519")] {
+    for (key, curve) in [(&*P256, "P-192"), (&*P256, "secp256k1"), (&*ED, "Ed448"), (&*ED, "X25519")] {
         assert!(matches!(why_skipped(&with(key, json!({"crv": curve}))), SkippedKey::Curve { .. }), "{curve}");
     }
     assert_eq!(why_skipped(&with(&P256, json!({"crv": "P-384"}))), SkippedKey::Broken);
+    assert_eq!(why_skipped(&with(&P256, json!({"crv": "P-521"}))), SkippedKey::Broken);
 }
 
 #[test]
@@ -171,6 +179,14 @@ fn keys_over_the_limit_are_left_out_and_counted() {
     let set = set(&many).unwrap();
     assert_eq!(set.len(), MAX_KEYS);
     assert_eq!(set.skipped(), ["5 keys after the first 100: over the limit"]);
+}
+
+#[test]
+fn keys_that_may_not_be_used_take_no_others_place() {
+    let bad = |many: usize| vec![with(&RSA, json!({"use": "enc"})); many];
+    let set = |many| set(&[bad(many), vec![RSA.jwk()]].concat());
+    assert_eq!(set(MAX_PUBLISHED - 1).unwrap().len(), 1);
+    assert!(matches!(set(MAX_PUBLISHED), Err(KeySetError::NoUsableKey { .. })));
 }
 
 #[test]

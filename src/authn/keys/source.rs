@@ -13,12 +13,12 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::address::shown_uri;
+use super::failure::Failure;
 use super::fetch::Fetcher;
 use super::waiting::Waiting;
 use super::{KeyStatus, Settings};
 use crate::authn::jwks::KeySet;
 use crate::clock::SharedClock;
-use crate::model::with_causes;
 
 /// Keys and when they came.
 #[derive(Debug)]
@@ -52,20 +52,16 @@ pub struct KeySource {
     progress: watch::Receiver<Progress>,
 }
 
-#[derive(Clone, Debug)]
-struct Failure {
-    message: String,
-    at: DateTime<Utc>,
-}
-
 /// Fetches started and finished, in order; at most one is between.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Progress {
     started: u64,
     finished: u64,
+    /// Of the last that finished, unless it brought keys.
+    failure: Option<Failure>,
 }
 
-/// The last fetch that was asked for because of an unknown key.
+/// The last fetch that was asked for, because of a token or by an administrator.
 #[derive(Debug, Default)]
 struct Asked {
     at: Option<Instant>,
@@ -123,10 +119,44 @@ impl KeySource {
         }
     }
 
+    /// Has the keys fetched and waits, whatever was asked a moment ago. A fetch that is under way may have read the
+    /// keys before they changed, so it is the next that counts; all who ask meanwhile share it.
+    pub async fn refresh_now(&self, deadline: Instant) -> Result<(), Failure> {
+        let number = self.claim_next();
+        let mut progress = self.progress.clone();
+        let done = progress.wait_for(|progress| progress.finished >= number);
+        match tokio::time::timeout_at(deadline, done).await {
+            Ok(Ok(progress)) => progress.failure.clone().map_or(Ok(()), Err),
+            Ok(Err(_)) => Err(Failure::of_nobody_asking()),
+            Err(_) => Err(Failure::of_no_end()),
+        }
+    }
+
+    fn claim_next(&self) -> u64 {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = self.progress.borrow().started + 1;
+        if asked.number < number {
+            *asked = Asked { at: Some(Instant::now()), number };
+            self.wake.notify_one();
+        }
+        number
+    }
+
+    /// Whether a fetch is asked for that has not been made.
+    fn is_asked_for(&self) -> bool {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.number > self.progress.borrow().finished
+    }
+
+    /// Why the last fetch brought nothing, if it did not.
+    pub fn failing(&self) -> Option<Failure> {
+        self.progress.borrow().failure.clone()
+    }
+
     /// The number of the fetch to wait for, if there is to be one.
     fn claim(&self, interval: Duration) -> Option<(u64, Refresh)> {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        let progress = *self.progress.borrow();
+        let progress = self.progress.borrow();
         if progress.started == 0 || progress.started > progress.finished {
             return Some((progress.started.max(1), Refresh::Joined));
         }
@@ -141,6 +171,26 @@ impl KeySource {
         Some((asked.number, Refresh::Fetched))
     }
 
+    /// Takes keys as those at hand. Tokens that the same keys verified need not be verified again.
+    fn take(&self, keys: FetchedKeys) {
+        let is_same = self.fetched.load().as_ref().is_some_and(|before| keys.keys.is_written_as(&before.keys));
+        self.fetched.store(Some(Arc::new(keys)));
+        if !is_same {
+            self.changes.fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Keeps a failure for whoever looks, and logs it unless the last one was the same.
+    fn tell(&self, failure: &Failure, shown: &str, failures: u32) {
+        let error = &failure.message;
+        if self.failing().is_some_and(|last| last.message == *error) {
+            tracing::debug!(jwks_uri = %shown, failures, error = %error, "keys not fetched, as before");
+        } else {
+            tracing::warn!(jwks_uri = %shown, failures, error = %error, "keys not fetched");
+        }
+        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure.clone());
+    }
+
     pub fn status(&self) -> KeyStatus {
         let fetched = self.fetched.load_full();
         let keys = fetched.as_ref().map(|fetched| &fetched.keys);
@@ -151,7 +201,7 @@ impl KeySource {
             kids: keys.map(|keys| keys.key_ids().map(str::to_owned).collect()).unwrap_or_default(),
             fetched_at: fetched.as_ref().map(|fetched| fetched.fetched_at),
             last_error: failure.as_ref().map(|failure| failure.message.clone()),
-            last_error_at: failure.map(|failure| failure.at),
+            last_error_at: failure.and_then(|failure| failure.at),
             fetches: self.fetches.load(Ordering::Relaxed),
             skipped: keys.map(|keys| keys.skipped().to_vec()).unwrap_or_default(),
         }
@@ -170,29 +220,27 @@ pub async fn feed(
     loop {
         progress.send_modify(|progress| progress.started += 1);
         source.fetches.fetch_add(1, Ordering::Relaxed);
-        let wait = match fetcher.fetch(&source.jwks_uri).await {
+        let (failure, wait) = match fetcher.fetch(&source.jwks_uri).await {
             Ok(fetched) => {
                 failures = 0;
                 let keys = FetchedKeys { keys: fetched.keys, fetched_at: clock.now() };
                 tracing::debug!(jwks_uri = %shown, keys = keys.keys.len(), "keys fetched");
-                source.fetched.store(Some(Arc::new(keys)));
-                source.changes.fetch_add(1, Ordering::AcqRel);
-                until_refresh(fetched.max_age, settings)
+                source.take(keys);
+                (None, until_refresh(fetched.max_age, settings))
             }
             Err(error) => {
                 failures += 1;
-                let message = with_causes(&error);
-                tracing::warn!(jwks_uri = %shown, failures, error = %message, "keys not fetched");
-                let failure = Failure { message, at: clock.now() };
-                *source.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
-                until_retry(failures, settings)
+                let failure = Failure::of(&error, clock.now());
+                source.tell(&failure, &shown, failures);
+                (Some(failure), until_retry(failures, settings))
             }
         };
-        progress.send_modify(|progress| progress.finished = progress.started);
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            () = source.wake.notified() => {}
-        }
+        progress.send_modify(|progress| {
+            progress.finished = progress.started;
+            progress.failure = failure;
+        });
+        let due = Instant::now() + wait;
+        while !source.is_asked_for() && tokio::time::timeout_at(due, source.wake.notified()).await.is_ok() {}
     }
 }
 

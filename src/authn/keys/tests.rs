@@ -1,5 +1,8 @@
 //! Keys as issuers serve them: good, late, broken, hostile.
 
+mod failures;
+mod now;
+
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 use std::sync::{Arc, LazyLock};

@@ -26,6 +26,8 @@ pub enum VerifyError {
     AlgorithmNotAllowed { provider: ProviderName, algorithm: SigningAlgorithm },
     #[error("the keys of provider `{provider}` are not available: try again later")]
     KeysUnavailable { provider: ProviderName },
+    #[error("the keys of provider `{provider}` cannot be had as it is configured: an administrator must correct it")]
+    KeysMisconfigured { provider: ProviderName },
     #[error("provider `{provider}` has no key {}", .key_id.as_deref().map_or("that fits the token".into(), |it| format!("`{it}`")))]
     UnknownKey { provider: ProviderName, key_id: Option<String> },
     #[error("key `{key_id}` of provider `{provider}` is not for {}", algorithm::name(*.algorithm))]
@@ -91,6 +93,7 @@ impl VerifyError {
             Self::Lifetime { .. } => "token-claims",
             Self::UnknownProvider { .. } => "token-unknown-provider",
             Self::KeysUnavailable { .. } => "keys-unavailable",
+            Self::KeysMisconfigured { .. } => "keys-misconfigured",
             Self::UnknownKey { .. } | Self::Signature { .. } => "token-signature",
             Self::ExpiryMissing | Self::Expired { .. } | Self::TooOld { .. } => "token-expired",
             Self::NotYetValid { .. } => "token-not-yet-valid",
@@ -101,7 +104,7 @@ impl VerifyError {
 
     /// Whether it is us who cannot tell: not the token is refused, the question may be asked again.
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::KeysUnavailable { .. })
+        matches!(self, Self::KeysUnavailable { .. } | Self::KeysMisconfigured { .. })
     }
 
     /// How far the token came. Of several candidates' refusals the furthest is the one to report: it is about
@@ -119,7 +122,7 @@ impl VerifyError {
             Self::UnknownKey { .. } => Progress::NoKey,
             Self::KeyAlgorithm { .. } => Progress::WrongKey,
             Self::Signature { .. } => Progress::Signature,
-            Self::KeysUnavailable { .. } => Progress::KeysUnavailable,
+            Self::KeysUnavailable { .. } | Self::KeysMisconfigured { .. } => Progress::KeysUnavailable,
             Self::ExpiryMissing | Self::NotADate { .. } | Self::Expired { .. } | Self::NotYetValid { .. } => {
                 Progress::Times
             }
@@ -133,9 +136,13 @@ impl VerifyError {
         }
     }
 
-    /// Whether newer keys could change the answer.
+    /// Whether newer keys could change the answer: an issuer may also put another key in the place of one that is
+    /// known, under its name.
     pub(super) fn may_lack_a_key(&self) -> bool {
-        matches!(self, Self::UnknownKey { .. } | Self::KeysUnavailable { .. } | Self::Signature { key_id: None, .. })
+        matches!(
+            self,
+            Self::UnknownKey { .. } | Self::KeyAlgorithm { .. } | Self::Signature { .. } | Self::KeysUnavailable { .. }
+        ) || matches!(self, Self::KeysMisconfigured { .. })
     }
 }
 

@@ -18,12 +18,11 @@ pub fn allowed(algorithm: SigningAlgorithm, provider: &IdentityProvider) -> Resu
 
 /// The keys to try, at least one.
 pub fn candidates<'k>(
-    keys: Option<&'k KeySet>,
+    keys: &'k KeySet,
     key_id: Option<&str>,
     algorithm: SigningAlgorithm,
     provider: &IdentityProvider,
 ) -> Result<Vec<&'k VerifyingKey>, VerifyError> {
-    let keys = keys.ok_or_else(|| VerifyError::KeysUnavailable { provider: provider.name.clone() })?;
     let candidates: Vec<_> = keys.candidates(key_id, algorithm).take(MAX_KEYS_TRIED).collect();
     match (candidates.is_empty(), key_id) {
         (false, _) => Ok(candidates),

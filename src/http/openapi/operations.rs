@@ -252,6 +252,15 @@ fn others() -> Vec<Operation> {
             .changes()
             .administers()
             .answer(200, changed()),
+        Operation::new(
+            "post",
+            "/tenants/{tenant}/identity-providers/{id}/refresh",
+            "identity-providers",
+            "Fetch the provider's keys now; keys that its issuer withdrew end with it.",
+        )
+        .administers()
+        .problems(&[502])
+        .answer(200, reference("FetchedKeys")),
         Operation::new("post", "/tenants/{tenant}/batch", "batch", "Make many changes as one, all or none.")
             .body(reference("Batch"), json!({"operations": [{"put": {"type": "user", "email": "jane@acme.com"}}]}))
             .changes()

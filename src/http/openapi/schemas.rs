@@ -162,6 +162,20 @@ fn others() -> Vec<(&'static str, Value)> {
             object(&["id", "token", "revision"], json!({"id": text(), "token": text(), "revision": revision()})),
         ),
         (
+            "FetchedKeys",
+            object(
+                &["keys"],
+                json!({"keys": object(
+                    &["jwks_uri", "keys", "kids", "fetches", "skipped"],
+                    json!({
+                        "jwks_uri": text(), "keys": {"type": "integer"}, "kids": {"type": "array", "items": text()},
+                        "fetched_at": {"type": "string", "format": "date-time"}, "fetches": {"type": "integer"},
+                        "skipped": {"type": "array", "items": text()},
+                    }),
+                )}),
+            ),
+        ),
+        (
             "Batch",
             closed(
                 &["operations"],

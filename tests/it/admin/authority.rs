@@ -93,6 +93,7 @@ DELETE /external-identities/granted?cascade=true KA -
 POST /identity-providers KA {"name": "new", "config": {"jwks_uri": "https://new"}}
 PATCH /identity-providers/spare KA {"config": {"jwks_uri": "https://new"}}
 PATCH /identity-providers/spare KA {"claims": {"teams": "roles"}}
+POST /identity-providers/spare/refresh! KAI -
 DELETE /identity-providers/spare KAI -
 
 POST /roles KA {"name": "new", "resource_type": "Model", "actions": ["viewModel"]}

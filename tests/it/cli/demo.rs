@@ -105,7 +105,9 @@ async fn the_demo_shows_everything_on_one_line_and_all_of_it_works() {
 }
 
 async fn mint_signs_any_claims(demo: &Demo) {
-    for algorithm in ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"] {
+    for algorithm in
+        ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519"]
+    {
         let token = demo.mint(json!({"claims": {"sub": "00u5"}, "alg": algorithm})).await;
         let (status, answer) = demo.ask(&token, "viewModel").await;
         assert_eq!(

@@ -27,7 +27,9 @@ const ALGORITHMS = {
   PS256: ['rsa', { modulusLength: 2048 }],
   ES256: ['ec', { namedCurve: 'P-256' }],
   ES384: ['ec', { namedCurve: 'P-384' }],
+  ES512: ['ec', { namedCurve: 'P-521' }],
   EdDSA: ['ed25519', {}],
+  Ed25519: ['ed25519', {}],
 };
 
 const client = (client_id, scope) => ({

@@ -141,7 +141,7 @@ async fn every_supported_algorithm_verifies_its_own_tokens() {
         let nameless = json!({"alg": algorithm::name(key.algorithm())});
         assert!(world.verify(&key.sign_with_header(&nameless, &good()).unwrap()).is_ok());
     }
-    assert_eq!(mint::jwks(&keys)["keys"].as_array().unwrap().len(), 9);
+    assert_eq!(mint::jwks(&keys)["keys"].as_array().unwrap().len(), 10);
 }
 
 #[tokio::test]

@@ -99,6 +99,37 @@ async fn a_provider_accepts_the_algorithms_it_lists() {
 }
 
 #[tokio::test]
+async fn eddsa_and_ed25519_are_two_names_of_one_algorithm() {
+    let mut listing: Vec<Vec<SigningAlgorithm>> = vec![Vec::new()];
+    for text in [r#"["EdDSA"]"#, r#"["Ed25519"]"#] {
+        listing.push(serde_json::from_str(text).unwrap());
+    }
+    for alg_of_key in ["EdDSA", "Ed25519"] {
+        let mut jwk = ED.jwk();
+        jwk["alg"] = alg_of_key.into();
+        let issuer = TestIssuer::answering(Answer::Body(json!({"keys": [jwk]}).to_string(), None));
+        let mut world = World::of(vec![provider("okta", &issuer)]).await;
+        for (algorithms, alg) in listing.iter().flat_map(|one| [(one, "EdDSA"), (one, "Ed25519")]) {
+            world.providers[0].algorithms.clone_from(algorithms);
+            let header = json!({"alg": alg, "kid": "ed"});
+            let verified = world.verify(&ED.sign_with_header(&header, &good()).unwrap()).unwrap();
+            assert_eq!(verified.algorithm, Some(SigningAlgorithm::EdDSA), "{alg_of_key} {algorithms:?} {alg}");
+        }
+        for alg in ["ed25519", "Ed448", "ESP256"] {
+            let token = ED.sign_with_header(&json!({"alg": alg, "kid": "ed"}), &good()).unwrap();
+            assert_eq!(world.slug(&token), "token-algorithm", "{alg}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_kid_that_is_null_is_none() {
+    let world = World::with_keys(&[&ED]).await;
+    let token = ED.sign_with_header(&json!({"alg": "EdDSA", "kid": null}), &good()).unwrap();
+    assert_eq!(world.verify(&token).unwrap().key_id.as_deref(), Some("ed"));
+}
+
+#[tokio::test]
 async fn a_token_without_kid_is_checked_with_every_fitting_key() {
     let keys: Vec<_> = (0..16).map(|key| fresh(SigningAlgorithm::EdDSA, &format!("k{key}"))).collect();
     let world = World::with_keys(&[&keys.iter().collect::<Vec<_>>()[..], &[&*RSA]].concat()).await;

@@ -116,15 +116,53 @@ async fn a_new_key_is_accepted_though_a_fetch_under_way_still_brings_the_old_one
 }
 
 #[tokio::test]
-async fn only_a_missing_key_costs_a_fetch() {
+async fn a_token_that_no_newer_key_could_save_costs_no_fetch() {
     let issuer = TestIssuer::serving(&[&ED]);
     let world = World::of(vec![provider("okta", &issuer)]).await;
-    let forged = fresh(SigningAlgorithm::EdDSA, "ed").sign(&good()).unwrap();
     let expired = ED.sign(&claims(json!({"exp": 1}))).unwrap();
-    for token in [forged.as_str(), &expired, "nonsense", &ED.sign(&claims(json!({"iss": "https://x.test"}))).unwrap()] {
+    for token in [expired.as_str(), "nonsense", &ED.sign(&claims(json!({"iss": "https://x.test"}))).unwrap()] {
         assert!(world.refreshing(token).await.is_err());
     }
     assert_eq!(issuer.requests(), 1);
+}
+
+#[tokio::test]
+async fn a_key_that_another_takes_the_place_of_under_its_name_is_followed() {
+    for algorithm in [SigningAlgorithm::EdDSA, SigningAlgorithm::ES256] {
+        let new = fresh(algorithm, "ed");
+        let issuer = TestIssuer::serving(&[&ED]);
+        let world = World::of(vec![provider("okta", &issuer)]).await;
+        issuer.publish(&[&new]);
+        let token = new.sign(&good()).unwrap();
+        assert!(world.verify(&token).is_err());
+        assert_eq!(world.refreshing(&token).await.unwrap().algorithm, Some(algorithm));
+        assert!(world.verify(&ED.sign(&good()).unwrap()).is_err(), "the old key is gone");
+        assert_eq!(issuer.requests(), 2);
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_forged_tokens_costs_one_fetch_and_waits_for_no_other() {
+    let issuer = TestIssuer::serving(&[&ED]);
+    let world = Arc::new(World::of(vec![provider("okta", &issuer)]).await);
+    let forger = fresh(SigningAlgorithm::EdDSA, "ed");
+    let flood: Vec<_> = (0..500)
+        .map(|number| {
+            let (world, token) = (Arc::clone(&world), forger.sign(&claims(json!({"jti": number}))).unwrap());
+            tokio::spawn(async move { world.refreshing(&token).await.unwrap_err().slug() })
+        })
+        .collect();
+    for caller in flood {
+        assert_eq!(caller.await.unwrap(), "token-signature");
+        assert!(world.verify(&ED.sign(&good()).unwrap()).is_ok());
+    }
+    assert_eq!(issuer.requests(), 2);
+    // The next fetch would not come to an end: nobody asks for it.
+    issuer.answer(Answer::Held(Arc::default(), String::new()));
+    let began = std::time::Instant::now();
+    assert_eq!(world.refreshing(&forger.sign(&good()).unwrap()).await.unwrap_err().slug(), "token-signature");
+    assert!(began.elapsed() < Duration::from_secs(1));
+    assert_eq!(issuer.requests(), 2);
 }
 
 #[tokio::test]
@@ -151,6 +189,28 @@ async fn while_keys_were_never_fetched_the_answer_is_unavailable() {
     assert!(world.refreshing(&token).await.unwrap_err().is_unavailable());
     issuer.answer(keys_answer(&[&ED]));
     assert!(world.refreshing(&token).await.is_ok(), "a request finds the issuer that is up again");
+}
+
+#[tokio::test]
+async fn keys_that_no_waiting_brings_are_told_from_those_that_may_come() {
+    let map = r#"{"k1": "-----BEGIN CERTIFICATE-----"}"#;
+    for (answer, slug) in [
+        (Answer::Body(map.into(), None), "keys-misconfigured"),
+        (Answer::Status(404, String::new()), "keys-misconfigured"),
+        (Answer::Status(503, String::new()), "keys-unavailable"),
+        (Answer::Down, "keys-unavailable"),
+    ] {
+        let issuer = TestIssuer::answering(answer);
+        let world = World::not_waiting(vec![provider("okta", &issuer)], short_interval());
+        let token = ED.sign(&good()).unwrap();
+        let refused = world.refreshing(&token).await.unwrap_err();
+        assert_eq!(refused.slug(), slug);
+        assert!(refused.is_unavailable());
+        let told = refused.to_string();
+        assert!(!told.contains("certificate") && !told.contains("404") && !told.contains("127.0.0.1"), "{told}");
+        issuer.answer(keys_answer(&[&ED]));
+        assert!(world.refreshing(&token).await.is_ok(), "once it is mended, the next token finds the keys");
+    }
 }
 
 #[tokio::test]
