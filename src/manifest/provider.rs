@@ -29,8 +29,8 @@ pub struct ProviderDocument {
     /// When the address in a token is its subject's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<EmailRuleDocument>,
-    /// How its tokens find users: by `subject`, as users list it; by `address`; by `either`, the subject first. Of a
-    /// tenant's providers at most one may find users by address: the one where this is written out, or the only one.
+    /// How its tokens find users: by `address`, by `either`, or, with `subject`, by no address. Of a tenant's providers
+    /// at most one may find users by address: the one where this is written out, or the only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<UsersByDocument>")]
     pub users: Option<UsersBy>,

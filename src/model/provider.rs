@@ -176,11 +176,11 @@ pub enum MatchMode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UsersBy {
-    /// By the provider's subject only, as users list it.
+    /// Never by an address.
     Subject,
-    /// By the subject, else by the address.
+    /// By the address too.
     Either,
-    /// By the address only.
+    /// By the address.
     Address,
 }
 

@@ -58,7 +58,7 @@ pub fn resolve_again(
         Some(PartialValue::Value(claims)) => Some(claims.clone()),
         _ => None,
     };
-    seen.tags = tags;
+    seen.take_tags(tags);
     if remembered == Remembered::Claims {
         return seen.principal();
     }
@@ -73,7 +73,7 @@ pub fn resolve_again(
         parents.extend(snapshot.schema.types.uid_of(&identity).map(ast::EntityUID::from));
     }
     let attributes: BTreeMap<_, _> = written.attrs().map(|(name, value)| (name.clone(), value.clone())).collect();
-    let tags = written.tags().map(|(name, value)| (name.clone(), value.clone()));
+    let tags: Vec<_> = seen.tag_values().collect();
     let uid = written.uid().clone();
     let entity = ast::Entity::new_with_attr_partial_value(uid, attributes, HashSet::new(), parents, tags);
     let mut principal = as_it_stands(entity, snapshot);

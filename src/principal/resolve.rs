@@ -15,7 +15,7 @@ use crate::authn::VerifiedToken;
 use crate::compile::ProviderRecord;
 use crate::model::{Email, EntityRef, ExternalIdentityName, Pattern};
 use crate::snapshot::{Snapshot, Supplied};
-use crate::vocabulary::{self, EXTERNAL_IDENTITY, IDENTITY_PROVIDER, TEAM, USER, VIRTUAL_ACCOUNT};
+use crate::vocabulary::{self, EXTERNAL_IDENTITY, IDENTITY_PROVIDER, OWN_TAGS, TEAM, USER, VIRTUAL_ACCOUNT};
 
 /// Why no principal could be made.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +58,7 @@ pub(super) struct Seen<'a> {
     subject: EntityUid,
     provider_uid: EntityUid,
     pub claims: Option<Value>,
-    pub tags: Tags,
+    tags: Tags,
     dropped: Vec<DroppedClaim>,
 }
 
@@ -67,19 +67,35 @@ impl<'a> Seen<'a> {
         let provider = snapshot
             .provider(&token.provider)
             .ok_or_else(|| PrincipalError::ProviderGone(token.provider.to_string()))?;
-        let (mut tags, mut dropped) = tags(token.claims.as_map());
-        tags.append(&mut derived(&provider.patterns, &tags));
+        let (tags, mut dropped) = tags(token.claims.as_map());
         let (claims, mut mistyped) = typed_claims(token.claims.as_map(), &snapshot.schema.claim_types);
         dropped.append(&mut mistyped);
-        Ok(Self {
+        let mut seen = Self {
             token,
             snapshot,
             provider,
             subject: uid(snapshot, &vocabulary::external_subject(&token.provider, &token.unique_id))?,
             provider_uid: uid(snapshot, &EntityRef::new(IDENTITY_PROVIDER, token.provider.as_str()))?,
             claims,
-            tags,
+            tags: Tags::new(),
             dropped,
+        };
+        seen.take_tags(tags);
+        Ok(seen)
+    }
+
+    /// Takes these for the tags of the claims, and adds those that are derived for this provider's patterns.
+    pub fn take_tags(&mut self, mut tags: Tags) {
+        tags.retain(|name, _| !name.starts_with(OWN_TAGS));
+        tags.append(&mut derived(&self.provider.patterns, &tags));
+        self.tags = tags;
+    }
+
+    /// The tags as Cedar has them.
+    pub fn tag_values(&self) -> impl Iterator<Item = (SmolStr, PartialValue)> {
+        self.tags.iter().map(|(path, values)| {
+            let values = values.iter().map(|value| Literal::from(value.as_str()));
+            (path.into(), Value::set_of_lits(values, None).into())
         })
     }
 
@@ -169,12 +185,8 @@ impl<'a> Seen<'a> {
         if let Some(claims) = &self.claims {
             set("claims", claims.clone());
         }
-        let tag = |(path, values): (&String, &BTreeSet<String>)| {
-            let values = values.iter().map(|value| Literal::from(value.as_str()));
-            (path.into(), Value::set_of_lits(values, None).into())
-        };
         let (none, parents) = (HashSet::new(), parents.into_iter().map(Into::into).collect());
-        let tags = self.tags.iter().map(tag);
+        let tags = self.tag_values();
         let entity = ast::Entity::new_with_attr_partial_value(uid.into(), attributes, none, parents, tags);
         Supplied::placed(entity, &self.snapshot.entities)
     }

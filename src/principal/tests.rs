@@ -11,7 +11,7 @@ use cedar_policy_core::ast;
 use serde_json::{Map, Value, json};
 
 use super::typed::typed_claims;
-use super::{DroppedClaim, Principal, PrincipalError, resolve, resolve_explained, tags};
+use super::{DroppedClaim, Principal, PrincipalError, Remembered, resolve, resolve_again, resolve_explained, tags};
 use crate::assemble::test_tenant::{TestTenant, verified};
 use crate::model::ProviderName;
 use crate::schema::{DataType, DataTypes};
@@ -385,6 +385,19 @@ fn a_pattern_is_matched_by_cedar_through_the_tags_that_are_derived_for_it() {
         let principal = who("okta", json!({"sub": "x", forged: value}));
         assert_eq!(principal.external_identities, ["everyone"], "{forged}");
         assert!(principal.dropped.iter().any(|dropped| dropped.claim.starts_with("cedargate:match")), "{forged}");
+    }
+}
+
+#[test]
+fn who_was_written_down_is_matched_with_the_patterns_of_today() {
+    let before = TestTenant::over(SCHEMA).default_roles(ROLES);
+    let okta = "{type: identity-provider, name: okta, config: {jwks_uri: 'https://x/k', audience: a}}";
+    let before = before.manifest("m.yaml", okta).snapshot().unwrap();
+    let token = verified(&before, "okta", json!({"sub": "x", "ref": "refs/tags/v1"}));
+    let written: Entity = resolve(&token, &before).unwrap().entity.unwrap().core().clone().into();
+    for remembered in [Remembered::Person, Remembered::Claims] {
+        let again = resolve_again(&written, &SNAPSHOT, remembered).unwrap();
+        assert_eq!(again.external_identities, ["everyone", "tagged"], "{remembered:?}");
     }
 }
 

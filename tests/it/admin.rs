@@ -117,6 +117,8 @@ pub fn provider(name: &str, issuer: &TestIssuer) -> Value {
         "type": "identity-provider", "name": name,
         "config": {"jwks_uri": issuer.jwks_uri(), "issuer": issuer.issuer, "audience": issuer.audience},
         "claims": {"teams": "groups", "virtual_account": "client_id"},
+        // Of a tenant's providers, one speaks the addresses of its users.
+        "users": if name == "okta" { "either" } else { "subject" },
     })
 }
 
