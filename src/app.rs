@@ -247,6 +247,11 @@ impl App {
         Arc::clone(&self.state.tenants)
     }
 
+    /// All that a router serves, for those who ask without a network.
+    pub fn state(&self) -> AppState {
+        self.state.clone()
+    }
+
     /// What answers its questions, for the same ones.
     pub fn ask(&self) -> Ask {
         self.state.ask.clone()

@@ -104,14 +104,24 @@ impl Index {
         database: Option<OfDatabase>,
         files: BTreeMap<String, String>,
     ) -> Self {
-        let joined: String = files.iter().map(|(name, digest)| format!("{digest}  {name}\n")).collect();
-        Self { revision, generation: sha256_hex(joined.as_bytes()), hand_written, database, before_chains: None, files }
+        Self { revision, generation: generation(&files), hand_written, database, before_chains: None, files }
+    }
+
+    /// Whether it names the files that it was written with.
+    fn is_whole(&self) -> bool {
+        self.generation == generation(&self.files)
     }
 
     /// Whether a database was compiled to it.
     pub fn is_of_database(&self) -> bool {
         self.database.is_some() || self.before_chains.is_some()
     }
+}
+
+/// What files with these digests are together.
+fn generation(files: &BTreeMap<String, String>) -> String {
+    let joined: String = files.iter().map(|(name, digest)| format!("{digest}  {name}\n")).collect();
+    sha256_hex(joined.as_bytes())
 }
 
 #[cfg(test)]

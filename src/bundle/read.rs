@@ -37,6 +37,9 @@ pub enum BundleError {
     Digest { file: String },
     #[error("`bundle.json` names `{file}`, which is not a file of a bundle")]
     UnknownFile { file: String },
+    /// A part without a file is an empty one: nobody would miss it.
+    #[error("`bundle.json` does not name the files that it was written with: publish or copy the bundle again")]
+    Generation,
     #[error("`bundle.json` does not name all shards of `{part}`, or those of two ways to split it")]
     Shards { part: String },
 }
@@ -64,6 +67,7 @@ pub(super) fn read_index(dir: &Path) -> Result<Option<Index>, BundleError> {
         serde_json::from_str(&text).map_err(|source| BundleError::Malformed { file: INDEX_FILE.to_owned(), source })?;
     match index.files.keys().find(|name| name.contains(['/', '\\']) || name.starts_with('.')) {
         Some(name) => Err(BundleError::UnknownFile { file: name.clone() }),
+        None if !index.is_whole() => Err(BundleError::Generation),
         None => Ok(Some(index)),
     }
 }

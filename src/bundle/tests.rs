@@ -127,6 +127,21 @@ fn the_index_comes_last() {
 }
 
 #[test]
+fn an_index_that_lost_one_of_its_files_is_no_index() {
+    for lost in ALL.iter().filter(|name| **name != INDEX_FILE) {
+        let dir = tempfile::tempdir().unwrap();
+        publish(dir.path(), &bundle(&["a"], 1)).unwrap();
+        let path = dir.path().join(INDEX_FILE);
+        let mut index: serde_json::Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        index["files"].as_object_mut().unwrap().remove(*lost).unwrap();
+        fs::write(&path, index.to_string()).unwrap();
+        let error = read_bundle(dir.path()).unwrap_err();
+        assert!(matches!(error, BundleError::Generation), "{lost}: {error}");
+        assert!(StoredBundle::open(dir.path()).is_err(), "{lost}");
+    }
+}
+
+#[test]
 fn a_folder_that_cannot_be_made_is_named() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join("file"), "").unwrap();

@@ -17,6 +17,7 @@ use serde_json::{Map, Number, Value};
 use serde_saphyr::options::NonFiniteFloatPolicy;
 use serde_saphyr::{Location, Options, Spanned, options};
 
+use crate::cedar_text::on_deep_stack;
 use crate::model::claim_text;
 
 /// Reads one YAML document.
@@ -25,7 +26,8 @@ use crate::model::claim_text;
 /// When it is not YAML, or not of this shape.
 pub(crate) fn read_yaml<T: DeserializeOwned>(text: &str) -> Result<T, serde_saphyr::Error> {
     let before = SOURCE.replace(Some(Source::of(text)));
-    let read = serde_saphyr::from_str_with_options(text, reading());
+    // Its 64 levels take more stack than small threads have.
+    let read = on_deep_stack(|| serde_saphyr::from_str_with_options(text, reading()));
     SOURCE.replace(before);
     read
 }

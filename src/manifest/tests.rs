@@ -571,6 +571,27 @@ fn the_complete_example_is_valid_with_the_sample_schema() {
     assert_eq!(tenant.snapshot().unwrap().policies.links.len(), 3);
 }
 
+#[test]
+fn deep_values_are_read_or_refused_on_a_small_thread() {
+    for (open, close) in
+        [("[", "]"), ("{", "}"), ("{a: ", "}"), ("? ", ""), ("- ", ""), ("[", ""), ("{", ""), ("!t ", "")]
+    {
+        for times in [20, 60, 300, 2_000] {
+            let (open, close) = (open.repeat(times), close.repeat(times));
+            for text in [
+                format!("type: resource\nresource: Box::b\nattributes: {{label: {open}1{close}}}\n"),
+                format!("type: role\nname: r\nresource_type: Box\nactions: {open}{close}\n"),
+                format!("type: team\nname: t\nmembers:\n  {open}a{close}: 1\n"),
+                format!("{open}type: team{close}\n"),
+            ] {
+                let thread = std::thread::Builder::new().stack_size(512 * 1024);
+                let found = thread.spawn(move || faults(&text)).unwrap().join().unwrap();
+                assert!(times < 64 || !found.is_empty(), "{open}");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

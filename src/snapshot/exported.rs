@@ -1,6 +1,6 @@
 //! A snapshot in, the texts out that the official `cedar` command line takes; a tree made of them answers alike.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use cedar_policy::{Entities, Entity, EntityUid, Policy, PolicyId};
 use cedar_policy_core::ast;
@@ -42,8 +42,9 @@ pub fn links_text(snapshot: &Snapshot) -> String {
         .map(Policy::from)
         .filter_map(|policy| {
             let values = policy.template_links()?;
-            let args: serde_json::Map<_, _> =
-                values.into_iter().map(|(slot, uid)| (slot.to_string(), Value::from(uid.to_string()))).collect();
+            // In one order, so that equal snapshots give equal texts.
+            let args: BTreeMap<_, _> =
+                values.into_iter().map(|(slot, uid)| (slot.to_string(), uid.to_string())).collect();
             let (template, id) = (exact(policy.template_id()?), exact(policy.id()));
             let link = json!({"template_id": template, "link_id": id, "args": args});
             Some((id.to_owned(), link))
@@ -81,4 +82,24 @@ pub fn entities_text(snapshot: &Snapshot, principal: Option<&Entity>) -> Result<
     lines.sort();
     let lines: Vec<_> = lines.into_iter().map(|(_, line)| line).collect();
     Ok(format!("[\n{}\n]\n", lines.join(",\n")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assemble::test_tenant::TestTenant;
+
+    #[test]
+    fn the_slots_of_every_link_are_in_one_order() {
+        let grants: String = (0..50).map(|number| format!("  - {{subject: team:t{number}, role: viewer}}\n")).collect();
+        let teams: String = (0..50).map(|number| format!("---\ntype: team\nname: t{number}\n")).collect();
+        let tenant =
+            TestTenant::over("entity Box in [Tenant]; action look appliesTo { principal: [User], resource: Box };")
+                .default_roles("{type: role, name: viewer, resource_type: Box, actions: [look]}")
+                .manifest("m.yaml", &format!("type: resource\nresource: Box::b\ncollaborators:\n{grants}{teams}"));
+        let text = links_text(&tenant.snapshot().unwrap());
+        let lines: Vec<_> = text.lines().filter(|line| line.contains("template_id")).collect();
+        assert_eq!(lines.len(), 50);
+        assert!(lines.iter().all(|line| line.find("?principal") < line.find("?resource")), "{text}");
+    }
 }

@@ -23,6 +23,7 @@ mod corpus;
 mod durable;
 mod editor;
 mod export;
+mod fuzz;
 mod isolation;
 mod keys;
 mod killed;

@@ -107,7 +107,8 @@ fn ifs_whose_tests_can_be_either_are_as_long_as_the_bound_lets_them() {
 fn hostile_texts_are_faults_or_policies_and_end_nothing() {
     let cases = times();
     let config = Config { cases: 10_000 * cases, failure_persistence: None, ..Config::default() };
-    let (sender, texts) = std::sync::mpsc::channel::<String>();
+    // A million of them are made sooner than they are read.
+    let (sender, texts) = std::sync::mpsc::sync_channel::<String>(1_000);
     // One small thread for all of them: a thread for each is most of the time.
     let reader = std::thread::Builder::new().stack_size(512 * 1024).spawn(move || {
         let (mut valid, mut refused) = (0_u32, 0_u32);
