@@ -3,13 +3,15 @@
 //! To hold a role on a resource is to be allowed each of its actions there and on whatever may be in there, asked with
 //! an empty context. What cannot be asked so is not held: the answer is no.
 
+use std::collections::BTreeSet;
+
 use ulid::Ulid;
 
 use super::needs::Need;
 use crate::decide::{AccessQuery, ActionName, Decider, Decision, ForbidErrors, ResourceQuery};
 use crate::directory::{Directory, Fact, FactKey, Kind, Rules, StoreError};
 use crate::model::facts::RoleActions;
-use crate::model::{Email, EntityRef, MatchMode, ProviderName, Revision, Team};
+use crate::model::{Email, EntityRef, MatchMode, ProviderName, Revision, Speaker, Team, speaker_of_addresses};
 use crate::principal::Principal;
 use crate::schema::ActionFacts;
 use crate::snapshot::Snapshot;
@@ -58,6 +60,10 @@ impl Authority<'_> {
             Need::HoldGrantsOfFallbacks(provider) => {
                 self.lacks_grants(&self.fallbacks(provider).await?).await?.and_then(beyond)
             }
+            Need::SpeakerStays(removed) if self.speaker_stays(removed) || self.holds_all() => None,
+            Need::SpeakerStays(_) => beyond(
+                "everything on the tenant, since another provider would speak the addresses of its users".to_owned(),
+            ),
             Need::BeUser(user) if self.is_user(user) => None,
             Need::BeUser(_) => refused("make tokens that stand for somebody else".to_owned()),
             Need::OnTenantOrBeUser { action, user } if self.may(action, &tenant) || self.is_user(user) => None,
@@ -74,6 +80,20 @@ impl Authority<'_> {
                 self.lacks_grants(&subjects).await?.and_then(beyond)
             }
         })
+    }
+
+    fn holds_all(&self) -> bool {
+        self.holds(&vocabulary::tenant(&self.snapshot.tenant), TENANT, &RoleActions::Every)
+    }
+
+    /// Whether no other provider finds users by address once these are gone.
+    fn speaker_stays(&self, removed: &BTreeSet<ProviderName>) -> bool {
+        let providers = &self.snapshot.identity_providers;
+        let today = speaker_of_addresses(providers.iter());
+        match speaker_of_addresses(providers.iter().filter(|provider| !removed.contains(&provider.name))) {
+            Speaker::One(left) => today.is(left),
+            Speaker::Nobody | Speaker::TooMany(_) => true,
+        }
     }
 
     /// The first grant to one of these subjects that the principal could not give.

@@ -45,6 +45,8 @@ pub(super) enum Need {
     HoldGrantsOf(FactKey),
     /// All that is granted to the external identities of a provider of which only the most specific counts.
     HoldGrantsOfFallbacks(ProviderName),
+    /// Everything on the tenant, where without these providers another speaks the addresses of its users.
+    SpeakerStays(BTreeSet<ProviderName>),
     /// All that is granted to a user, also by way of teams.
     HoldAllOfUser(FactKey),
     /// To be this user, and nobody who may act for them.
@@ -67,7 +69,18 @@ pub(super) fn needs(changes: &[Change]) -> Vec<Need> {
             }
         }
     }
+    let removed: BTreeSet<_> = changes.iter().filter_map(removed_provider).collect();
+    if !removed.is_empty() {
+        needs.push(Need::SpeakerStays(removed));
+    }
     needs
+}
+
+fn removed_provider(change: &Change) -> Option<ProviderName> {
+    match (&change.before, &change.after) {
+        (Some(Fact::IdentityProvider(provider)), None) => Some(provider.name.clone()),
+        _ => None,
+    }
 }
 
 fn of_change(change: &Change) -> Vec<Need> {

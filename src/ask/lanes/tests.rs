@@ -81,8 +81,9 @@ async fn work_apart_holds_no_worker_and_is_bounded() {
 async fn a_panic_apart_ends_one_question_and_no_thread() {
     let lanes = Lanes::start().unwrap();
     let slow = tenant("slow");
-    put_apart(&lanes, &slow).await;
     for _ in 0..8 {
+        // On a busy machine it would be long ago, and the tenant back where others are.
+        put_apart(&lanes, &slow).await;
         assert_eq!(lanes.run(&slow, || panic!("at the disco")).await.map(|((), _)| ()), Err(LaneError::Failed));
     }
     assert_eq!(lanes.run(&slow, || 7).await.unwrap().0, 7);

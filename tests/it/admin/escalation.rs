@@ -120,6 +120,22 @@ async fn who_manages_roles_makes_none_that_does_more() {
 }
 
 #[tokio::test]
+async fn who_removes_a_provider_makes_no_other_speak_the_addresses_of_users() {
+    let (acme, zoe) = with_action("manageIdentities").await;
+    // A provider that would be the only one that speaks them, and one that never would.
+    let mut silent = super::provider("silent", &acme.server.github);
+    let mut spare = silent.clone();
+    (silent["name"], spare["name"]) = (json!("silent"), json!("spare"));
+    spare.as_object_mut().unwrap().remove("users");
+    with(&acme, [silent, spare]).await;
+    refused(&acme, &zoe, Method::DELETE, "/identity-providers/okta?cascade=true", Value::Null).await;
+    let removed = ["okta", "silent"].map(|name| json!({"delete": {"type": "identity-provider", "id": name}}));
+    refused(&acme, &zoe, Method::POST, "/batch", json!({"operations": removed, "cascade": true})).await;
+    zoe.delete("/identity-providers/spare").await.ok();
+    zoe.delete("/identity-providers/okta?cascade=true").await.ok();
+}
+
+#[tokio::test]
 async fn who_manages_identities_lets_nobody_into_what_they_do_not_hold() {
     let (acme, zoe) = with_action("manageIdentities").await;
     with(&acme, [
