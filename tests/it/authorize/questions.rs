@@ -35,7 +35,9 @@ async fn a_member_of_the_wrong_type_is_malformed() {
         json!({"resource": {"type": "Model", "id": 4}}),
         json!({"resource": {"type": "Model", "id": "a", "attributes": []}}),
         json!({"resource": {"type": "Model", "id": "a", "parents": "Workspace::\"research\""}}),
-        json!({"resource": {"type": "Model", "id": "a", "parents": [{"type": "Workspace", "id": "research"}]}}),
+        json!({"resource": {"type": "Model", "id": "a", "parents": [{"type": "Workspace"}]}}),
+        json!({"action": {"type": "Action"}}),
+        json!({"principal": {"type": "User", "id": 1}, "token": null}),
         json!({"explain": "yes"}),
         json!({"tenant": 1}),
         json!({"token": {}}),
@@ -120,7 +122,7 @@ async fn a_resource_type_that_the_schema_does_not_have_is_named() {
 #[tokio::test]
 async fn a_resource_that_is_no_entity_is_malformed() {
     let server = TestServer::start().await;
-    for resource in ["", "gpt-4o", "Model::gpt-4o", "Model::\"gpt-4o", "Model::\"a\" ; x"] {
+    for resource in ["", "gpt-4o", "Model::", "::gpt-4o", "Model::\"gpt-4o", "Model::\"a\" ; x"] {
         assert_problem(&ask_with(&server, json!({"resource": resource})).await, 400, "malformed-request");
     }
 }
