@@ -6,6 +6,7 @@
 mod cascade;
 mod check;
 mod refusal;
+mod speakers;
 mod tokens;
 
 pub use refusal::{EditError, Refusal};

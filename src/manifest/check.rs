@@ -58,8 +58,17 @@ impl Pass<'_> {
     fn warn_of_addresses(&mut self) {
         let speaker = speaker_of_addresses(self.state.identity_providers.values());
         let (Some(warning), Speaker::TooMany(names)) = (speaker.warning(), &speaker) else { return };
-        let place = names.first().and_then(|name| self.declared.get(&("identity provider", name.to_string())));
-        self.warnings.extend(place.map(|place| place.fault(warning)));
+        // The last of them is what was added to the others, if they are in order.
+        let place = names.last().and_then(|name| self.declared.get(&("identity provider", name.to_string())));
+        let Some(told) = place.map(|place| place.fault(warning)) else { return };
+        let providers = &self.state.identity_providers;
+        let is_written = names.iter().all(|name| providers.get(*name).is_some_and(|one| one.users.is_some()));
+        // Whoever writes it at two means something that cannot be.
+        if is_written {
+            self.faults.push(told);
+        } else {
+            self.warnings.push(told);
+        }
     }
 
     /// Notes a declaration; a second one of the same thing is a fault.

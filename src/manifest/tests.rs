@@ -605,3 +605,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn of_several_providers_at_most_one_finds_users_by_address() {
+    let provider = |name: &str, more: &str| {
+        format!(
+            "{{type: identity-provider, name: {name}, config: {{jwks_uri: 'https://x/k', audience: a}}{more}}}\n---\n"
+        )
+    };
+    let two = |one: &str, other: &str| provider("okta", one) + &provider("hub", other);
+    let (either, subject, never) = (", users: either", ", users: subject", ", email: {trust: never}");
+    for (one, other, warns) in [("", "", true), ("", subject, false), ("", either, false), ("", never, false)] {
+        let warnings = over(&two(one, other)).check().unwrap().warnings;
+        let told = warnings.iter().any(|warning| warning.message.contains("no token finds a user by address"));
+        assert_eq!(told, warns, "{one} {other}: {warnings:?}");
+    }
+    check(&two(either, either), &["1:33: no token finds a user by address: `hub`, `okta` all could"]);
+    check(&provider("hub", ", email: {trust: domains}"), &["1:101: `domains` needs `email.domains`"]);
+    check(
+        &provider("hub", ", email: {trust: always}"),
+        &["1:101: a provider without `config.issuer` takes tokens of any"],
+    );
+}

@@ -47,6 +47,7 @@ impl Editor<'_> {
         self.check_open_parents(draft, open_parents, at, &mut refusals).await?;
         self.check_circles(draft, at, &mut refusals).await?;
         self.check_mappings(draft, at, &mut refusals).await?;
+        self.check_speakers(draft, at, &mut refusals).await?;
         refusal::or(refusals)
     }
 

@@ -242,6 +242,27 @@ async fn who_shows_nothing_or_nonsense_is_asked_who_they_are() {
 }
 
 #[tokio::test]
+async fn no_second_provider_is_told_to_find_users_by_address() {
+    let acme = Acme::start().await;
+    let mut second = provider("second", &acme.server.github);
+    second["users"] = json!("either");
+    let refused = acme.admin.post("/identity-providers", second.clone()).await;
+    assert_eq!((refused.status, refused.slug()), (400, "does-not-fit"), "{}", refused.body);
+    second["users"] = json!("subject");
+    acme.admin.post("/identity-providers", second).await.ok();
+    acme.admin.patch("/identity-providers/second", json!({"users": "address"})).await.is(400, "does-not-fit");
+    // Both at once: one takes over from the other.
+    let operations = [("okta", &acme.server.okta, "subject"), ("second", &acme.server.github, "either")];
+    let operations = operations.map(|(name, issuer, users)| {
+        let mut document = provider(name, issuer);
+        document["users"] = json!(users);
+        json!({"put": document})
+    });
+    let swapped = acme.admin.post("/batch", json!({"operations": operations})).await;
+    assert!(swapped.status == 200, "{}", swapped.body);
+}
+
+#[tokio::test]
 async fn what_the_loader_refuses_is_refused_at_the_door_and_the_tenant_goes_on() {
     let acme = Acme::start().await;
     let admin = &acme.admin;
