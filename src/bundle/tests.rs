@@ -127,6 +127,21 @@ fn the_index_comes_last() {
 }
 
 #[test]
+fn a_bundle_is_called_whole_once_a_reader_finds_all_of_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("compiled");
+    publish(&folder, &bundle(&["a"], 1)).unwrap();
+    let next = bundle(&["a", "b"], 2);
+    let writer = BundleWriter::start(&folder).unwrap();
+    for (name, text) in &next.files {
+        writer.put(name, text).unwrap();
+    }
+    let mut found = None;
+    writer.finish(&next.index(), true, || found = read_bundle(&folder).unwrap()).unwrap();
+    assert_eq!(found, Some(next));
+}
+
+#[test]
 fn an_index_that_lost_one_of_its_files_is_no_index() {
     for lost in ALL.iter().filter(|name| **name != INDEX_FILE) {
         let dir = tempfile::tempdir().unwrap();

@@ -36,7 +36,7 @@ pub fn publish(dir: &Path, bundle: &Bundle) -> Result<Vec<String>, PublishError>
     let write = |(name, text): (&String, &String)| writer.put(name, text);
     let written = bundle.files.par_iter().map(write).collect::<Result<Vec<_>, PublishError>>()?;
     let mut written: Vec<_> = bundle.files.keys().zip(written).filter(|(_, is_new)| *is_new).collect();
-    if writer.finish(&bundle.index(), !written.is_empty())? {
+    if writer.finish(&bundle.index(), !written.is_empty(), || ())? {
         let index = INDEX_FILE.to_owned();
         let names = written.drain(..).map(|(name, _)| name.clone());
         return Ok(names.chain([index]).collect());
@@ -73,11 +73,12 @@ impl BundleWriter {
         write_if_changed(&self.dir, &path, text).map_err(failed(&path))
     }
 
-    /// Makes what was written the bundle, and takes away what is no part of it; says whether the bundle is another.
+    /// Makes what was written the bundle, and takes away what is no part of it; says whether the bundle is another. Calls
+    /// `is_whole` as soon as a reader finds all of it, and not before.
     ///
     /// # Errors
     /// When `bundle.json` cannot be written; the files may be ahead of it then, and no reader takes them.
-    pub fn finish(self, index: &Index, wrote_files: bool) -> Result<bool, PublishError> {
+    pub fn finish(self, index: &Index, wrote_files: bool, is_whole: impl FnOnce()) -> Result<bool, PublishError> {
         let dir = &self.dir;
         if wrote_files {
             sync_folder(dir).map_err(failed(dir))?;
@@ -85,6 +86,7 @@ impl BundleWriter {
         let text = serde_json::to_string_pretty(index).map_err(PublishError::Index)? + "\n";
         let path = dir.join(INDEX_FILE);
         let is_new = write_if_changed(dir, &path, &text).map_err(failed(&path))?;
+        is_whole();
         if is_new {
             sync_folder(dir).map_err(failed(dir))?;
         }

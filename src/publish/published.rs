@@ -155,9 +155,9 @@ async fn write(
         if right == split {
             let index = Index::of(compiler.at, hand_written, Some(of), files);
             let written = index.clone();
-            // Before the last file: who is told of that finds nothing under way.
-            drop(writing);
-            tokio::task::spawn_blocking(move || writer.finish(&written, wrote)).await??;
+            // INVARIANT: it is under way until the last file is there. Before that, a reader may find new files beside
+            // an old index.
+            tokio::task::spawn_blocking(move || writer.finish(&written, wrote, || drop(writing))).await??;
             return Ok(Published { index, split, items, stamp: index_stamp(folder) });
         }
         (scope, split) = (Scope::All, right);

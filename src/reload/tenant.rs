@@ -66,8 +66,8 @@ impl Reloader {
         }
         let publishing = self.under_way.of(tenant);
         if publishing.is_under_way {
-            // Its last write raises an event. If it fails, the poll looks again.
-            return Reloaded::Faulty;
+            // The event of its last file may come before its end. If it fails, the poll looks again.
+            return Reloaded::Unsettled;
         }
         let now = self.clock.now();
         let assemble_with = |platform: &PolicyFolder, folder: Result<&PolicyFolder, &Faults>| {
@@ -78,7 +78,7 @@ impl Reloader {
         let assemble = |folder| assemble_with(&good.platform, folder);
         let mut assembled = assemble(folder);
         if assembled.is_err() && self.under_way.of(tenant) != publishing {
-            return Reloaded::Faulty;
+            return Reloaded::Unsettled;
         }
         if let Err(faults) = &assembled
             && self.is_new_in_bundle(tenant, handle, faults)
@@ -89,7 +89,7 @@ impl Reloader {
             // Its last file may have come between the reading and the look at it.
             assembled = assemble(folder);
             if assembled.is_err() && self.under_way.of(tenant) != publishing {
-                return Reloaded::Faulty;
+                return Reloaded::Unsettled;
             }
             if assembled.is_err() && self.purpose.publishes() {
                 self.under_way.suspect(tenant);
