@@ -1,13 +1,13 @@
 //! A token never seen, of one of ten thousand external identities of its provider: a customer each.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
 use cedargate::bench::generate::{PROVIDER, directory, sample_roles, write_directory};
 use cedargate::bench::shown;
 use cedargate::decide::{AccessQuery, ActionName, ResourceQuery};
-use cedargate::model::{EntityRef, ExternalIdentity, NameError, SigningAlgorithm};
+use cedargate::model::{Condition, EntityRef, ExternalIdentity, NameError, SigningAlgorithm};
 use serde_json::{Map, Value, json};
 
 use crate::error::BarError;
@@ -53,11 +53,10 @@ fn tree(lab: &Lab) -> Result<PathBuf, BarError> {
 }
 
 fn identity(number: usize) -> Result<ExternalIdentity, NameError> {
-    let values = BTreeSet::from([name(number)]);
     Ok(ExternalIdentity {
         name: name(number).try_into()?,
         identity_provider: PROVIDER.to_owned().try_into()?,
-        claims: BTreeMap::from([(CLAIM.to_owned(), values)]),
+        claims: BTreeMap::from([(CLAIM.to_owned(), Condition::is(name(number)))]),
     })
 }
 
