@@ -24,7 +24,8 @@ async fn no_request_that_the_document_allows_or_forbids_is_answered_otherwise_th
         .args(["run", &url, "--url", &server.url, "--checks", checks, "--phases", "examples,coverage,fuzzing"])
         // Not ready while a tenant that was just made is being loaded: that is what it is for.
         .args(["--exclude-path", "/ready"])
-        .args(["--max-examples", "20", "--workers", "2", "--seed", "1"])
+        // One worker: two that parse Python at once fail now and then on Python 3.11 (its issue 106905).
+        .args(["--max-examples", "20", "--workers", "1", "--seed", "1"])
         .args(["-H", &format!("X-Cedargate-Key: {CALLER_KEY}")])
         .current_dir(tree.path())
         .output()

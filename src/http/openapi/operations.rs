@@ -312,7 +312,7 @@ fn asking() -> Vec<Operation> {
             Operation::new("post", path, "asking", "May this principal do this?")
                 .query(
                     "deny",
-                    json!({"enum": ["403"]}),
+                    json!({"type": "string", "pattern": "^403$"}),
                     "A decision to deny comes with this status, the same answer in its body.",
                 )
                 .body(reference("Question"), question())
