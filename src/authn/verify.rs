@@ -218,7 +218,7 @@ impl Verifier {
         token: &str,
         providers: &[IdentityProvider],
         observer: &mut O,
-    ) -> Result<VerifiedToken, Refusal> {
+    ) -> Result<VerifiedToken, Box<Refusal>> {
         let token = UnverifiedToken::parse(token, self.settings.max_bytes).map_err(VerifyError::from);
         let token = observer.check(Check::Shape, token, |token| {
             format!("a signed token with {} claims", token.claims.as_map().len())
@@ -233,7 +233,7 @@ impl Verifier {
         let candidates = issuer::candidates(providers, issuer, self.settings.trailing_slash);
         let candidates = observer.check(Check::Provider, candidates, |found| names(found))?;
 
-        let mut refusal: Option<Refusal> = None;
+        let mut refusal: Option<Box<Refusal>> = None;
         for provider in candidates {
             observer.candidate(&provider.name);
             match self.check_candidate(&token, signed_with, provider, observer) {
@@ -252,7 +252,7 @@ impl Verifier {
                 Err(error) => refusal = Some(Refusal::furthest(refusal, error, provider)),
             }
         }
-        let mut refusal: Refusal = refusal.unwrap_or_else(|| VerifyError::UnknownProvider { issuer: None }.into());
+        let mut refusal: Box<Refusal> = refusal.unwrap_or_else(|| VerifyError::UnknownProvider { issuer: None }.into());
         refusal.key_id = token.header.key_id;
         Err(refusal)
     }

@@ -24,7 +24,7 @@ pub use crate::manifest::{DocumentError, ProviderDocument};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Document {
-    IdentityProvider(ProviderDocument),
+    IdentityProvider(Box<ProviderDocument>),
     ExternalIdentity(ExternalIdentityDocument),
     User(UserDocument),
     Team(TeamDocument),

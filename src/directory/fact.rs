@@ -128,7 +128,7 @@ const KEY_DIGITS: usize = 40;
 /// One thing that a directory knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
-    IdentityProvider(IdentityProvider),
+    IdentityProvider(Box<IdentityProvider>),
     ExternalIdentity(ExternalIdentity),
     User(User),
     Team(Team),

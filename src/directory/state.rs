@@ -10,7 +10,7 @@ pub fn state_of(facts: impl IntoIterator<Item = Fact>, default_roles: &DefaultRo
     for fact in facts {
         match fact {
             Fact::IdentityProvider(provider) => {
-                state.identity_providers.insert(provider.name.clone(), provider);
+                state.identity_providers.insert(provider.name.clone(), *provider);
             }
             Fact::ExternalIdentity(identity) => {
                 state.external_identities.insert(identity.name.clone(), identity);
@@ -43,7 +43,7 @@ pub fn state_of(facts: impl IntoIterator<Item = Fact>, default_roles: &DefaultRo
 
 /// The facts of a state; the roles that every tenant has are none.
 pub fn facts_of(state: DirectoryState, default_roles: &DefaultRoles) -> impl Iterator<Item = Fact> {
-    let providers = state.identity_providers.into_values().map(Fact::IdentityProvider);
+    let providers = state.identity_providers.into_values().map(|provider| Fact::IdentityProvider(Box::new(provider)));
     let identities = state.external_identities.into_values().map(Fact::ExternalIdentity);
     let users = state.users.into_values().map(Fact::User);
     let teams = state.teams.into_values().map(Fact::Team);

@@ -73,8 +73,8 @@ fn described(operation: &Operation) -> Value {
         let media = if operation.path == "/metrics" { "application/openmetrics-text" } else { "application/json" };
         let mut content = json!({media: {"schema": schema}});
         // A status may be an answer's or a problem's.
-        if operation.problems.contains(status) {
-            content["application/problem+json"] = json!({"schema": reference("Problem")});
+        if let (true, Some(media)) = (operation.problems.contains(status), content.as_object_mut()) {
+            media.insert("application/problem+json".to_owned(), json!({"schema": reference("Problem")}));
         }
         responses.insert(status.to_string(), json!({"description": operation.summary, "content": content}));
     }

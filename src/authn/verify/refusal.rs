@@ -18,13 +18,13 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    pub fn furthest(earlier: Option<Self>, error: VerifyError, provider: &IdentityProvider) -> Self {
+    pub fn furthest(earlier: Option<Box<Self>>, error: VerifyError, provider: &IdentityProvider) -> Box<Self> {
         let mut lacking = BTreeSet::new();
         if error.may_lack_a_key() {
             lacking.insert(provider.jwks_uri.clone());
         }
         match earlier {
-            None => Self { error, lacking, key_id: None },
+            None => Box::new(Self { error, lacking, key_id: None }),
             Some(mut earlier) => {
                 earlier.lacking.append(&mut lacking);
                 if error.progress() > earlier.error.progress() {
@@ -36,8 +36,8 @@ impl Refusal {
     }
 }
 
-impl From<VerifyError> for Refusal {
+impl From<VerifyError> for Box<Refusal> {
     fn from(error: VerifyError) -> Self {
-        Self { error, lacking: BTreeSet::new(), key_id: None }
+        Self::new(Refusal { error, lacking: BTreeSet::new(), key_id: None })
     }
 }

@@ -73,14 +73,14 @@ pub fn grant(subject: &str, role: &str, thing: &str) -> Fact {
 }
 
 pub fn provider(name: &str) -> Fact {
-    Fact::IdentityProvider(IdentityProvider {
+    Fact::IdentityProvider(Box::new(IdentityProvider {
         issuer: Some("https://idp.test/".into()),
         audiences: vec!["b".into(), "a".into()],
         algorithms: vec![SigningAlgorithm::ES256, SigningAlgorithm::EdDSA],
         claims: ClaimNames { teams: Some("realm_access/roles".into()), ..ClaimNames::default() },
         external_identities: MatchMode::MostSpecific,
         ..IdentityProvider::of(ProviderName::parse(name).unwrap(), "https://idp.test/keys")
-    })
+    }))
 }
 
 pub fn provider_key(name: &str) -> FactKey {

@@ -57,7 +57,7 @@ proptest! {
 
 fn fact() -> impl Strategy<Value = Fact> {
     prop_oneof![
-        provider().prop_map(Fact::IdentityProvider),
+        provider().prop_map(|provider| Fact::IdentityProvider(Box::new(provider))),
         external_identity().prop_map(Fact::ExternalIdentity),
         (email(), any::<bool>()).prop_map(|(email, active)| Fact::User(User { email, active })),
         (name(TeamName::parse), emails(), emails(), mappings())

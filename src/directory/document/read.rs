@@ -49,7 +49,7 @@ impl TryFrom<Document> for Fact {
 
     fn try_from(document: Document) -> Result<Self, DocumentError> {
         Ok(match document {
-            Document::IdentityProvider(document) => Self::IdentityProvider(document.try_into()?),
+            Document::IdentityProvider(document) => Self::IdentityProvider(Box::new((*document).try_into()?)),
             Document::ExternalIdentity(document) => Self::ExternalIdentity(document.try_into()?),
             Document::User(document) => {
                 Self::User(User { email: named("email", Email::parse(&document.email))?, active: document.active })

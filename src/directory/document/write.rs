@@ -11,7 +11,7 @@ use crate::model::facts::RoleActions;
 /// A fact as a document.
 pub fn document_of(fact: &Fact) -> Document {
     match fact.clone() {
-        Fact::IdentityProvider(provider) => Document::IdentityProvider(provider.into()),
+        Fact::IdentityProvider(provider) => Document::IdentityProvider(Box::new((*provider).into())),
         Fact::ExternalIdentity(identity) => Document::ExternalIdentity(ExternalIdentityDocument {
             name: identity.name.into(),
             identity_provider: identity.identity_provider.into(),
