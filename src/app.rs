@@ -22,6 +22,7 @@ use crate::ask::{Ask, JustMade, KnownPrincipals, Lanes, Places};
 use crate::assemble::Layout;
 use crate::audit::{Audit, Sink, SinkError};
 use crate::authn::{KeyRegistry, Verifier};
+use crate::cedar_text::THREAD_STACK_BYTES;
 use crate::clock::SharedClock;
 use crate::config::{AuditConfig, AuditSink, Config};
 use crate::directory::{Progress, SqliteDirectory};
@@ -70,6 +71,14 @@ pub struct App {
     log_writer: Option<JoinHandle<()>>,
     first_key: Option<FirstKey>,
     database: Option<Arc<SqliteDirectory>>,
+}
+
+/// What a server runs in: threads with room for Cedar's recursion, so that no decision has to make any.
+///
+/// # Errors
+/// When the system gives no threads.
+pub fn server_runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(THREAD_STACK_BYTES).build()
 }
 
 impl App {

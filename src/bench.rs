@@ -111,7 +111,7 @@ impl BenchError {
 /// # Errors
 /// When there is nothing to measure, or something to mend first.
 pub fn run(settings: &Settings, clock: &SharedClock, tell: &dyn Fn(&str)) -> Result<Report, BenchError> {
-    let runtime = tokio::runtime::Runtime::new().map_err(BenchError::Runtime)?;
+    let runtime = crate::app::server_runtime().map_err(BenchError::Runtime)?;
     let mut bench = runtime.block_on(Bench::set_up(settings, clock, tell))?;
     crate::telemetry::install_log(&bench.config.log);
     tell("loading");

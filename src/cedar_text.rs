@@ -24,7 +24,7 @@ mod stack;
 pub use condition::parts;
 pub use scan::{Language, scan};
 pub use schema_types::check_types;
-pub use stack::{THREAD_STACK_BYTES, on_deep_stack};
+pub use stack::{THREAD_STACK_BYTES, on_deep_stack, on_deep_thread};
 
 use std::str::FromStr;
 use std::sync::Arc;

@@ -30,7 +30,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::cedar_text::THREAD_STACK_BYTES;
+use crate::cedar_text::{THREAD_STACK_BYTES, on_deep_thread};
 use crate::config::{Config, Environment, RawConfig};
 use crate::model::Faults;
 
@@ -149,16 +149,15 @@ impl From<Ending> for ExitCode {
 
 /// Runs what waits for others.
 fn in_runtime(json: bool, work: impl Future<Output = Result<Ending, report::Trouble>>) -> Ending {
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_stack_size(THREAD_STACK_BYTES)
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return report::failure(json, &error),
     };
     runtime.block_on(work).unwrap_or_else(|trouble| trouble.end(json))
-}
-
-/// What a server runs in.
-fn server_runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(THREAD_STACK_BYTES).build()
 }
 
 /// Runs the command line.
@@ -172,7 +171,14 @@ pub fn run() -> ExitCode {
             return if error.use_stderr() { Ending::Usage.into() } else { Ending::Ok.into() };
         }
     };
-    let ending = match cli.verb {
+    match on_deep_thread(|| run_verb(cli.verb)) {
+        Ok(ending) => ending.into(),
+        Err(error) => report::failure(false, &error).into(),
+    }
+}
+
+fn run_verb(verb: Verb) -> Ending {
+    match verb {
         Verb::Demo(verb) => verb.run(),
         Verb::Serve(verb) => verb.run(),
         Verb::Check(verb) => verb.run(),
@@ -193,6 +199,5 @@ pub fn run() -> ExitCode {
         Verb::Verify(verb) => verb.run(),
         Verb::Diff(verb) => verb.run(),
         Verb::Key(verb) => verb.run(),
-    };
-    ending.into()
+    }
 }

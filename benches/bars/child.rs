@@ -15,7 +15,6 @@ use cedargate::bench::{Connection, Running, resident_bytes};
 use cedargate::clock::{SharedClock, SystemClock};
 use cedargate::config::Config;
 use serde::{Deserialize, Serialize};
-use tokio::runtime::Runtime;
 
 use crate::error::BarError;
 use crate::lab::Lab;
@@ -83,7 +82,7 @@ pub fn run(child: &Child) -> Result<(), BarError> {
     match child {
         Child::Write { spec, issuer, into } => Ok(write_tree(into, &spec.parse()?, &Trusted::by_demo(issuer))?),
         Child::Serve { tree } => {
-            let runtime = Runtime::new().map_err(BarError::Runtime)?;
+            let runtime = cedargate::app::server_runtime().map_err(BarError::Runtime)?;
             runtime.block_on(serve_until_the_end(tree))
         }
     }

@@ -31,7 +31,7 @@ pub struct Lab {
 
 impl Lab {
     pub fn open(scale: Scale) -> Result<Self, BarError> {
-        let runtime = Runtime::new().map_err(BarError::Runtime)?;
+        let runtime = cedargate::app::server_runtime().map_err(BarError::Runtime)?;
         let clock: SharedClock = Arc::new(SystemClock);
         let algorithms: [(_, _, &[_]); 1] = [(PROVIDER, AUDIENCE, &[SigningAlgorithm::RS256, SigningAlgorithm::ES256])];
         let issuers = runtime.block_on(DemoIssuers::start_only(Arc::clone(&clock), &algorithms))?;

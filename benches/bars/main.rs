@@ -30,6 +30,7 @@ mod world;
 
 use std::process::ExitCode;
 
+use cedargate::cedar_text::on_deep_thread;
 use clap::Parser;
 
 use self::error::BarError;
@@ -55,6 +56,11 @@ const LINES: [(Name, Measure); 9] = [
 ];
 
 fn main() -> ExitCode {
+    // As all threads of the product have it.
+    on_deep_thread(run).unwrap_or(ExitCode::FAILURE)
+}
+
+fn run() -> ExitCode {
     let options = Options::parse();
     let done = match &options.child {
         Some(child) => child::run(child).map(|()| true),

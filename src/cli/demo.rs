@@ -53,7 +53,7 @@ enum DemoError {
 impl Demo {
     pub(super) fn run(self) -> Ending {
         let as_json = self.json;
-        let runtime = match super::server_runtime() {
+        let runtime = match crate::app::server_runtime() {
             Ok(runtime) => runtime,
             Err(error) => return report::failure(as_json, &error),
         };

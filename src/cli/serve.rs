@@ -68,7 +68,7 @@ fn check_folders(raw: &RawConfig) -> Result<(), Faults> {
 }
 
 fn run(config: Config, json: bool) -> Result<(), AppError> {
-    let runtime = super::server_runtime().map_err(AppError::Serve)?;
+    let runtime = crate::app::server_runtime().map_err(AppError::Serve)?;
     let is_log_on_stdout = config.audit.sink == AuditSink::Stdout;
     let ended = runtime.block_on(async {
         let mut app = App::begin(config, Arc::new(SystemClock)).await?;
