@@ -15,7 +15,7 @@ use crate::model::{Email, EntityRef, MatchMode, ProviderName, Revision, Speaker,
 use crate::principal::Principal;
 use crate::schema::ActionFacts;
 use crate::snapshot::Snapshot;
-use crate::vocabulary::{self, TENANT};
+use crate::vocabulary;
 
 /// One principal at one revision.
 pub(super) struct Authority<'a> {
@@ -53,14 +53,13 @@ impl Authority<'_> {
             }
             Need::HoldAll(resource) => {
                 let resource = resource.as_ref().unwrap_or(&tenant);
-                let holds = self.holds(resource, &resource.entity_type, &RoleActions::Every);
-                if holds { None } else { beyond(format!("everything on {resource}")) }
+                if self.holds_all(resource) { None } else { beyond(format!("everything on {resource}")) }
             }
             Need::HoldGrantsOf(subject) => self.lacks_grants(std::slice::from_ref(subject)).await?.and_then(beyond),
             Need::HoldGrantsOfFallbacks(provider) => {
                 self.lacks_grants(&self.fallbacks(provider).await?).await?.and_then(beyond)
             }
-            Need::SpeakerStays(removed) if self.speaker_stays(removed) || self.holds_all() => None,
+            Need::SpeakerStays(removed) if self.speaker_stays(removed) || self.holds_all(&tenant) => None,
             Need::SpeakerStays(_) => beyond(
                 "everything on the tenant, since another provider would speak the addresses of its users".to_owned(),
             ),
@@ -82,8 +81,8 @@ impl Authority<'_> {
         })
     }
 
-    fn holds_all(&self) -> bool {
-        self.holds(&vocabulary::tenant(&self.snapshot.tenant), TENANT, &RoleActions::Every)
+    fn holds_all(&self, resource: &EntityRef) -> bool {
+        self.holds(resource, &resource.entity_type, &RoleActions::Every)
     }
 
     /// Whether no other provider finds users by address once these are gone.
@@ -100,7 +99,7 @@ impl Authority<'_> {
     async fn lacks_grants(&self, subjects: &[FactKey]) -> Result<Option<String>, StoreError> {
         let tenant = vocabulary::tenant(&self.snapshot.tenant);
         // Whoever holds everything need not be asked about each.
-        if self.holds(&tenant, TENANT, &RoleActions::Every) {
+        if self.holds_all(&tenant) {
             return Ok(None);
         }
         let (kind, limit) = (Some(Kind::Collaborator), MOST_GRANTS + 1);

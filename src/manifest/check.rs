@@ -9,7 +9,8 @@ use super::Place;
 use super::raw::read_documents;
 use super::roles::DefaultRoles;
 use crate::model::{
-    DeclaredPlaces, DirectoryState, EntityRef, Fault, Faults, PlacesBuilder, Speaker, TenantId, speaker_of_addresses,
+    DeclaredPlaces, DirectoryState, EntityRef, Fault, Faults, IdentityProvider, PlacesBuilder, Speaker, TenantId,
+    speaker_of_addresses,
 };
 use crate::schema::LoadedSchema;
 use crate::tree::SourceFile;
@@ -62,7 +63,8 @@ impl Pass<'_> {
         let place = names.last().and_then(|name| self.declared.get(&("identity provider", name.to_string())));
         let Some(told) = place.map(|place| place.fault(warning)) else { return };
         let providers = &self.state.identity_providers;
-        let is_written = names.iter().all(|name| providers.get(*name).is_some_and(|one| one.users.is_some()));
+        let is_written =
+            names.iter().all(|name| providers.get(*name).is_some_and(IdentityProvider::is_told_to_speak_addresses));
         // Whoever writes it at two means something that cannot be.
         if is_written {
             self.faults.push(told);

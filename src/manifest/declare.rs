@@ -15,8 +15,8 @@ use crate::authn::shown_uri;
 use crate::compile;
 use crate::model::bounds;
 use crate::model::{
-    Condition, Conditions, Email, EntityRef, ExternalIdentity, ExternalIdentityName, Fault, Faults, IdentityProvider,
-    NameError, ProviderName, Resource, Team, TeamName, User, VirtualAccount, VirtualAccountName, claim_text,
+    Conditions, Email, EntityRef, ExternalIdentity, ExternalIdentityName, Fault, Faults, IdentityProvider, NameError,
+    ProviderName, Resource, Team, TeamName, User, VirtualAccount, VirtualAccountName, claim_text,
 };
 use crate::{strict_json, vocabulary};
 
@@ -90,8 +90,8 @@ impl Pass<'_> {
                 Ok(read) => conditions.extend(read),
                 Err(error) => self.faults.push(place.fault(error.message)),
             }
-            if let Some(text) = conditions.get(path).and_then(Condition::plain_star) {
-                self.faults.push(place.fault(plain_star(path, text)));
+            if let Some(message) = conditions.get(path).and_then(|read| field::plain_star(path, read)) {
+                self.faults.push(place.fault(message));
             }
         }
         if !given.value.value.is_object() {
@@ -340,11 +340,6 @@ fn plain_texts(config: &mut Value) {
 }
 
 const NOT_TEXTS: [&str; 3] = ["max_lifetime", "max_age", "required_claims"];
-
-/// Whoever writes a star into a plain text most likely means a pattern, and would wait for it to match.
-pub(crate) fn plain_star(path: &str, text: &str) -> String {
-    format!("the condition on `{path}`: `{text}` is compared as it stands; for a pattern write `{{glob: \"{text}\"}}`")
-}
 
 /// A member that belongs to another type of manifest is a fault, like an unknown one.
 pub(super) fn fits_only(document: &Document, kind: &str, allowed: &[&str], faults: &mut Faults) {

@@ -36,6 +36,14 @@ pub(crate) fn conditions<'v>(
     given.map(condition).collect()
 }
 
+/// What to say of a star in a plain text: its author most likely means a pattern, and would wait for it to match.
+pub(crate) fn plain_star(path: &str, condition: &Condition) -> Option<String> {
+    let text = condition.plain_star()?;
+    Some(format!(
+        "the condition on `{path}`: `{text}` is compared as it stands; for a pattern write `{{glob: \"{text}\"}}`"
+    ))
+}
+
 pub(crate) fn bounded(field: &str, checked: Result<(), BoundError>) -> Result<(), DocumentError> {
     checked.map_err(|error| DocumentError::new(field, error.to_string()))
 }

@@ -209,6 +209,11 @@ impl IdentityProvider {
     pub fn may_speak_addresses(&self) -> bool {
         self.users.is_none_or(UsersBy::by_address) && self.email_trust() != EmailTrust::Never
     }
+
+    /// Whether that is written out, and not only left open.
+    pub fn is_told_to_speak_addresses(&self) -> bool {
+        self.users.is_some() && self.may_speak_addresses()
+    }
 }
 
 /// Issuers at which anyone may have an account.
@@ -230,7 +235,7 @@ const GITHUB_ACTIONS: &str = "https://token.actions.githubusercontent.com";
 /// The provider of a tenant whose tokens may find users by their address: of several, at most one.
 pub fn speaker_of_addresses<'p>(providers: impl IntoIterator<Item = &'p IdentityProvider>) -> Speaker<'p> {
     let may: Vec<_> = providers.into_iter().filter(|provider| provider.may_speak_addresses()).collect();
-    let named: Vec<_> = may.iter().copied().filter(|provider| provider.users.is_some()).collect();
+    let named: Vec<_> = may.iter().copied().filter(|provider| provider.is_told_to_speak_addresses()).collect();
     match (named.as_slice(), may.as_slice()) {
         ([one], _) | ([], [one]) => Speaker::One(one),
         ([], []) => Speaker::Nobody,

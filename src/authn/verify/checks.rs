@@ -106,7 +106,7 @@ pub fn unique_id(claims: &Claims, provider: &IdentityProvider) -> Result<String,
     let found = names.iter().find_map(|claim| Some((claim, claims.get(claim).filter(|value| !value.is_null())?)));
     let claim = found.map_or_else(|| names.join("` or `"), |(claim, _)| claim.clone());
     let id = match found.map(|(_, value)| value) {
-        None | Some(Value::Null) => Err(UniqueIdProblem::Missing),
+        None => Err(UniqueIdProblem::Missing),
         Some(Value::String(id)) if id.trim().is_empty() => Err(UniqueIdProblem::Empty),
         Some(Value::String(id)) if id.len() > MAX_UNIQUE_ID_BYTES => Err(UniqueIdProblem::TooLong),
         Some(Value::String(id)) => Ok(id.clone()),

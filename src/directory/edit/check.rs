@@ -207,5 +207,5 @@ fn is_above_itself(start: &FactKey, above: &BTreeMap<FactKey, Vec<FactKey>>) -> 
 }
 
 fn plain_stars(conditions: &Conditions) -> impl Iterator<Item = String> {
-    conditions.iter().filter_map(|(path, condition)| Some(plain_star(path, condition.plain_star()?)))
+    conditions.iter().filter_map(|(path, condition)| plain_star(path, condition))
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::{Draft, EditError, Editor, Refusal};
 use crate::directory::fact::{Fact, FactKey, Kind};
 use crate::directory::store::Listing;
-use crate::model::{IdentityProvider, Revision, UsersBy};
+use crate::model::{IdentityProvider, Revision};
 
 impl Editor<'_> {
     pub(super) async fn check_speakers(
@@ -53,7 +53,7 @@ fn another_speaks(other: &IdentityProvider) -> String {
 
 fn speaker(fact: &Fact) -> Option<&IdentityProvider> {
     let Fact::IdentityProvider(provider) = fact else { return None };
-    (provider.users.is_some_and(UsersBy::by_address) && provider.may_speak_addresses()).then_some(provider)
+    provider.is_told_to_speak_addresses().then_some(provider)
 }
 
 fn key(provider: &IdentityProvider) -> FactKey {
