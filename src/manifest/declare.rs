@@ -15,8 +15,8 @@ use crate::authn::shown_uri;
 use crate::compile;
 use crate::model::bounds;
 use crate::model::{
-    Conditions, Email, EntityRef, ExternalIdentity, ExternalIdentityName, Fault, Faults, IdentityProvider, NameError,
-    ProviderName, Resource, Team, TeamName, User, VirtualAccount, VirtualAccountName, claim_text,
+    Condition, Conditions, Email, EntityRef, ExternalIdentity, ExternalIdentityName, Fault, Faults, IdentityProvider,
+    NameError, ProviderName, Resource, Team, TeamName, User, VirtualAccount, VirtualAccountName, claim_text,
 };
 use crate::{strict_json, vocabulary};
 
@@ -321,7 +321,12 @@ fn read_provider(document: &Document, name: &ProviderName) -> Result<IdentityPro
     let read: ProviderDocument = strict_json::from_value_by_path(Value::Object(members))
         .map_err(|(path, error)| vec![placed(&path, error.to_string())])?;
     let with_place = |error: DocumentError| placed(&error.field, error.message);
-    read.read().map_err(|wrong| wrong.into_iter().map(with_place).collect())
+    let provider = read.read().map_err(|wrong| wrong.into_iter().map(with_place).collect::<Vec<_>>())?;
+    let star = |(path, condition): (&String, &Condition)| {
+        Some(placed(&format!("config.required_claims.{path}"), field::plain_star(path, condition)?))
+    };
+    let stars: Vec<_> = provider.tokens.required_claims.iter().filter_map(star).collect();
+    if stars.is_empty() { Ok(provider) } else { Err(stars) }
 }
 
 /// What is text whatever it looks like: `audience: 012`.

@@ -627,3 +627,15 @@ fn of_several_providers_at_most_one_finds_users_by_address() {
         &["1:101: a provider without `config.issuer` takes tokens of any"],
     );
 }
+
+#[test]
+fn a_plain_star_is_a_fault_in_every_condition() {
+    let config = "config: {jwks_uri: 'https://x/k', audience: a, required_claims: {ref: 'refs/*'}}";
+    let star = "the condition on `ref`: `refs/*` is compared as it stands; for a pattern write `{glob: \"refs/*\"}`";
+    check(&format!("type: identity-provider\nname: okta\n{config}"), &[&format!("3:71: {star}")]);
+    let claims = "claims: {ref: ['refs/*', main]}";
+    check(
+        &format!("{OKTA}type: external-identity\nname: e\nidentity_provider: okta\n{claims}"),
+        &[&format!("6:16: {star}")],
+    );
+}
